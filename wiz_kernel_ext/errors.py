@@ -1,0 +1,264 @@
+"""Every error this project raises, each with a code, a message and a hint of what to do next.
+
+Knows nothing of sockets, notebooks or models. Raised everywhere; carried over the wire as
+`ErrorInfo` and raised again, as the same class, on the asking side.
+
+    WizError
+    ├── BadRequest (ValueError)            a payload, option or name that cannot be taken
+    │   ├── UnknownTarget                  no handler of that name
+    │   └── ContextOverflow                the prompt is longer than the context
+    ├── NotLoaded (RuntimeError)           the original's three strict answers
+    │   ├── ModelNotLoaded · ContextNotLoaded · SessionNotLoaded
+    ├── NotFound (LookupError)
+    │   ├── OperationNotFound · SessionNotFound
+    │   └── ModelFileNotFound (FileNotFoundError)
+    ├── Conflict (RuntimeError)            loaded already, with other parameters
+    ├── ModelLoadFailed (RuntimeError)     llama.cpp did not take the file
+    ├── WorkerDied (RuntimeError)          the process that held the model is gone
+    ├── ServiceError (ConnectionError)
+    │   ├── ServiceNotRunning · ServiceDied · ServiceStartFailed · ServiceStopping
+    │   └── VersionMismatch
+    ├── OperationEnded (RuntimeError)      an operation that ended without a result
+    │   ├── OperationCancelled · OperationInterrupted
+    ├── DownloadFailed (OSError)
+    └── InternalError (RuntimeError)       a bug of ours: the log has the traceback
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import msgspec
+
+
+class ErrorInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A `WizError` on the wire."""
+
+    code: str
+    message: str
+    hint: str = ""
+    details: dict[str, Any] = {}
+
+
+class WizError(Exception):
+    """Base of every error of this project: `message` says what, `hint` says what next."""
+
+    code: ClassVar[str] = "error"
+    default_hint: ClassVar[str] = ""
+    _by_code: ClassVar[dict[str, type[WizError]]] = {}
+
+    def __init__(self, message: str, *, hint: str | None = None, **details: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = self.default_hint if hint is None else hint
+        self.details = details
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        WizError._by_code[cls.code] = cls
+
+    def __str__(self) -> str:
+        return self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (error_from_info, (self.info(),))
+
+    def info(self) -> ErrorInfo:
+        """This error as it travels."""
+        return ErrorInfo(code=self.code, message=self.message, hint=self.hint, details=self.details)
+
+    def _render_traceback_(self) -> list[str]:
+        """Two lines in a notebook (IPython's hook): what, and what next."""
+        lines = [f"{type(self).__name__}: {self.message}"]
+        if self.hint:
+            lines.append(f"→ {self.hint}")
+        return lines
+
+
+def error_from_info(info: ErrorInfo) -> WizError:
+    """The error that `info` describes; a code unknown here becomes a plain `WizError`."""
+    cls = WizError._by_code.get(info.code, WizError)
+    return cls(info.message, hint=info.hint, **info.details)
+
+
+class BadRequest(WizError, ValueError):
+    """A payload, an option or a name that cannot be taken; `details["field"]` names it."""
+
+    code = "bad_request"
+
+
+class UnknownTarget(BadRequest):
+    """A request for a handler that does not exist."""
+
+    code = "unknown_target"
+
+
+class ContextOverflow(BadRequest):
+    """A prompt longer than the context; details: n_prompt_tokens, context_size."""
+
+    code = "context_overflow"
+    default_hint = (
+        "Shorten the prompt, start a new session (--new), or reload the model with a larger --ctx."
+    )
+
+
+class NotLoaded(WizError, RuntimeError):
+    """A step of the ladder model → context → session was left out."""
+
+    code = "not_loaded"
+
+
+class ModelNotLoaded(NotLoaded):
+    """A context was asked for before a model."""
+
+    code = "model_not_loaded"
+    default_hint = "Load one first: %wiz_load demo, or worker:loadModel."
+
+    def __init__(self, message: str = "Model not loaded.", **kwargs: Any) -> None:
+        super().__init__(message, **kwargs)
+
+
+class ContextNotLoaded(NotLoaded):
+    """A session was asked for before a context."""
+
+    code = "context_not_loaded"
+    default_hint = "Create one first: worker:createContext."
+
+    def __init__(self, message: str = "Context not loaded.", **kwargs: Any) -> None:
+        super().__init__(message, **kwargs)
+
+
+class SessionNotLoaded(NotLoaded):
+    """A prompt was sent before a session."""
+
+    code = "session_not_loaded"
+    default_hint = "Start one first: worker:initializeSession."
+
+    def __init__(self, message: str = "Session not loaded.", **kwargs: Any) -> None:
+        super().__init__(message, **kwargs)
+
+
+class NotFound(WizError, LookupError):
+    """Something named does not exist."""
+
+    code = "not_found"
+
+
+class OperationNotFound(NotFound):
+    """No operation has that id."""
+
+    code = "operation_not_found"
+    default_hint = "%wiz_ops lists the operations there are."
+
+
+class SessionNotFound(NotFound):
+    """No session has that name."""
+
+    code = "session_not_found"
+    default_hint = "%wiz_status lists the sessions there are."
+
+
+class ModelFileNotFound(NotFound, FileNotFoundError):
+    """A model path that leads to no file."""
+
+    code = "model_file_not_found"
+    default_hint = "Give the path of a .gguf file, or 'demo' for the bundled model."
+
+
+class Conflict(WizError, RuntimeError):
+    """Already loaded with other parameters; details["difference"]: {name: [loaded, asked]}."""
+
+    code = "conflict"
+    default_hint = "Use what is loaded, or force it with --reload (reload=True)."
+
+
+class ModelLoadFailed(WizError, RuntimeError):
+    """llama.cpp did not take the file; details["log"] has its last lines."""
+
+    code = "model_load_failed"
+    default_hint = "Check that the file is a complete GGUF model; download it again if in doubt."
+
+
+class WorkerDied(WizError, RuntimeError):
+    """The process that held the model is gone; details: cause, log (its last lines)."""
+
+    code = "worker_died"
+    default_hint = (
+        "Your variables and the conversation are safe: run the cell again to reload the model."
+    )
+
+
+class ServiceError(WizError, ConnectionError):
+    """The service could not be reached or started."""
+
+    code = "service_error"
+
+
+class ServiceNotRunning(ServiceError):
+    """There is no service to ask."""
+
+    code = "service_not_running"
+    default_hint = "It starts by itself with the first %wiz_load."
+
+
+class ServiceDied(ServiceError):
+    """The service ended while it was being asked."""
+
+    code = "service_died"
+    default_hint = (
+        "Run the cell again: a new service starts by itself. `jupyter wiz logs` tells more."
+    )
+
+
+class ServiceStartFailed(ServiceError):
+    """A service was started but never answered; details["log"] has its last lines."""
+
+    code = "service_start_failed"
+    default_hint = "`jupyter wiz logs` shows what it said."
+
+
+class ServiceStopping(ServiceError):
+    """The service is on its way out; asking again starts a new one."""
+
+    code = "service_stopping"
+    default_hint = "Run the cell again: a new service starts by itself."
+
+
+class VersionMismatch(ServiceError):
+    """The running service speaks another protocol version (it outlived an upgrade)."""
+
+    code = "version_mismatch"
+    default_hint = "Stop the old one with %wiz_stop; the next call starts the new one."
+
+
+class OperationEnded(WizError, RuntimeError):
+    """An operation ended without a result; details: operation_id, text (what there was)."""
+
+    code = "operation_ended"
+
+
+class OperationCancelled(OperationEnded):
+    """Cancelled before it began to answer, or a load or download that was cancelled."""
+
+    code = "operation_cancelled"
+    default_hint = "Run the cell again to start over."
+
+
+class OperationInterrupted(OperationEnded):
+    """Cut off by the end of the service; details["text"] is the partial text."""
+
+    code = "operation_interrupted"
+    default_hint = "The partial text is kept (%wiz_attach shows it). Run the cell again."
+
+
+class DownloadFailed(WizError, OSError):
+    """A file could not be fetched from a hub."""
+
+    code = "download_failed"
+
+
+class InternalError(WizError, RuntimeError):
+    """A bug of this project; the log of the process named in the message has the traceback."""
+
+    code = "internal_error"
+    default_hint = "`jupyter wiz logs` has the traceback: please report it."

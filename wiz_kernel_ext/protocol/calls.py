@@ -1,0 +1,109 @@
+"""The eight worker calls as Python methods, once for every face.
+
+`LlamaWorker` (in-process) and `AsyncClient` (against the service) both inherit these, and `Client`
+is a sync view of `AsyncClient`; so names, arguments and results cannot drift apart.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, Generic, TypeVar
+
+from wiz_kernel_ext.protocol.answer import Answer
+from wiz_kernel_ext.protocol.codec import build
+from wiz_kernel_ext.protocol.options import PromptOptions
+from wiz_kernel_ext.protocol.requests import (
+    CreateContext,
+    DownloadModel,
+    Initialize,
+    InitializeSession,
+    LoadModel,
+    Prompt,
+    Request,
+    SendPrompt,
+    UnloadModel,
+)
+from wiz_kernel_ext.protocol.results import (
+    AnswerInfo,
+    ContextInfo,
+    ModelInfo,
+    RuntimeInfo,
+    UnloadInfo,
+)
+
+T = TypeVar("T")
+OperationT = TypeVar("OperationT")
+
+_PROMPT_FIELDS = frozenset(Prompt.__struct_fields__) - {"prompt", "options"}
+
+
+def build_prompt(type: type[T], prompt: str, options: dict[str, Any]) -> T:
+    """A `Prompt` or `SendPrompt` from flat keywords: sampling options and request fields."""
+    fields = {name: value for name, value in options.items() if name in _PROMPT_FIELDS}
+    sampling = {name: value for name, value in options.items() if name not in _PROMPT_FIELDS}
+    return build(type, {"prompt": prompt, "options": build(PromptOptions, sampling), **fields})
+
+
+class WorkerCalls(ABC, Generic[OperationT]):
+    """The original's eight calls; every one ends in a result or a `WizError`."""
+
+    @abstractmethod
+    async def request(self, request: Request, result: type[T]) -> T:
+        """Send `request` and wait for its one result, decoded as `result`."""
+
+    @abstractmethod
+    async def start(self, request: Request) -> OperationT:
+        """Send a request that takes time and return its operation at once."""
+
+    async def initialize(self, **options: Any) -> RuntimeInfo:
+        """Start the runtime (`worker:initialize`); takes `Initialize`'s fields."""
+        return await self.request(build(Initialize, options), RuntimeInfo)
+
+    async def load_model(self, model_path: str | None = None, **options: Any) -> ModelInfo:
+        """Load a GGUF model, or share it where it is loaded (`worker:loadModel`).
+
+        `model_path` is a path or "demo"; other keywords are `LoadModel`'s fields: gpu_layers,
+        use_mmap, use_mlock, check_tensors, keep_alive_s, reload.
+        Raises ModelFileNotFound, ModelLoadFailed, Conflict.
+        """
+        return await self.request(
+            build(LoadModel, {"model_path": model_path, **options}), ModelInfo
+        )
+
+    async def create_context(self, **options: Any) -> ContextInfo:
+        """Create the context (`worker:createContext`).
+
+        Keywords are `CreateContext`'s fields: context_size, sequences, threads, batch_size,
+        kv_type, flash_attention, seed, reload. Raises ModelNotLoaded, Conflict.
+        """
+        return await self.request(build(CreateContext, options), ContextInfo)
+
+    async def initialize_session(self, **options: Any) -> str:
+        """Begin a conversation and return its id (`worker:initializeSession`).
+
+        Keywords: system_prompt, session (a name). Raises ModelNotLoaded, ContextNotLoaded.
+        """
+        return await self.request(build(InitializeSession, options), str)
+
+    async def prompt(self, prompt: str, **options: Any) -> Answer:
+        """Answer a prompt (`worker:prompt`); the whole text at the end.
+
+        Keywords are `PromptOptions`' (temperature, top_k, max_tokens, seed, stop, …) and `Prompt`'s
+        (session, role, tools, messages). Raises SessionNotLoaded, ContextOverflow, WorkerDied.
+        """
+        request = build_prompt(Prompt, prompt, options)
+        return Answer(await self.request(request, AnswerInfo))
+
+    async def send_prompt(self, prompt: str, **options: Any) -> OperationT:
+        """Like `prompt`, but returns its operation at once (`worker:sendPrompt`)."""
+        return await self.start(build_prompt(SendPrompt, prompt, options))
+
+    async def unload_model(
+        self, model_path: str | None = None, *, force: bool = False
+    ) -> UnloadInfo:
+        """Unload a model and give its memory back (`worker:unloadModel`)."""
+        return await self.request(UnloadModel(model_path=model_path, force=force), UnloadInfo)
+
+    async def download_model(self, repo: str, file: str, revision: str | None = None) -> str:
+        """Download one file of a repository; returns its local path (`worker:downloadModel`)."""
+        return await self.request(DownloadModel(repo=repo, file=file, revision=revision), str)

@@ -1,0 +1,120 @@
+"""Bytes to messages and back: the three frames of a comm, and checked payloads.
+
+A comm is `Open` (target and payload), any number of `Message`s either way, and one `Close`, with a
+result or an error. Payloads stay encoded (`Raw`) until the layer that knows their type.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from wiz_kernel_ext.errors import BadRequest, ErrorInfo, UnknownTarget
+from wiz_kernel_ext.protocol.requests import TARGETS, Request
+
+PROTOCOL_VERSION = 1
+
+T = TypeVar("T")
+
+
+class Open(msgspec.Struct, frozen=True, array_like=True, tag="open"):
+    """The first frame of a comm: the asker picks its id."""
+
+    comm: str
+    target: str
+    payload: msgspec.Raw
+
+
+class Message(msgspec.Struct, frozen=True, array_like=True, tag="msg"):
+    """A frame in the middle: an event one way, an acknowledgement or a cancel the other."""
+
+    comm: str
+    data: msgspec.Raw
+
+
+class Close(msgspec.Struct, frozen=True, array_like=True, tag="close"):
+    """The last frame: exactly one of `result` and `error` (the asker sends neither)."""
+
+    comm: str
+    result: msgspec.Raw | None = None
+    error: ErrorInfo | None = None
+
+
+AnyFrame = Open | Message | Close
+
+_encoder = msgspec.msgpack.Encoder()
+_frame_decoder: msgspec.msgpack.Decoder[AnyFrame] = msgspec.msgpack.Decoder(AnyFrame)
+
+
+def encode(value: Any) -> bytes:
+    """Any message, or plain builtins, as msgpack."""
+    return _encoder.encode(value)
+
+
+def raw(value: Any) -> msgspec.Raw:
+    """`value` encoded, to be put inside another message."""
+    return msgspec.Raw(_encoder.encode(value))
+
+
+def decode(data: bytes | msgspec.Raw, type: type[T]) -> T:
+    """A message of `type`; raises BadRequest naming the field that does not fit."""
+    try:
+        return msgspec.msgpack.decode(data, type=type)
+    except msgspec.DecodeError as error:
+        raise bad_request(error) from None
+
+
+def decode_any(data: bytes | msgspec.Raw) -> Any:
+    """Plain builtins."""
+    return msgspec.msgpack.decode(data)
+
+
+def decode_frame(data: bytes) -> AnyFrame:
+    """One frame of a comm; raises BadRequest if it is none."""
+    try:
+        return _frame_decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadRequest(f"Not a frame of this protocol: {error}.", field="frame") from None
+
+
+def decode_request(target: str, payload: bytes | msgspec.Raw) -> Request:
+    """The request that `payload` is to `target`; raises UnknownTarget or BadRequest."""
+    request_type = TARGETS.get(target)
+    if request_type is None:
+        raise UnknownTarget(
+            f"There is no handler called {target!r}.",
+            hint=f"Handlers: {', '.join(TARGETS)}.",
+            field="target",
+        )
+    return decode(payload, request_type)
+
+
+def build(type: type[T], values: dict[str, Any]) -> T:
+    """A message of `type` from Python names, checked as the wire would check it."""
+    unknown = [name for name in values if name not in type.__struct_fields__]  # type: ignore[attr-defined]
+    if unknown:
+        fields = ", ".join(type.__struct_fields__)  # type: ignore[attr-defined]
+        raise BadRequest(
+            f"Unknown option {unknown[0]!r}.", hint=f"Known: {fields}.", field=unknown[0]
+        )
+    try:
+        return msgspec.convert(msgspec.to_builtins(type(**values)), type)
+    except msgspec.ValidationError as error:
+        raise bad_request(error) from None
+    except TypeError as error:
+        raise BadRequest(f"{error}.", field="") from None
+
+
+def bad_request(error: Exception) -> BadRequest:
+    """A message library's complaint as ours, with the field it names."""
+    text = str(error)
+    what, _, path = text.partition(" - at `")
+    field = path.rstrip("`").removeprefix("$").removeprefix(".")
+    if "unknown field" in what or "missing required field" in what:
+        name = what.rpartition("field `")[2].rstrip("`")
+        field = f"{field}.{name}" if field else name
+    where = f" ({field})" if field and field not in what else ""
+    return BadRequest(
+        f"{what}{where}.", hint="See the message's fields in the documentation.", field=field
+    )

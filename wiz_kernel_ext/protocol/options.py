@@ -1,0 +1,65 @@
+"""How an answer is sampled: one flat set of options, the same on every face."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+NonNegative = Annotated[float, Meta(ge=0.0)]
+Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
+Penalty = Annotated[float, Meta(ge=-2.0, le=2.0)]
+Count = Annotated[int, Meta(ge=0)]
+Positive = Annotated[int, Meta(ge=1)]
+
+
+class PromptOptions(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    rename="camel",
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+):
+    """Sampling options (`LLamaChatPromptOptions` of the original); None is the engine's default.
+
+    temperature 0 is greedy. `max_tokens` bounds the answer, in tokens. `stop` ends it before any
+    of these strings. `seed` makes it repeatable. `logit_bias` maps a token id (as text) or a
+    token's text to a bias in logits. Semantics of each sampler are llama.cpp's.
+    """
+
+    temperature: Annotated[float, Meta(ge=0.0, le=100.0)] | None = None
+    top_k: Count | None = None
+    top_p: Probability | None = None
+    min_p: Probability | None = None
+    typical_p: Probability | None = None
+    repeat_penalty: Annotated[float, Meta(gt=0.0, le=10.0)] | None = None
+    repeat_last_n: Annotated[int, Meta(ge=-1)] | None = None
+    presence_penalty: Penalty | None = None
+    frequency_penalty: Penalty | None = None
+    dry_multiplier: NonNegative | None = None
+    dry_base: NonNegative | None = None
+    dry_allowed_length: Count | None = None
+    dry_penalty_last_n: Annotated[int, Meta(ge=-1)] | None = None
+    xtc_probability: Probability | None = None
+    xtc_threshold: Probability | None = None
+    mirostat: Annotated[int, Meta(ge=0, le=2)] | None = None
+    mirostat_tau: NonNegative | None = None
+    mirostat_eta: NonNegative | None = None
+    seed: Annotated[int, Meta(ge=0, le=2**32 - 1)] | None = None
+    logit_bias: dict[str, float] | None = None
+    max_tokens: Positive | None = None
+    stop: list[str] | None = None
+
+    def given(self) -> dict[str, Any]:
+        """The options that were set, by their Python names."""
+        return {
+            name: value
+            for name in self.__struct_fields__
+            if (value := getattr(self, name)) is not None
+        }
+
+    def over(self, defaults: PromptOptions) -> PromptOptions:
+        """These options, with `defaults` where one was not set."""
+        return PromptOptions(**{**defaults.given(), **self.given()})

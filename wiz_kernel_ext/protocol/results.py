@@ -1,0 +1,180 @@
+"""One frozen message per result: what each request ends with."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from wiz_kernel_ext.protocol.requests import ChatMessage
+
+OperationState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
+OperationKind = Literal["prompt", "load", "download"]
+FinishReason = Literal["stop", "length", "cancelled", "interrupted"]
+TERMINAL_STATES: frozenset[str] = frozenset({"done", "failed", "cancelled", "interrupted"})
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Base of every result; a field added later is skipped by an older reader."""
+
+
+class ModelInfo(Result, frozen=True, kw_only=True):
+    """A model's facts. `size_bytes` are its tensors; `n_ctx_train` is in tokens."""
+
+    model_path: str
+    name: str = ""
+    description: str = ""
+    architecture: str = ""
+    n_params: int = 0
+    size_bytes: int = 0
+    n_ctx_train: int = 0
+    n_vocab: int = 0
+    n_layers: int = 0
+    gpu_layers: int = 0
+    has_chat_template: bool = False
+    shared: bool = False
+    load_time_s: float = 0.0
+    worker_pid: int | None = None
+
+
+class ContextInfo(Result, frozen=True, kw_only=True):
+    """A context's facts, in tokens and threads; `pool_size` is the KV cells all sequences share."""
+
+    model_path: str
+    context_size: int
+    sequences: int
+    threads: int
+    batch_size: int
+    pool_size: int
+    kv_type: str = "f16"
+    flash_attention: bool = False
+    seed: int | None = None
+    shared: bool = False
+
+
+class RuntimeInfo(Result, frozen=True, kw_only=True):
+    """What `worker:initialize` answers: versions, compute devices and what is loaded."""
+
+    versions: dict[str, str]
+    devices: list[str] = []
+    loaded: list[str] = []
+    gpu_offload: bool = False
+
+
+class Usage(Result, frozen=True, kw_only=True):
+    """Token counts of one answer; `n_cached_tokens` of the prompt were not computed again."""
+
+    n_prompt_tokens: int = 0
+    n_cached_tokens: int = 0
+    n_tokens: int = 0
+
+
+class Timings(Result, frozen=True, kw_only=True):
+    """Where the time of one answer went, in seconds."""
+
+    queued_s: float = 0.0
+    first_token_s: float = 0.0
+    prompt_s: float = 0.0
+    generation_s: float = 0.0
+    total_s: float = 0.0
+
+
+class AnswerInfo(Result, frozen=True, kw_only=True):
+    """The end of a prompt: the whole text, why it ended, and what it took."""
+
+    text: str
+    finish_reason: FinishReason = "stop"
+    usage: Usage = Usage()
+    timings: Timings = Timings()
+    operation_id: str = ""
+    session: str = ""
+    model_path: str = ""
+
+
+class UnloadInfo(Result, frozen=True, kw_only=True):
+    """What unloading gave back; `freed_bytes` was the worker's resident memory."""
+
+    model_path: str
+    freed_bytes: int = 0
+
+
+class SessionInfo(Result, frozen=True, kw_only=True):
+    """A conversation. Times are seconds since the epoch."""
+
+    id: str
+    name: str
+    system_prompt: str | None = None
+    notebook: str | None = None
+    model_path: str | None = None
+    n_messages: int = 0
+    created_at: float = 0.0
+    updated_at: float = 0.0
+
+
+class SessionMessage(ChatMessage, frozen=True, kw_only=True):
+    """A kept message; `finish_reason` marks an answer that is only partial."""
+
+    operation_id: str | None = None
+    finish_reason: str | None = None
+
+
+class SessionDetail(Result, frozen=True, kw_only=True):
+    """A conversation with all it has."""
+
+    info: SessionInfo
+    messages: list[SessionMessage] = []
+
+
+class OperationInfo(Result, frozen=True, kw_only=True):
+    """The state of an operation. `n_events` is the number the next event will have."""
+
+    id: str
+    kind: OperationKind
+    state: OperationState
+    title: str = ""
+    session: str | None = None
+    model_path: str | None = None
+    n_events: int = 0
+    created_at: float = 0.0
+    ended_at: float | None = None
+    text: str = ""
+
+
+class WorkerInfo(Result, frozen=True, kw_only=True):
+    """A worker process. `memory_bytes` is resident; `loads` counts since the service began."""
+
+    pid: int
+    model: str
+    model_path: str
+    loads: int
+    context: int | None = None
+    sequences: int | None = None
+    threads: int | None = None
+    memory_bytes: int = 0
+    n_running: int = 0
+    n_queued: int = 0
+    idle_s: float = 0.0
+    keep_alive_s: float | None = None
+
+
+class ServiceInfo(Result, frozen=True, kw_only=True):
+    """The service process."""
+
+    pid: int
+    version: str
+    connection_file: str
+    name: str = ""
+    protocol: int = 0
+    started_at: float = 0.0
+    memory_bytes: int = 0
+    log_file: str = ""
+    database: str = ""
+
+
+class Status(Result, frozen=True, kw_only=True):
+    """Everything `%wiz_status` shows."""
+
+    service: ServiceInfo
+    workers: list[WorkerInfo] = []
+    operations: list[OperationInfo] = []
+    sessions: list[SessionInfo] = []

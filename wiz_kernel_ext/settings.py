@@ -1,0 +1,49 @@
+"""What can be configured from outside, read once, at the edge.
+
+Every place and time has one environment variable; the processes of one service inherit them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+def _default_name() -> str:
+    """One service per user, host and Python environment: the environment's part of the name."""
+    return "env-" + hashlib.sha256(sys.prefix.encode()).hexdigest()[:8]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Where things live and how long they stay; times in seconds.
+
+    `keep_alive_s` is how long an unused model stays loaded (-1: for good); `idle_exit_s` how long a
+    service with nothing loaded, running or connected stays.
+    """
+
+    name: str = field(default_factory=_default_name)
+    runtime_dir: Path | None = None
+    data_dir: Path | None = None
+    models_dir: Path | None = None
+    keep_alive_s: float = 1800.0
+    idle_exit_s: float = 600.0
+    start_timeout_s: float = 30.0
+
+    @classmethod
+    def from_environment(cls) -> Settings:
+        """The settings of this process; `WIZ_*` variables win over the defaults."""
+        env = os.environ
+        values: dict[str, object] = {}
+        if name := env.get("WIZ_SERVICE"):
+            values["name"] = name
+        for key in ("runtime_dir", "data_dir", "models_dir"):
+            if place := env.get(f"WIZ_{key.upper()}"):
+                values[key] = Path(place).expanduser()
+        for key in ("keep_alive_s", "idle_exit_s", "start_timeout_s"):
+            if seconds := env.get(f"WIZ_{key.upper()}"):
+                values[key] = float(seconds)
+        return cls(**values)  # type: ignore[arg-type]
