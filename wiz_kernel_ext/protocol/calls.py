@@ -55,11 +55,11 @@ class WorkerCalls(ABC, Generic[OperationT]):
     async def start(self, request: Request) -> OperationT:
         """Send a request that takes time and return its operation at once."""
 
-    async def initialize(self, **options: Any) -> RuntimeInfo:
+    async def initialize(self, /, **options: Any) -> RuntimeInfo:
         """Start the runtime (`worker:initialize`); takes `Initialize`'s fields."""
         return await self.request(build(Initialize, options), RuntimeInfo)
 
-    async def load_model(self, model_path: str | None = None, **options: Any) -> ModelInfo:
+    async def load_model(self, /, model_path: str | None = None, **options: Any) -> ModelInfo:
         """Load a GGUF model, or share it where it is loaded (`worker:loadModel`).
 
         `model_path` is a path or "demo"; other keywords are `LoadModel`'s fields: gpu_layers,
@@ -70,7 +70,7 @@ class WorkerCalls(ABC, Generic[OperationT]):
             build(LoadModel, {"model_path": model_path, **options}), ModelInfo
         )
 
-    async def create_context(self, **options: Any) -> ContextInfo:
+    async def create_context(self, /, **options: Any) -> ContextInfo:
         """Create the context (`worker:createContext`).
 
         Keywords are `CreateContext`'s fields: context_size, sequences, threads, batch_size,
@@ -78,14 +78,14 @@ class WorkerCalls(ABC, Generic[OperationT]):
         """
         return await self.request(build(CreateContext, options), ContextInfo)
 
-    async def initialize_session(self, **options: Any) -> str:
+    async def initialize_session(self, /, **options: Any) -> str:
         """Begin a conversation and return its id (`worker:initializeSession`).
 
         Keywords: system_prompt, session (a name). Raises ModelNotLoaded, ContextNotLoaded.
         """
         return await self.request(build(InitializeSession, options), str)
 
-    async def prompt(self, prompt: str, **options: Any) -> Answer:
+    async def prompt(self, /, prompt: str, **options: Any) -> Answer:
         """Answer a prompt (`worker:prompt`); the whole text at the end.
 
         Keywords are `PromptOptions`' (temperature, top_k, max_tokens, seed, stop, …) and `Prompt`'s
@@ -94,7 +94,7 @@ class WorkerCalls(ABC, Generic[OperationT]):
         request = build_prompt(Prompt, prompt, options)
         return Answer(await self.request(request, AnswerInfo))
 
-    async def send_prompt(self, prompt: str, **options: Any) -> OperationT:
+    async def send_prompt(self, /, prompt: str, **options: Any) -> OperationT:
         """Like `prompt`, but returns its operation at once (`worker:sendPrompt`)."""
         return await self.start(build_prompt(SendPrompt, prompt, options))
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from wiz_kernel_ext.errors import BadRequest, ErrorInfo, UnknownTarget
+from wiz_kernel_ext.protocol.events import NIL
 from wiz_kernel_ext.protocol.requests import TARGETS, Request
 
 PROTOCOL_VERSION = 1
@@ -34,10 +35,10 @@ class Message(msgspec.Struct, frozen=True, array_like=True, tag="msg"):
 
 
 class Close(msgspec.Struct, frozen=True, array_like=True, tag="close"):
-    """The last frame: exactly one of `result` and `error` (the asker sends neither)."""
+    """The last frame: an `error`, or else a `result`, which may be null (the asker's always is)."""
 
     comm: str
-    result: msgspec.Raw | None = None
+    result: msgspec.Raw = NIL
     error: ErrorInfo | None = None
 
 
@@ -74,8 +75,19 @@ def decode_frame(data: bytes) -> AnyFrame:
     """One frame of a comm; raises BadRequest if it is none."""
     try:
         return _frame_decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadRequest(f"Not a frame of this protocol: {error}.", field="frame") from None
+
+
+def named_comm(data: bytes) -> str | None:
+    """The comm that a frame which is none still names, so that it can be answered."""
+    try:
+        match msgspec.msgpack.decode(data):
+            case [str(), str(comm), *_]:
+                return comm
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    return None
 
 
 def decode_request(target: str, payload: bytes | msgspec.Raw) -> Request:

@@ -8,7 +8,12 @@ from __future__ import annotations
 import msgspec
 
 from wiz_kernel_ext.errors import ErrorInfo
-from wiz_kernel_ext.protocol.results import OperationState
+from wiz_kernel_ext.protocol.results import OperationKind, OperationState
+
+
+# Null, encoded: what stands for "none" in a field that stays encoded. The message library reads
+# neither `Raw | None` nor an empty `Raw`.
+NIL = msgspec.Raw(b"\xc0")
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag_field="kind"):
@@ -46,13 +51,13 @@ class Notice(Event, frozen=True, kw_only=True, tag="notice"):
 
 
 class End(Event, frozen=True, kw_only=True, tag="end"):
-    """The end: `result` (encoded, as its request ends) or `error`, and the last state.
+    """The end: `result` (encoded, as its request ends; NIL if none) or `error`, and the last state.
 
     A cancelled or interrupted prompt keeps its partial answer as the result, where it has one.
     """
 
     state: OperationState
-    result: msgspec.Raw | None = None
+    result: msgspec.Raw = NIL
     error: ErrorInfo | None = None
 
 
@@ -64,3 +69,26 @@ class Numbered(msgspec.Struct, frozen=True, array_like=True):
 
     seq: int
     event: AnyEvent
+
+
+class EventBatch(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What the service sends on the comm of an operation: its next events, in order."""
+
+    operation_id: str
+    operation_kind: OperationKind
+    events: list[Numbered]
+
+
+class Ack(msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag_field="kind", tag="ack"):
+    """The asker has every event up to `seq`; more than a window unacknowledged are not sent."""
+
+    seq: int
+
+
+class CancelThis(
+    msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag_field="kind", tag="cancel"
+):
+    """The asker wants this comm's operation cancelled; its end still comes."""
+
+
+AskerMessage = Ack | CancelThis

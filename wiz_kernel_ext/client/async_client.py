@@ -1,0 +1,173 @@
+"""`AsyncClient`: the service's requests as coroutines, for any event loop.
+
+The sync `Client` is a view of this one; nothing is decided there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, TypeVar
+
+from wiz_kernel_ext.client.connection import Connection
+from wiz_kernel_ext.client.discovery import find_running
+from wiz_kernel_ext.client.feed import Feed
+from wiz_kernel_ext.client.io_thread import IO
+from wiz_kernel_ext.client.operation import AsyncOperation
+from wiz_kernel_ext.errors import ServiceNotRunning
+from wiz_kernel_ext.protocol.answer import Answer
+from wiz_kernel_ext.protocol.calls import WorkerCalls
+from wiz_kernel_ext.protocol.codec import build, decode, decode_any, decode_request, encode
+from wiz_kernel_ext.protocol.requests import (
+    Attach,
+    Cancel,
+    DeleteSession,
+    DownloadModel,
+    GetOperation,
+    GetSession,
+    GetStatus,
+    ListOperations,
+    ListSessions,
+    LoadModel,
+    OpenSession,
+    Prompt,
+    Request,
+    SendPrompt,
+    StopService,
+)
+from wiz_kernel_ext.protocol.results import (
+    AnswerInfo,
+    OperationInfo,
+    ServiceInfo,
+    SessionDetail,
+    SessionInfo,
+    Status,
+)
+from wiz_kernel_ext.settings import Settings
+from wiz_kernel_ext.transport.endpoints import ConnectionInfo
+
+T = TypeVar("T")
+
+
+def is_operation(request: Request) -> bool:
+    """Whether the answer to `request` takes time and is followed as an operation."""
+    return isinstance(request, Prompt | LoadModel | DownloadModel | Attach) and not isinstance(
+        request, SendPrompt
+    )
+
+
+class AsyncClient(WorkerCalls[AsyncOperation]):
+    """Asks the service, which is found, or started where `start` allows it, at the first request.
+
+    Raises ServiceNotRunning, ServiceStartFailed, VersionMismatch and ServiceDied from any call.
+    """
+
+    def __init__(self, settings: Settings | None = None, *, start: bool = True) -> None:
+        self._connection = Connection(settings or Settings.from_environment(), start=start)
+
+    @property
+    def connection(self) -> ConnectionInfo | None:
+        """How the service was last reached."""
+        return self._connection.info
+
+    def running(self) -> bool:
+        """Whether there is a service, without starting one."""
+        try:
+            return find_running(self._connection.places) is not None
+        except ServiceNotRunning:
+            return False
+
+    async def request(self, request: Request, result: type[T]) -> T:
+        """Send `request` and wait for its one result, decoded as `result`.
+
+        Cancelling this coroutine cancels the operation it waits for.
+        """
+        if not is_operation(request):
+            return decode(await IO.run(self._connection.ask(request)), result)
+        operation = await self.start(request)
+        try:
+            outcome = await operation.result()
+        except asyncio.CancelledError:
+            await operation.cancel()
+            raise
+        info: T = outcome.info() if isinstance(outcome, Answer) else outcome
+        return info
+
+    async def start(self, request: Request) -> AsyncOperation:
+        """Send a request that takes time and return its operation at once."""
+        return AsyncOperation(self._connection, await IO.run(self.follow(request)))
+
+    async def follow(self, request: Request) -> Feed:
+        """The feed of a request that takes time; runs on the I/O thread."""
+        if isinstance(request, SendPrompt):
+            operation_id = decode(await self._connection.ask(request), str)
+            request = Attach(operation_id=operation_id)
+        feed = Feed(self._connection)
+        await feed.begin(request)
+        return feed
+
+    async def invoke(self, target: str, payload: dict[str, Any] | None = None) -> Any:
+        """A raw call: `invoke("worker:loadModel", {"modelPath": …})`, camelCase both ways.
+
+        Ends with plain builtins; `worker:prompt` with an Answer. Raises UnknownTarget, BadRequest.
+        """
+        request = decode_request(target, encode(payload or {}))
+        if not is_operation(request):
+            return decode_any(await IO.run(self._connection.ask(request)))
+        if isinstance(request, Prompt):
+            return Answer(await self.request(request, AnswerInfo))
+        outcome = await self.request(request, object)
+        return decode_any(encode(outcome))
+
+    async def attach(self, operation_id: str, from_seq: int = 0) -> AsyncOperation:
+        """An operation by its id, also an ended one, from event `from_seq` on."""
+        return await self.start(Attach(operation_id=operation_id, from_seq=from_seq))
+
+    async def cancel(
+        self, operation_id: str | None = None, *, session: str | None = None
+    ) -> list[str]:
+        """Cancel an operation, a session's, or all of this client's; returns their ids."""
+        return await self.request(build(Cancel, _given(locals())), list[str])
+
+    async def status(self) -> Status:
+        """The service, its workers, operations and sessions."""
+        return await self.request(GetStatus(), Status)
+
+    async def operations(
+        self, limit: int = 20, *, session: str | None = None
+    ) -> list[OperationInfo]:
+        """The latest operations, newest first."""
+        return await self.request(build(ListOperations, _given(locals())), list[OperationInfo])
+
+    async def operation(self, operation_id: str) -> OperationInfo:
+        """The state of one operation; raises OperationNotFound."""
+        return await self.request(GetOperation(operation_id=operation_id), OperationInfo)
+
+    async def sessions(self, limit: int = 100) -> list[SessionInfo]:
+        """The sessions, latest used first."""
+        return await self.request(build(ListSessions, _given(locals())), list[SessionInfo])
+
+    async def open_session(self, /, session: str, **options: Any) -> SessionInfo:
+        """Find or make a session; keywords are `OpenSession`'s fields."""
+        return await self.request(build(OpenSession, {"session": session, **options}), SessionInfo)
+
+    async def session(self, session: str) -> SessionDetail:
+        """A session with its messages; raises SessionNotFound."""
+        return await self.request(build(GetSession, _given(locals())), SessionDetail)
+
+    async def delete_session(self, session: str) -> SessionInfo:
+        """Forget a session and its messages."""
+        return await self.request(build(DeleteSession, _given(locals())), SessionInfo)
+
+    async def stop(self) -> ServiceInfo:
+        """End the service and its workers; returns when it has ended."""
+        info = await self.request(StopService(), ServiceInfo)
+        await IO.run(self._connection.gone())
+        return info
+
+    async def close(self) -> None:
+        """Close the sockets; the service and what it does go on."""
+        await IO.run(self._connection.close())
+
+
+def _given(arguments: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in arguments.items() if name != "self"}

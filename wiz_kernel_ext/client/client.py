@@ -1,0 +1,98 @@
+"""`Client`: the sync face of `AsyncClient`, for a notebook cell or a script.
+
+Every method runs the coroutine of the same name on the I/O thread and waits; an interrupt while it
+waits cancels what it waited for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from functools import update_wrapper
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from wiz_kernel_ext.client.async_client import AsyncClient
+from wiz_kernel_ext.client.feed import Feed
+from wiz_kernel_ext.client.io_thread import IO
+from wiz_kernel_ext.client.operation import Operation
+from wiz_kernel_ext.protocol.calls import build_prompt
+from wiz_kernel_ext.protocol.requests import Attach, Request, SendPrompt
+from wiz_kernel_ext.settings import Settings
+from wiz_kernel_ext.transport.endpoints import ConnectionInfo
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _wait(work: Coroutine[Any, Any, T]) -> T:
+    future: Future[T] = IO.submit(work)
+    try:
+        return future.result()
+    except BaseException:
+        future.cancel()
+        raise
+
+
+def _sync(
+    method: Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate[Client, P], T]:
+    def call(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return _wait(method(self._async, *args, **kwargs))
+
+    update_wrapper(call, method)
+    return call
+
+
+class Client:
+    """Asks the service, which is found, or started where `start` allows it, at the first request.
+
+    See `AsyncClient` for every method.
+    """
+
+    def __init__(self, settings: Settings | None = None, *, start: bool = True) -> None:
+        self._async = AsyncClient(settings, start=start)
+
+    initialize = _sync(AsyncClient.initialize)
+    load_model = _sync(AsyncClient.load_model)
+    create_context = _sync(AsyncClient.create_context)
+    initialize_session = _sync(AsyncClient.initialize_session)
+    prompt = _sync(AsyncClient.prompt)
+    unload_model = _sync(AsyncClient.unload_model)
+    download_model = _sync(AsyncClient.download_model)
+    invoke = _sync(AsyncClient.invoke)
+    cancel = _sync(AsyncClient.cancel)
+    status = _sync(AsyncClient.status)
+    operations = _sync(AsyncClient.operations)
+    operation = _sync(AsyncClient.operation)
+    sessions = _sync(AsyncClient.sessions)
+    open_session = _sync(AsyncClient.open_session)
+    session = _sync(AsyncClient.session)
+    delete_session = _sync(AsyncClient.delete_session)
+    stop = _sync(AsyncClient.stop)
+    close = _sync(AsyncClient.close)
+
+    def request(self, request: Request, result: type[T]) -> T:
+        """Send `request` and wait for its one result, decoded as `result`."""
+        return _wait(self._async.request(request, result))
+
+    def start(self, request: Request) -> Operation:
+        """Send a request that takes time and return its operation at once."""
+        feed: Feed = _wait(self._async.follow(request))
+        return Operation(self._async._connection, feed)
+
+    def send_prompt(self, prompt: str, **options: Any) -> Operation:
+        """Like `prompt`, but returns its operation at once (`worker:sendPrompt`)."""
+        return self.start(build_prompt(SendPrompt, prompt, options))
+
+    def attach(self, operation_id: str, from_seq: int = 0) -> Operation:
+        """An operation by its id, also an ended one, from event `from_seq` on."""
+        return self.start(Attach(operation_id=operation_id, from_seq=from_seq))
+
+    def running(self) -> bool:
+        """Whether there is a service, without starting one."""
+        return self._async.running()
+
+    @property
+    def connection(self) -> ConnectionInfo | None:
+        """How the service was last reached."""
+        return self._async.connection

@@ -1,0 +1,110 @@
+"""A client's connection to the service: made when first needed, made again after the service died.
+
+Runs on the I/O thread's loop only. Knows requests and their one end, not what an operation is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from wiz_kernel_ext.client.discovery import check_version, find_or_start, find_running
+from wiz_kernel_ext.errors import ServiceError, ServiceStopping
+from wiz_kernel_ext.protocol.requests import Request, StopService
+from wiz_kernel_ext.settings import Settings
+from wiz_kernel_ext.transport.client import ClientComm, CommClient
+from wiz_kernel_ext.transport.discovery import has_ended
+from wiz_kernel_ext.transport.endpoints import ConnectionInfo, places
+from wiz_kernel_ext.transport.locks import is_held
+from wiz_kernel_ext.transport.zmq_links import ZmqClientLink
+
+STOP_TIMEOUT_S = 10.0
+POLL_S = 0.02
+
+
+class Connection:
+    """The way to the service of `settings`; `start` says whether one may be started."""
+
+    def __init__(self, settings: Settings, *, start: bool) -> None:
+        self.settings = settings
+        self.places = places(settings)
+        self.info: ConnectionInfo | None = None
+        self._start = start
+        self._client: CommClient | None = None
+        self._client_id = uuid.uuid4().hex
+        self._connecting = asyncio.Lock()
+
+    async def open(self, request: Request) -> ClientComm:
+        """Open a comm with `request`, with a service started for it where there is none."""
+        client = await self._connected(check=not isinstance(request, StopService))
+        return await client.open(request.target, _absolute(request))
+
+    async def ask(self, request: Request) -> msgspec.Raw:
+        """The encoded result of `request`; one that a stopping service refused is sent again."""
+        for attempt in range(2):
+            comm = await self.open(request)
+            try:
+                return await comm.result()
+            except ServiceStopping:
+                if attempt or not self._start:
+                    raise
+                await self.gone()
+            except asyncio.CancelledError:
+                await comm.close()
+                raise
+        raise AssertionError("unreachable")
+
+    async def gone(self) -> None:
+        """Wait until the service has really ended."""
+        deadline = time.monotonic() + STOP_TIMEOUT_S
+        while is_held(self.places.alive_file):
+            if time.monotonic() > deadline:
+                raise ServiceError(
+                    "The service was told to stop but is still there.",
+                    hint="`jupyter wiz logs` tells what it is doing.",
+                )
+            await asyncio.sleep(POLL_S)
+
+    async def close(self) -> None:
+        """Close the sockets; the service and its operations go on."""
+        if self._client is not None:
+            await self._client.close()
+            self._client = None
+
+    async def _connected(self, *, check: bool) -> CommClient:
+        async with self._connecting:
+            if self._client is not None and self.info is not None:
+                if not self._client.failed and not has_ended(self.places, self.info):
+                    return self._client
+                await self.close()
+            self.info = await asyncio.to_thread(self._find)
+            if check:
+                check_version(self.info)
+            link = ZmqClientLink(self.info.endpoint, self.info.server_key, self._client_id)
+            self._client = CommClient(link)
+            await self._client.start()
+            return self._client
+
+    def _find(self) -> ConnectionInfo:
+        if self._start:
+            return find_or_start(self.settings, self.places)
+        return find_running(self.places)
+
+
+def _absolute(request: Any) -> Any:
+    """The request with a relative model path made absolute, where it is a file of this directory.
+
+    Only the asker knows its working directory.
+    """
+    name = getattr(request, "model_path", None)
+    if name is None:
+        return request
+    path = Path(name).expanduser()
+    if path.is_absolute() or not path.is_file():
+        return request
+    return msgspec.structs.replace(request, model_path=str(path.absolute()))

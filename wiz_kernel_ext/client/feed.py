@@ -1,0 +1,152 @@
+"""An operation's events as they arrive here: in order, each once, readable from any thread.
+
+Filled on the I/O thread. When the service dies in the middle, the feed asks the one that takes its
+place for the rest, from the number it has; so every log ends, and no event comes twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+
+from wiz_kernel_ext.client.connection import Connection
+from wiz_kernel_ext.errors import InternalError, ServiceDied, ServiceError, WizError
+from wiz_kernel_ext.protocol.codec import decode
+from wiz_kernel_ext.protocol.events import Ack, AnyEvent, Delta, End, EventBatch, StateChanged
+from wiz_kernel_ext.protocol.requests import Attach, Request
+from wiz_kernel_ext.protocol.results import OperationKind, OperationState
+from wiz_kernel_ext.transport.client import ClientComm
+
+MAX_REATTACHES = 3
+
+
+class Feed:
+    """The event log of one operation, on this side of the wire."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._news = threading.Condition()
+        self._listeners: set[Callable[[], None]] = set()
+        self._begun = asyncio.Event()
+        self._n_received = 0
+        self.events: list[AnyEvent] = []
+        self.id = ""
+        self.kind: OperationKind = "prompt"
+        self.state: OperationState = "queued"
+        self.end: End | None = None
+        self.error: WizError | None = None
+
+    async def begin(self, request: Request) -> None:
+        """Send `request` and read on in the background; what is refused at once is raised here."""
+        if isinstance(request, Attach):
+            self._n_received = request.from_seq
+        comm = await self._connection.open(request)
+        self._reader = asyncio.create_task(self._read(comm))
+        await self._begun.wait()
+        if self.error is not None and not self.id:
+            raise self.error
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come."""
+        return self.end is not None or self.error is not None
+
+    @property
+    def text(self) -> str:
+        """The text so far."""
+        return "".join(event.text for event in list(self.events) if isinstance(event, Delta))
+
+    def wait(self, n_seen: int, timeout_s: float | None = None) -> list[AnyEvent]:
+        """Block until there are more than `n_seen` events, or the end; returns the new ones."""
+        with self._news:
+            self._news.wait_for(lambda: len(self.events) > n_seen or self.ended, timeout_s)
+            return self.events[n_seen:]
+
+    def wait_ended(self, timeout_s: float | None = None) -> bool:
+        """Block until the end; False if it did not come in time."""
+        with self._news:
+            return self._news.wait_for(lambda: self.ended, timeout_s)
+
+    async def next(self, n_seen: int) -> list[AnyEvent]:
+        """Like `wait`, for whichever event loop this is."""
+        loop, news = asyncio.get_running_loop(), asyncio.Event()
+
+        def tell() -> None:
+            loop.call_soon_threadsafe(news.set)
+
+        with self._news:
+            if len(self.events) > n_seen or self.ended:
+                return self.events[n_seen:]
+            self._listeners.add(tell)
+        try:
+            await news.wait()
+        finally:
+            with self._news:
+                self._listeners.discard(tell)
+        return self.events[n_seen:]
+
+    async def _read(self, comm: ClientComm) -> None:
+        try:
+            for _ in range(MAX_REATTACHES):
+                try:
+                    await self._follow(comm)
+                    break
+                except ServiceError as error:
+                    if not self.id or self.ended:
+                        raise
+                    comm = await self._reattach(error)
+            if not self.ended:
+                raise InternalError("The service closed an operation without its end.")
+        except WizError as error:
+            self._fail(error)
+        except Exception as error:
+            self._fail(InternalError(f"Reading an operation failed: {error!r}"))
+
+    async def _follow(self, comm: ClientComm) -> None:
+        async for data in comm:
+            batch = decode(data, EventBatch)
+            self._take(batch)
+            await comm.send(Ack(seq=batch.events[-1].seq))
+        if not self.ended:
+            await comm.result()
+
+    async def _reattach(self, error: ServiceError) -> ClientComm:
+        try:
+            await self._connection.gone()
+            return await self._connection.open(
+                Attach(operation_id=self.id, from_seq=self._n_received)
+            )
+        except WizError:
+            raise error from None
+
+    def _take(self, batch: EventBatch) -> None:
+        with self._news:
+            self.id, self.kind = batch.operation_id, batch.operation_kind
+            for numbered in batch.events:
+                event = numbered.event
+                # A log that was cut short by a crash ends at a number that was here before.
+                if numbered.seq < self._n_received and not isinstance(event, End):
+                    continue
+                self._n_received = numbered.seq + 1
+                self.events.append(event)
+                if isinstance(event, StateChanged | End):
+                    self.state = event.state
+                if isinstance(event, End):
+                    self.end = event
+        self._tell()
+
+    def _fail(self, error: WizError) -> None:
+        with self._news:
+            if self.end is None:
+                self.error = error
+                self.state = "interrupted" if isinstance(error, ServiceDied) else "failed"
+        self._tell()
+
+    def _tell(self) -> None:
+        self._begun.set()
+        with self._news:
+            self._news.notify_all()
+            listeners = list(self._listeners)
+        for listener in listeners:
+            listener()

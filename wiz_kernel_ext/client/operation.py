@@ -1,0 +1,144 @@
+"""Operations as their askers hold them: `AsyncOperation`, and `Operation` for everybody else.
+
+Both are views of one feed; any number of them, and any number of iterations, see every event.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+from wiz_kernel_ext.client.connection import Connection
+from wiz_kernel_ext.client.feed import Feed
+from wiz_kernel_ext.client.io_thread import IO
+from wiz_kernel_ext.errors import WizError, error_from_info
+from wiz_kernel_ext.protocol.answer import Answer
+from wiz_kernel_ext.protocol.codec import decode
+from wiz_kernel_ext.protocol.events import AnyEvent, Delta, End, Progress
+from wiz_kernel_ext.protocol.requests import Cancel
+from wiz_kernel_ext.protocol.results import AnswerInfo, ModelInfo, OperationState
+
+CANCEL_TIMEOUT_S = 5.0
+
+
+class _View:
+    """What both faces share."""
+
+    def __init__(self, connection: Connection, feed: Feed) -> None:
+        self._connection = connection
+        self._feed = feed
+
+    @property
+    def id(self) -> str:
+        """The operation's id: another client, or a later kernel, attaches to it."""
+        return self._feed.id
+
+    @property
+    def state(self) -> OperationState:
+        """queued, running, done, failed, cancelled or interrupted."""
+        return self._feed.state
+
+    @property
+    def text(self) -> str:
+        """The text so far."""
+        return self._feed.text
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.id} {self.state}>"
+
+    def _outcome(self) -> Any:
+        end = self._feed.end
+        if end is None:
+            raise self._feed.error or WizError("The operation has not ended.")
+        if end.error is not None:
+            raise error_from_info(end.error)
+        data = end.result or b""
+        if self._feed.kind == "prompt":
+            return Answer(decode(data, AnswerInfo))
+        return decode(data, ModelInfo if self._feed.kind == "load" else str)
+
+    async def _cancel(self) -> None:
+        await self._connection.ask(Cancel(operation_id=self.id))
+
+
+class AsyncOperation(_View):
+    """An operation for a coroutine: `async for delta in op`, `await op.result()`."""
+
+    async def __aiter__(self) -> AsyncIterator[Delta]:
+        """Every piece of text from the first, however late one asks."""
+        async for event in self.events():
+            if isinstance(event, Delta):
+                yield event
+
+    async def events(self) -> AsyncIterator[AnyEvent]:
+        """Every event from the first, to the end."""
+        n_seen = 0
+        while events := await self._feed.next(n_seen):
+            n_seen += len(events)
+            for event in events:
+                yield event
+                if isinstance(event, End):
+                    return
+
+    async def result(self) -> Any:
+        """The Answer, ModelInfo or path; raises what the operation failed with.
+
+        A cancelled prompt's result is its partial Answer, where there was one.
+        """
+        async for _ in self.events():
+            pass
+        return self._outcome()
+
+    async def cancel(self) -> None:
+        """Ask it to end; its end still comes."""
+        await IO.run(self._cancel())
+
+
+class Operation(_View):
+    """An operation for any thread: `for delta in op`, `op.result()`.
+
+    An interrupt while waiting passes through at once and loses nothing; the operation goes on until
+    `cancel`.
+    """
+
+    def __iter__(self) -> Iterator[Delta]:
+        """Every piece of text from the first, however late one asks."""
+        return (event for event in self.events() if isinstance(event, Delta))
+
+    def events(self) -> Iterator[AnyEvent]:
+        """Every event from the first, to the end."""
+        for events in self.batches(interval_s=0.0):
+            yield from events
+
+    def batches(self, interval_s: float = 0.05) -> Iterator[list[AnyEvent]]:
+        """New events in lists, for a screen: what can be drawn at most once per `interval_s`.
+
+        The first text and the end are not waited with.
+        """
+        n_seen = 0
+        drawn = 0.0
+        while events := self._feed.wait(n_seen):
+            if any(isinstance(event, Delta | Progress) for event in events):
+                pause = drawn + interval_s - time.monotonic()
+                if pause > 0:
+                    self._feed.wait_ended(pause)
+                    events = self._feed.wait(n_seen)
+                drawn = time.monotonic()
+            n_seen += len(events)
+            yield events
+            if isinstance(events[-1], End):
+                return
+
+    def result(self, timeout_s: float | None = None) -> Any:
+        """The Answer, ModelInfo or path; raises what the operation failed with.
+
+        A cancelled prompt's result is its partial Answer, where there was one. Raises TimeoutError.
+        """
+        if not self._feed.wait_ended(timeout_s):
+            raise TimeoutError(f"Operation {self.id} has not ended after {timeout_s} s.")
+        return self._outcome()
+
+    def cancel(self) -> None:
+        """Ask it to end; its end still comes."""
+        IO.submit(self._cancel()).result(CANCEL_TIMEOUT_S)

@@ -1,0 +1,32 @@
+"""`python -m wiz_kernel_ext.service`: run the service that the `WIZ_*` settings describe."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+
+from wiz_kernel_ext.errors import WizError
+from wiz_kernel_ext.service.app import Service
+from wiz_kernel_ext.settings import Settings
+
+
+def main() -> int:
+    """Run until stopped, signalled or idle; 1 if it could not start."""
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    try:
+        asyncio.run(_serve())
+    except WizError as error:
+        logging.getLogger(__name__).error("%s %s", error, error.hint)
+        return 1
+    return 0
+
+
+async def _serve() -> None:
+    await Service(Settings.from_environment()).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,179 @@
+"""The service put together: its locks, its places, its parts, and the order they start and end in.
+
+It holds the lifetime lock for life, so that a client can tell the living from the dead; it writes
+the connection file last and removes it first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import time
+
+import psutil
+
+import wiz_kernel_ext
+from wiz_kernel_ext.errors import ServiceStartFailed
+from wiz_kernel_ext.protocol.codec import PROTOCOL_VERSION
+from wiz_kernel_ext.protocol.results import ServiceInfo
+from wiz_kernel_ext.service.clients import Clients
+from wiz_kernel_ext.service.handlers import Handlers
+from wiz_kernel_ext.service.loading import Loading
+from wiz_kernel_ext.service.operations import Operations
+from wiz_kernel_ext.service.prompting import Prompting
+from wiz_kernel_ext.service.records import Records
+from wiz_kernel_ext.service.recovery import recover
+from wiz_kernel_ext.service.sessions import Sessions
+from wiz_kernel_ext.service.spawning import spawn_worker
+from wiz_kernel_ext.service.supervisor import Supervisor
+from wiz_kernel_ext.settings import Settings
+from wiz_kernel_ext.transport.endpoints import (
+    ConnectionInfo,
+    Places,
+    choose_endpoint,
+    places,
+    write_connection,
+)
+from wiz_kernel_ext.transport.keys import KeyPair
+from wiz_kernel_ext.transport.locks import LifetimeLock, start_lock
+from wiz_kernel_ext.transport.server import CommServer, ServerComm
+from wiz_kernel_ext.transport.zmq_links import ZmqServerLink
+
+SETTLE_TIMEOUT_S = 1.0
+TICK_S = 1.0
+
+log = logging.getLogger(__name__)
+
+
+class Service:
+    """The running service; `run` returns when it has ended."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.places: Places = places(settings)
+        self.places.create()
+        self._stopping = asyncio.Event()
+        self._started_at = time.time()
+        self._last_asked = time.monotonic()
+        self._lock = LifetimeLock(self.places.alive_file)
+
+    async def run(self) -> None:
+        """Serve until stopped, signalled or idle; raises ServiceStartFailed if one runs already."""
+        # One that is just ending may still hold it.
+        if not self._lock.acquire(timeout_s=self.settings.start_timeout_s / 2):
+            raise ServiceStartFailed(f"A service called {self.settings.name!r} runs already.")
+        records = Records(self.places.database_file)
+        unfinished = await records.start()
+        self._clients = Clients()
+        self._operations = Operations(records)
+        self._supervisor = Supervisor(
+            lambda: spawn_worker(self.places),
+            keep_alive_s=self.settings.keep_alive_s,
+            on_gone=self._clients.forget_model,
+        )
+        loading = Loading(self._supervisor, self._operations, self.places.models_dir)
+        sessions = Sessions(records)
+        await recover(unfinished, sessions)
+        prompting = Prompting(
+            clients=self._clients,
+            sessions=sessions,
+            supervisor=self._supervisor,
+            operations=self._operations,
+            loading=loading,
+        )
+        self._handlers = Handlers(
+            clients=self._clients,
+            records=records,
+            sessions=sessions,
+            operations=self._operations,
+            supervisor=self._supervisor,
+            loading=loading,
+            prompting=prompting,
+            service_info=self.info,
+            stop=self._stopping.set,
+        )
+        keys = KeyPair.generate()
+        link = ZmqServerLink(choose_endpoint(self.places.socket_dir), keys)
+        server = CommServer(link, self._handle)
+        serving = asyncio.create_task(server.serve())
+        self._listen_to_signals()
+        self._announce(link.endpoint, keys.public)
+        try:
+            await self._until_stopped()
+        finally:
+            self.places.connection_file.unlink(missing_ok=True)
+            await self._operations.settle(SETTLE_TIMEOUT_S)
+            await self._supervisor.close()
+            await server.close()
+            await serving
+            await records.close()
+            self._lock.release()
+            log.info("stopped")
+
+    def info(self) -> ServiceInfo:
+        """What the status shows of this process."""
+        return ServiceInfo(
+            pid=os.getpid(),
+            version=wiz_kernel_ext.__version__,
+            connection_file=str(self.places.connection_file),
+            name=self.settings.name,
+            protocol=PROTOCOL_VERSION,
+            started_at=self._started_at,
+            memory_bytes=psutil.Process().memory_info().rss,
+            log_file=str(self.places.log_file),
+            database=str(self.places.database_file),
+        )
+
+    async def _handle(self, comm: ServerComm) -> object:
+        self._last_asked = time.monotonic()
+        try:
+            return await self._handlers.handle(comm)
+        finally:
+            self._last_asked = time.monotonic()
+
+    def _announce(self, endpoint: str, server_key: str) -> None:
+        info = ConnectionInfo(
+            endpoint=endpoint,
+            server_key=server_key,
+            pid=os.getpid(),
+            version=wiz_kernel_ext.__version__,
+            protocol=PROTOCOL_VERSION,
+            name=self.settings.name,
+            host=self.places.host,
+            started_at=self._started_at,
+            log_file=str(self.places.log_file),
+        )
+        write_connection(self.places.connection_file, info)
+        log.info("serving at %s", endpoint)
+
+    def _listen_to_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._stopping.set)
+        # An interrupt is meant for a notebook; this process is nobody's foreground.
+        loop.add_signal_handler(signal.SIGINT, lambda: None)
+
+    async def _until_stopped(self) -> None:
+        while not self._stopping.is_set():
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), TICK_S)
+            await self._supervisor.unload_expired()
+            if self._idle() and self._withdraw():
+                log.info("idle for %.0f s: stopping", self.settings.idle_exit_s)
+                return
+
+    def _idle(self) -> bool:
+        unused_s = time.monotonic() - self._last_asked
+        busy = len(self._supervisor) or self._operations.running()
+        return not busy and unused_s > self.settings.idle_exit_s
+
+    def _withdraw(self) -> bool:
+        """Take the connection file away, unless a client is about to use it."""
+        try:
+            with start_lock(self.places.start_lock_file, timeout_s=0.0):
+                self.places.connection_file.unlink(missing_ok=True)
+                return True
+        except ServiceStartFailed:
+            return False

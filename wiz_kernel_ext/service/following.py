@@ -1,0 +1,73 @@
+"""An operation's log on a comm: in order, in batches, at the pace the asker acknowledges.
+
+A slow or stopped asker costs nothing but its place: at most WINDOW events are under way to it, the
+log waits in the operation, and nothing is lost or sent twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import Any
+
+from wiz_kernel_ext.errors import BadRequest
+from wiz_kernel_ext.protocol.codec import decode
+from wiz_kernel_ext.protocol.events import (
+    Ack,
+    AskerMessage,
+    CancelThis,
+    EventBatch,
+)
+from wiz_kernel_ext.service.operations import Operation
+from wiz_kernel_ext.transport.server import CommClosed, ServerComm
+
+WINDOW = 1024
+
+log = logging.getLogger(__name__)
+
+
+class _Window:
+    """How far the asker is, and how far it may be sent to."""
+
+    def __init__(self, acked: int) -> None:
+        self._acked = acked
+        self._moved = asyncio.Event()
+
+    def ack(self, seq: int) -> None:
+        self._acked = max(self._acked, seq)
+        self._moved.set()
+
+    async def wait_room(self, seq: int) -> None:
+        while seq - self._acked > WINDOW:
+            self._moved.clear()
+            await self._moved.wait()
+
+
+async def follow(comm: ServerComm, operation: Operation, from_seq: int) -> None:
+    """Send the events from `from_seq` on until the end; takes acknowledgements and a cancel."""
+    window = _Window(from_seq - 1)
+    listener = asyncio.create_task(_listen(comm, operation, window))
+    try:
+        async for batch in operation.follow(from_seq):
+            await window.wait_room(batch[-1].seq)
+            await comm.send(
+                EventBatch(operation_id=operation.id, operation_kind=operation.kind, events=batch)
+            )
+    finally:
+        listener.cancel()
+
+
+async def _listen(comm: ServerComm, operation: Operation, window: _Window) -> None:
+    with contextlib.suppress(CommClosed):
+        while True:
+            data = await comm.receive()
+            try:
+                message: Any = decode(data, AskerMessage)  # type: ignore[arg-type]
+            except BadRequest as error:
+                log.warning("comm %s: %s", comm.id, error)
+                continue
+            if isinstance(message, Ack):
+                window.ack(message.seq)
+            elif isinstance(message, CancelThis):
+                operation.cancel()

@@ -1,0 +1,247 @@
+"""Operations: whatever takes time, each an ordered, numbered event log that outlives its asker.
+
+Knows nothing of sockets, models or SQLite: an operation runs a body (a coroutine), records what it
+emits and how it ended, and lets any number of followers read the log from any number on. A
+`recorder` given to the registry is told what to keep.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Protocol, TypeVar
+
+from wiz_kernel_ext.errors import InternalError, OperationCancelled, WizError
+from wiz_kernel_ext.protocol.codec import raw
+from wiz_kernel_ext.protocol.events import AnyEvent, Delta, End, Numbered, StateChanged
+from wiz_kernel_ext.protocol.results import (
+    TERMINAL_STATES,
+    AnswerInfo,
+    OperationInfo,
+    OperationKind,
+    OperationState,
+)
+
+T = TypeVar("T")
+Body = Callable[["Operation"], Awaitable[Any]]
+
+BATCH_SIZE = 256
+TITLE_LENGTH = 80
+
+log = logging.getLogger(__name__)
+
+
+class Operation:
+    """One operation; `emit` adds to its log, `follow` reads it, `cancel` asks it to end."""
+
+    def __init__(
+        self,
+        kind: OperationKind,
+        *,
+        title: str = "",
+        client: str = "",
+        session_id: str | None = None,
+        session: str | None = None,
+        model_path: str | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.id = f"op-{secrets.token_hex(5)}"
+        self.kind = kind
+        self.title = title
+        self.client = client
+        self.session_id = session_id
+        self.session = session
+        self.model_path = model_path
+        self.state: OperationState = "queued"
+        self.events: list[Numbered] = []
+        self.n_recorded = 0
+        self.created_at = clock()
+        self.ended_at: float | None = None
+        self._clock = clock
+        self._cancel = asyncio.Event()
+        self._cancel_callbacks: list[Callable[[], None]] = []
+        self._news = asyncio.Event()
+        self.emit(StateChanged(state="queued"))
+
+    @classmethod
+    def restored(cls, info: OperationInfo, events: list[Numbered]) -> Operation:
+        """An ended operation as it was kept."""
+        self = cls(info.kind, title=info.title, session=info.session, model_path=info.model_path)
+        self.id, self.state, self.events = info.id, info.state, events
+        self.created_at, self.ended_at = info.created_at, info.ended_at
+        return self
+
+    @property
+    def ended(self) -> bool:
+        """Whether the log has its `End`."""
+        return self.state in TERMINAL_STATES
+
+    @property
+    def text(self) -> str:
+        """The text so far."""
+        return "".join(n.event.text for n in self.events if isinstance(n.event, Delta))
+
+    def emit(self, event: AnyEvent) -> None:
+        """Add `event` to the log and wake the followers; nothing is added after the end."""
+        if self.ended:
+            return
+        if isinstance(event, StateChanged | End):
+            self.state = event.state
+        if isinstance(event, End):
+            self.ended_at = self._clock()
+        self.events.append(Numbered(len(self.events), event))
+        news, self._news = self._news, asyncio.Event()
+        news.set()
+
+    async def follow(self, from_seq: int = 0) -> AsyncIterator[list[Numbered]]:
+        """The events from number `from_seq` on, in batches as they come, to the end.
+
+        The end is always among them, also for a follower that is ahead of a log that was cut short.
+        """
+        seq = from_seq
+        while True:
+            news = self._news
+            if batch := self.events[seq : seq + BATCH_SIZE]:
+                seq += len(batch)
+                yield batch
+                if isinstance(batch[-1].event, End):
+                    return
+            elif self.ended:
+                yield self.events[-1:]
+                return
+            else:
+                await news.wait()
+
+    def cancel(self) -> None:
+        """Ask the operation to end; what there is by then is kept."""
+        if not self._cancel.is_set():
+            self._cancel.set()
+            for callback in self._cancel_callbacks:
+                callback()
+
+    def on_cancel(self, callback: Callable[[], None]) -> None:
+        """Call `callback` at a cancel; at once if there was one."""
+        self._cancel_callbacks.append(callback)
+        if self._cancel.is_set():
+            callback()
+
+    async def unless_cancelled(self, work: Awaitable[T]) -> T:
+        """The result of `work`; a cancel ends it and raises OperationCancelled."""
+        task = asyncio.ensure_future(work)
+        watch = asyncio.ensure_future(self._cancel.wait())
+        try:
+            await asyncio.wait({task, watch}, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                return task.result()
+            raise OperationCancelled("Cancelled.", operation_id=self.id)
+        finally:
+            watch.cancel()
+            if not task.done():
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+
+    @property
+    def end(self) -> End:
+        """The last event of an ended operation."""
+        last = self.events[-1].event
+        assert isinstance(last, End)
+        return last
+
+    def info(self) -> OperationInfo:
+        """What there is to say of it now."""
+        return OperationInfo(
+            id=self.id,
+            kind=self.kind,
+            state=self.state,
+            title=shorten(self.title),
+            session=self.session,
+            model_path=self.model_path,
+            n_events=len(self.events),
+            created_at=self.created_at,
+            ended_at=self.ended_at,
+            text=self.text,
+        )
+
+
+def shorten(title: str) -> str:
+    """A title on one line, of at most TITLE_LENGTH characters."""
+    line = " ".join(title.split())
+    return line if len(line) <= TITLE_LENGTH else line[: TITLE_LENGTH - 1] + "…"
+
+
+class Recorder(Protocol):
+    """Who keeps operations beyond this process."""
+
+    async def created(self, operation: Operation) -> None:
+        """Keep a new operation before anyone hears of it."""
+
+    async def ended(self, operation: Operation) -> None:
+        """Keep the rest of its log and its outcome."""
+
+
+class Operations:
+    """The operations of this service: all running ones, and the latest ended ones."""
+
+    def __init__(self, recorder: Recorder, *, n_kept: int = 64) -> None:
+        self._recorder = recorder
+        self._n_kept = n_kept
+        self._operations: OrderedDict[str, Operation] = OrderedDict()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def start(self, operation: Operation, body: Body) -> None:
+        """Record `operation`, then run `body` to its end in a task of its own."""
+        await self._recorder.created(operation)
+        self._operations[operation.id] = operation
+        self._tasks[operation.id] = asyncio.create_task(self._run(operation, body))
+
+    def get(self, operation_id: str) -> Operation | None:
+        """A running or lately ended operation; older ones are only kept."""
+        return self._operations.get(operation_id)
+
+    def running(self) -> list[Operation]:
+        """The operations that have not ended."""
+        return [op for op in self._operations.values() if not op.ended]
+
+    async def settle(self, timeout_s: float) -> None:
+        """Cancel every operation and wait until they have ended and are recorded."""
+        for operation in self.running():
+            operation.cancel()
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks.values(), timeout=timeout_s)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def _run(self, operation: Operation, body: Body) -> None:
+        try:
+            operation.emit(await self._end_of(operation, body))
+            await self._recorder.ended(operation)
+        finally:
+            del self._tasks[operation.id]
+            self._forget_old()
+
+    async def _end_of(self, operation: Operation, body: Body) -> End:
+        try:
+            result = await body(operation)
+        except OperationCancelled as error:
+            return End(state="cancelled", error=error.info())
+        except WizError as error:
+            return End(state="failed", error=error.info())
+        except asyncio.CancelledError:
+            error = OperationCancelled("The service was stopped.", operation_id=operation.id)
+            return End(state="cancelled", error=error.info())
+        except Exception as error:
+            log.exception("operation %s failed", operation.id)
+            internal = InternalError(f"The service failed: {type(error).__name__}: {error}")
+            return End(state="failed", error=internal.info())
+        cancelled = isinstance(result, AnswerInfo) and result.finish_reason == "cancelled"
+        return End(state="cancelled" if cancelled else "done", result=raw(result))
+
+    def _forget_old(self) -> None:
+        ended = [op.id for op in self._operations.values() if op.ended]
+        for operation_id in ended[: max(0, len(ended) - self._n_kept)]:
+            del self._operations[operation_id]

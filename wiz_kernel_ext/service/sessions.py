@@ -1,0 +1,152 @@
+"""Conversations: found, named, kept, and given to the model as its history.
+
+Knows the store and the rule that prompts on one session run in order; not sockets or workers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from wiz_kernel_ext.errors import SessionNotFound
+from wiz_kernel_ext.protocol.requests import ChatMessage, OpenSession
+from wiz_kernel_ext.protocol.results import SessionDetail, SessionInfo, SessionMessage
+from wiz_kernel_ext.service.records import Records
+from wiz_kernel_ext.store import SessionRow
+
+
+class Sessions:
+    """The conversations of this user."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self._turns: dict[str, asyncio.Lock] = {}
+
+    def turn(self, session_id: str) -> asyncio.Lock:
+        """The lock that keeps one session's prompts in order, first come first served."""
+        return self._turns.setdefault(session_id, asyncio.Lock())
+
+    async def find(self, name: str) -> SessionRow:
+        """The session of that id or name; raises SessionNotFound."""
+        row = await self._records.call(self._records.sessions.find, name)
+        if row is None:
+            raise SessionNotFound(f"There is no session {name!r}.", field="session")
+        return row
+
+    async def begin(self, name: str | None, system_prompt: str | None) -> SessionRow:
+        """The session called `name` (found or new), or a new one with a name of its own."""
+        if name is None:
+            stamp = time.strftime("%Y-%m-%d %H.%M.%S")
+            return await self._create(f"session {stamp}", system_prompt)
+        return await self.open(OpenSession(session=name, system_prompt=system_prompt))
+
+    async def open(self, request: OpenSession) -> SessionRow:
+        """Find or make a session, as `OpenSession` says."""
+        store, call = self._records.sessions, self._records.call
+        row = await self._of_notebook(request) or await self._called(request)
+        if row is not None and request.new and row.n_messages:
+            await self._set_aside(row)
+            row = None
+        if row is None:
+            return await self._create(
+                request.session, request.system_prompt, request.notebook, request.kernel_id
+            )
+        if request.system_prompt is not None:
+            await call(store.set_system_prompt, row.id, request.system_prompt)
+        if request.notebook or request.kernel_id:
+            await call(store.set_notebook, row.id, request.notebook, request.kernel_id)
+        return await self.find(row.id)
+
+    async def _of_notebook(self, request: OpenSession) -> SessionRow | None:
+        """The session this notebook had before, renamed with the notebook if that was renamed."""
+        if not (request.notebook or request.kernel_id):
+            return None
+        store, call = self._records.sessions, self._records.call
+        row = await call(store.find_by_notebook, request.notebook, request.kernel_id)
+        if row is not None and request.notebook and row.notebook != request.notebook:
+            await call(store.rename, row.id, await self._free_name(request.session))
+        return row
+
+    async def _called(self, request: OpenSession) -> SessionRow | None:
+        """The session of that name, unless it is another notebook's of the same file name."""
+        row = await self._records.call(self._records.sessions.find, request.session)
+        if row is None or not request.notebook or row.notebook in (None, request.notebook):
+            return row
+        return None
+
+    async def history(self, row: SessionRow) -> list[ChatMessage]:
+        """The conversation so far as the model reads it, the system prompt first."""
+        messages = await self._records.call(self._records.sessions.messages, row.id)
+        system = (
+            [ChatMessage(role="system", content=row.system_prompt)] if row.system_prompt else []
+        )
+        return system + [ChatMessage(role=m.role, content=m.content) for m in messages]
+
+    async def add(self, session_id: str, messages: list[SessionMessage]) -> None:
+        """Keep what was said."""
+        await self._records.call(self._records.sessions.add_messages, session_id, messages)
+
+    async def bind(
+        self, session_id: str, model_path: str, load: dict[str, Any], context: dict[str, Any]
+    ) -> None:
+        """Remember which model the session talks to, and how it was loaded."""
+        await self._records.call(
+            self._records.sessions.set_model, session_id, model_path, load, context
+        )
+
+    async def list(self, limit: int) -> list[SessionInfo]:
+        """The latest used sessions."""
+        rows = await self._records.call(self._records.sessions.list, limit)
+        return [session_info(row) for row in rows]
+
+    async def detail(self, name: str) -> SessionDetail:
+        """A session with its messages."""
+        row = await self.find(name)
+        messages = await self._records.call(self._records.sessions.messages, row.id)
+        return SessionDetail(info=session_info(row), messages=messages)
+
+    async def delete(self, name: str) -> SessionInfo:
+        """Forget a session."""
+        row = await self.find(name)
+        await self._records.call(self._records.sessions.delete, row.id)
+        self._turns.pop(row.id, None)
+        return session_info(row)
+
+    async def _create(
+        self,
+        name: str,
+        system_prompt: str | None,
+        notebook: str | None = None,
+        kernel_id: str | None = None,
+    ) -> SessionRow:
+        name = await self._free_name(name)
+        return await self._records.call(
+            self._records.sessions.create, name, system_prompt, notebook, kernel_id, time.time()
+        )
+
+    async def _set_aside(self, row: SessionRow) -> None:
+        """Give an old conversation another name, so that its own is free for a new one."""
+        stamp = time.strftime("%Y-%m-%d %H.%M", time.localtime(row.created_at))
+        name = await self._free_name(f"{row.name} ({stamp})")
+        await self._records.call(self._records.sessions.set_aside, row.id, name)
+
+    async def _free_name(self, name: str) -> str:
+        candidate, n = name, 2
+        while await self._records.call(self._records.sessions.find, candidate) is not None:
+            candidate, n = f"{name} #{n}", n + 1
+        return candidate
+
+
+def session_info(row: SessionRow) -> SessionInfo:
+    """A session as its asker sees it."""
+    return SessionInfo(
+        id=row.id,
+        name=row.name,
+        system_prompt=row.system_prompt,
+        notebook=row.notebook,
+        model_path=row.model_path,
+        n_messages=row.n_messages,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )

@@ -1,0 +1,216 @@
+"""The llama workers: one process per loaded model, started, watched, shared and ended here.
+
+Knows processes and the wire to them, not operations or sessions. A worker that dies takes its
+open requests with it as `WorkerDied`, with the cause and its last log lines; the service lives on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from wiz_kernel_ext.errors import Conflict, ModelNotLoaded, WizError
+from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel
+from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo, UnloadInfo, WorkerInfo
+from wiz_kernel_ext.service.worker_process import Emit, OnCancel, WorkerProcess
+
+log = logging.getLogger(__name__)
+
+Spawn = Callable[[], Awaitable[WorkerProcess]]
+
+
+def model_key(path: Path) -> str:
+    """What makes two paths the same model: the file they lead to."""
+    return str(path.resolve())
+
+
+class Worker:
+    """One loaded (or loading) model and the process that holds it."""
+
+    def __init__(self, key: str, path: str, process: WorkerProcess, clock: Callable[[], float]):
+        self.key = key
+        self.path = path
+        self.process = process
+        self.model: ModelInfo | None = None
+        self.context: ContextInfo | None = None
+        self.load_request: LoadModel | None = None
+        self.context_request: CreateContext | None = None
+        self.keep_alive_s = 0.0
+        self.n_loads = 0
+        self.users: Counter[str] = Counter()
+        self.lock = asyncio.Lock()
+        self._clock = clock
+        self.last_used = clock()
+
+    def enter(self, client: str) -> None:
+        """`client` has a prompt here."""
+        self.users[client] += 1
+
+    def leave(self, client: str) -> None:
+        """One prompt of `client` has ended."""
+        self.users[client] -= 1
+        self.last_used = self._clock()
+
+    @property
+    def n_running(self) -> int:
+        """Prompts under way."""
+        return self.users.total()
+
+    def idle_s(self) -> float:
+        """Seconds since it was last used; 0 while it is."""
+        return 0.0 if self.n_running or self.lock.locked() else self._clock() - self.last_used
+
+    def expired(self) -> bool:
+        """Whether it was not used for its keep-alive."""
+        return self.keep_alive_s >= 0 and self.idle_s() > self.keep_alive_s
+
+    def busy_for_others(self, client: str) -> int:
+        """Prompts of clients other than `client`."""
+        return self.n_running - self.users[client]
+
+    def info(self) -> WorkerInfo:
+        """What the status shows."""
+        return WorkerInfo(
+            pid=self.process.pid,
+            model=(self.model.name if self.model else "") or Path(self.path).stem,
+            model_path=self.path,
+            loads=self.n_loads,
+            context=self.context.context_size if self.context else None,
+            sequences=self.context.sequences if self.context else None,
+            threads=self.context.threads if self.context else None,
+            memory_bytes=self.process.memory_bytes(),
+            n_running=self.n_running,
+            idle_s=self.idle_s(),
+            keep_alive_s=self.keep_alive_s,
+        )
+
+
+class Supervisor:
+    """The workers of this service, by model key."""
+
+    def __init__(
+        self,
+        spawn: Spawn,
+        *,
+        keep_alive_s: float,
+        on_gone: Callable[[str], None] = lambda key: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._spawn = spawn
+        self._keep_alive_s = keep_alive_s
+        self._on_gone = on_gone
+        self._clock = clock
+        self._workers: dict[str, Worker] = {}
+        self._loads: Counter[str] = Counter()
+        self._watches: set[asyncio.Task[None]] = set()
+        self._locks: dict[str, asyncio.Lock] = {}
+
+    def __len__(self) -> int:
+        return len(self._workers)
+
+    def all(self) -> list[Worker]:
+        """The workers there are, oldest first."""
+        return list(self._workers.values())
+
+    def get(self, key: str | None) -> Worker:
+        """The worker that holds the model; raises ModelNotLoaded."""
+        worker = self._workers.get(key) if key is not None else None
+        if worker is None or worker.model is None:
+            raise ModelNotLoaded()
+        return worker
+
+    async def load(
+        self,
+        path: Path,
+        request: LoadModel,
+        client: str,
+        emit: Emit,
+        on_cancel: OnCancel,
+    ) -> ModelInfo:
+        """Load the model, or share it; see `LoadModel`. One load of a model at a time."""
+        key = model_key(path)
+        async with self._locks.setdefault(key, asyncio.Lock()):
+            if request.reload and key in self._workers:
+                await self._end(self._workers[key])
+            worker = self._workers.get(key)
+            if worker is None:
+                worker = await self._begin(key, str(path))
+            try:
+                info = await worker.process.load(request, emit, on_cancel)
+            except Conflict:
+                raise
+            except (WizError, asyncio.CancelledError):
+                if worker.model is None:
+                    await self._end(worker)
+                raise
+            if worker.model is None:
+                self._loads[key] += 1
+            worker.n_loads = self._loads[key]
+            worker.model = info
+            worker.load_request = worker.load_request or request
+            if request.keep_alive_s is not None:
+                worker.keep_alive_s = request.keep_alive_s
+            worker.last_used = self._clock()
+            return info
+
+    async def create_context(self, key: str | None, request: CreateContext) -> ContextInfo:
+        """Create the context of a loaded model, or share it."""
+        worker = self.get(key)
+        async with worker.lock:
+            info = await worker.process.create_context(request)
+            if not info.shared:
+                worker.context_request = request
+            worker.context = info
+            worker.last_used = self._clock()
+            return info
+
+    async def unload(self, key: str | None, client: str, *, force: bool) -> UnloadInfo:
+        """End the process of a model; refused while others use it, unless forced."""
+        worker = self.get(key)
+        others = worker.busy_for_others(client)
+        if others and not force:
+            prompts = "a prompt" if others == 1 else f"{others} prompts"
+            raise Conflict(
+                f"{worker.info().model} is answering {prompts} of others.",
+                hint="Wait for them, or unload it all the same with --force (force=True).",
+            )
+        freed = worker.process.memory_bytes()
+        await self._end(worker)
+        return UnloadInfo(model_path=worker.path, freed_bytes=freed)
+
+    async def unload_expired(self) -> None:
+        """Unload what was not used for its keep-alive."""
+        for worker in self.all():
+            if worker.expired():
+                log.info("unloading %s: idle for %.0f s", worker.path, worker.idle_s())
+                await self._end(worker)
+
+    async def close(self) -> None:
+        """End every worker."""
+        await asyncio.gather(*(self._end(worker) for worker in self.all()))
+
+    async def _begin(self, key: str, path: str) -> Worker:
+        worker = Worker(key, path, await self._spawn(), self._clock)
+        worker.keep_alive_s = self._keep_alive_s
+        self._workers[key] = worker
+        watch = asyncio.create_task(self._watch(worker))
+        self._watches.add(watch)
+        watch.add_done_callback(self._watches.discard)
+        return worker
+
+    async def _end(self, worker: Worker) -> None:
+        self._drop(worker)
+        await worker.process.end()
+
+    async def _watch(self, worker: Worker) -> None:
+        await worker.process.wait()
+        self._drop(worker)
+
+    def _drop(self, worker: Worker) -> None:
+        if self._workers.get(worker.key) is worker:
+            del self._workers[worker.key]
+            self._on_gone(worker.key)

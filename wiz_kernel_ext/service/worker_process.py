@@ -1,0 +1,176 @@
+"""One llama worker as the service sees it: a child process and a comm client to it.
+
+Knows how a worker is started, asked, watched and ended. The worker's standard input is the rope it
+hangs on: when this process dies, in whatever way, the worker reads its end and ends itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import psutil
+
+from wiz_kernel_ext.errors import WizError, WorkerDied
+from wiz_kernel_ext.protocol.codec import decode
+from wiz_kernel_ext.protocol.events import AnyEvent, CancelThis
+from wiz_kernel_ext.protocol.requests import CreateContext, Initialize, LoadModel, Prompt, Request
+from wiz_kernel_ext.protocol.results import AnswerInfo, ContextInfo, ModelInfo, RuntimeInfo
+from wiz_kernel_ext.transport.client import ClientComm, CommClient
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Emit = Callable[[AnyEvent], None]
+OnCancel = Callable[[Callable[[], None]], None]
+
+TERM_TIMEOUT_S = 1.0
+LOG_TAIL_LINES = 12
+
+
+class WorkerProcess:
+    """A running worker; every open request ends with WorkerDied when its process does."""
+
+    def __init__(
+        self, process: asyncio.subprocess.Process, client: CommClient, log_file: Path
+    ) -> None:
+        self._process = process
+        self._client = client
+        self._log_file = log_file
+        self._ending = False
+        self._gone = asyncio.create_task(self._watch())
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    def memory_bytes(self) -> int:
+        """Resident memory; 0 once it is gone."""
+        try:
+            return int(psutil.Process(self.pid).memory_info().rss)
+        except psutil.Error:
+            return 0
+
+    async def initialize(self) -> RuntimeInfo:
+        """Wait until it answers; raises WorkerDied if it never does."""
+        return await self._ask(Initialize(), RuntimeInfo)
+
+    async def load(self, request: LoadModel, emit: Emit, on_cancel: OnCancel) -> ModelInfo:
+        """Pass `worker:loadModel` on."""
+        info = await self._ask(request, ModelInfo, emit, on_cancel)
+        return msgspec.structs.replace(info, worker_pid=self.pid)
+
+    async def create_context(self, request: CreateContext) -> ContextInfo:
+        """Pass `worker:createContext` on."""
+        return await self._ask(request, ContextInfo)
+
+    async def prompt(self, request: Prompt, emit: Emit, on_cancel: OnCancel) -> AnswerInfo:
+        """Pass `worker:prompt` on."""
+        return await self._ask(request, AnswerInfo, emit, on_cancel)
+
+    async def wait(self) -> None:
+        """Return when the process is gone."""
+        await asyncio.shield(self._gone)
+
+    async def end(self) -> None:
+        """End the process: politely, then not."""
+        self._ending = True
+        with contextlib.suppress(ProcessLookupError):
+            self._process.terminate()
+        done, _ = await asyncio.wait({self._gone}, timeout=TERM_TIMEOUT_S)
+        if not done:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+            await self.wait()
+
+    async def _ask(
+        self,
+        request: Request,
+        result: type[T],
+        emit: Emit | None = None,
+        on_cancel: OnCancel | None = None,
+    ) -> T:
+        if self._gone.done():
+            raise self._death()
+        comm = await self._client.open(request.target, request)
+        if on_cancel is not None:
+            loop = asyncio.get_running_loop()
+            pending: set[asyncio.Task[Any]] = set()
+
+            def cancel() -> None:
+                pending.add(loop.create_task(comm.send(CancelThis())))
+
+            on_cancel(cancel)
+        try:
+            return await self._follow(comm, result, emit)
+        except asyncio.CancelledError:
+            await comm.close()
+            raise
+
+    async def _follow(self, comm: ClientComm, result: type[T], emit: Emit | None) -> T:
+        async for data in comm:
+            if emit is not None:
+                emit(decode(data, AnyEvent))  # type: ignore[arg-type]
+        return decode(await comm.result(), result)
+
+    async def _watch(self) -> None:
+        await self._process.wait()
+        self._client.fail(self._death())
+        await self._client.close()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+
+    def _death(self) -> WizError:
+        if self._ending:
+            return WorkerDied(
+                "The model was unloaded while it was working.",
+                hint="Load it again (%wiz_load), or run the cell again.",
+                cause="unloaded",
+            )
+        cause = describe_exit(self._process.returncode)
+        tail = tail_of(self._log_file)
+        last = f" Last engine line: {tail[-1]}" if tail else ""
+        log.error("worker %d: %s", self.pid, cause)
+        return WorkerDied(
+            f"The model's process (pid {self.pid}) {cause}.{last}",
+            cause=cause,
+            log=tail,
+            pid=self.pid,
+        )
+
+
+def describe_exit(returncode: int | None) -> str:
+    """How a process ended, in words, from its return code (negative: the signal)."""
+    if returncode is None:
+        return "is gone"
+    if returncode >= 0:
+        return f"ended with exit code {returncode}"
+    try:
+        name = signal.Signals(-returncode).name
+    except ValueError:
+        name = str(-returncode)
+    reasons = {
+        "SIGKILL": "; the system does that when memory runs out",
+        "SIGABRT": "; llama.cpp stopped itself",
+        "SIGSEGV": "; a crash inside llama.cpp",
+        "SIGILL": "; this build of llama.cpp does not fit this CPU",
+    }
+    return f"was killed by signal {-returncode} ({name}{reasons.get(name, '')})"
+
+
+def tail_of(file: Path, n_lines: int = LOG_TAIL_LINES) -> list[str]:
+    """The last lines of a log file, without empty ones."""
+    try:
+        with file.open("rb") as stream:
+            stream.seek(max(0, file.stat().st_size - 8192))
+            text = stream.read().decode(errors="replace")
+    except OSError:
+        return []
+    return [line.rstrip() for line in text.splitlines() if line.strip()][-n_lines:]
