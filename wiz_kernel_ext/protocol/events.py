@@ -10,7 +10,6 @@ import msgspec
 from wiz_kernel_ext.errors import ErrorInfo
 from wiz_kernel_ext.protocol.results import OperationKind, OperationState
 
-
 # Null, encoded: what stands for "none" in a field that stays encoded. The message library reads
 # neither `Raw | None` nor an empty `Raw`.
 NIL = msgspec.Raw(b"\xc0")

@@ -1,0 +1,151 @@
+"""Where a service is found: its places in the file system, and its connection file.
+
+The file holds the key that lets a process in, so only its owner can read it, and one that another
+user could have written is not believed. Names carry the service's and the host's name, since a
+home directory may be shared by many hosts. Read by clients, written by the service.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import secrets
+import socket
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import zmq
+from jupyter_core.paths import jupyter_data_dir, jupyter_runtime_dir
+
+from wiz_kernel_ext.settings import Settings
+
+# sun_path is 104 bytes on macOS and 108 on Linux, with its final NUL.
+MAX_SOCKET_PATH_BYTES = 100
+
+
+class ConnectionInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """How to reach a service; `server_key` is its public CURVE key, `started_at` epoch seconds."""
+
+    endpoint: str
+    server_key: str
+    pid: int
+    version: str
+    protocol: int
+    name: str = ""
+    host: str = ""
+    started_at: float = 0.0
+    log_file: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """Every path of one service. Nothing is created by asking for them."""
+
+    name: str
+    host: str
+    runtime_dir: Path
+    connection_file: Path
+    alive_file: Path
+    start_lock_file: Path
+    socket_dir: Path
+    data_dir: Path
+    log_file: Path
+    database_file: Path
+    models_dir: Path
+
+    def create(self) -> None:
+        """Make the directories that are missing; the ones with sockets and data owner-only."""
+        self.runtime_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.socket_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.socket_dir.chmod(0o700)
+        self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def places(settings: Settings) -> Places:
+    """The places that `settings` mean on this host."""
+    host = socket.gethostname()
+    runtime_dir = settings.runtime_dir or Path(jupyter_runtime_dir())
+    data_dir = settings.data_dir or Path(jupyter_data_dir()) / "wiz"
+    slug = f"{_file_name(settings.name)}-{_file_name(host)}"
+    digest = hashlib.sha256(f"{settings.name}\0{host}".encode()).hexdigest()[:8]
+    return Places(
+        name=settings.name,
+        host=host,
+        runtime_dir=runtime_dir.absolute(),
+        connection_file=runtime_dir.absolute() / f"wiz-{slug}.json",
+        alive_file=runtime_dir.absolute() / f"wiz-{slug}.alive",
+        start_lock_file=runtime_dir.absolute() / f"wiz-{slug}.lock",
+        # Short, because the path of a socket has to be.
+        socket_dir=runtime_dir.absolute() / f"wiz-{digest}",
+        data_dir=data_dir.absolute(),
+        log_file=data_dir.absolute() / f"{slug}.log",
+        database_file=data_dir.absolute() / f"{slug}.sqlite",
+        models_dir=(settings.models_dir or data_dir / "models").absolute(),
+    )
+
+
+def _file_name(name: str) -> str:
+    """`name` as part of a file name: unlike names stay unlike."""
+    safe = re.sub(r"[^A-Za-z0-9_.-]", "_", name)[:40]
+    if safe == name:
+        return name
+    return f"{safe}-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
+
+
+def write_connection(path: Path, info: ConnectionInfo) -> None:
+    """Write the connection file, readable by its owner only, whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(msgspec.json.encode(info) + b"\n")
+    temporary.replace(path)
+
+
+def read_connection(path: Path) -> ConnectionInfo | None:
+    """What the connection file says; None if it is absent, unreadable or somebody else's."""
+    try:
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            if status.st_uid != os.getuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+                return None
+            return msgspec.json.decode(file.read(), type=ConnectionInfo)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def choose_endpoint(socket_dir: Path) -> str:
+    """A new ipc endpoint in `socket_dir`, or any tcp port of this host where that cannot be."""
+    path = socket_dir / f"{secrets.token_hex(4)}.sock"
+    if zmq.has("ipc") and len(os.fsencode(path)) <= MAX_SOCKET_PATH_BYTES:
+        return f"ipc://{path}"
+    return "tcp://127.0.0.1:*"
+
+
+def remove_stale(where: Places) -> None:
+    """Remove what a service that was killed left behind.
+
+    Only under the start lock and with no service alive: so a connection file that can be read
+    always is the running service's.
+    """
+    where.connection_file.unlink(missing_ok=True)
+    for path in where.socket_dir.glob("*.sock"):
+        if not _has_listener(path):
+            path.unlink(missing_ok=True)
+
+
+def _has_listener(path: Path) -> bool:
+    # A worker whose service was just killed may still listen for a moment: ask the socket itself.
+    with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as probe:
+        probe.settimeout(0.2)
+        try:
+            probe.connect(os.fspath(path))
+        except (ConnectionRefusedError, FileNotFoundError):
+            return False
+        except OSError:
+            return True
+    return True

@@ -1,0 +1,93 @@
+"""Two file locks: the one a service holds for life, and the one held while starting it.
+
+The operating system lets go of both when their holder dies, however it dies; so they tell the
+living from the dead where a process id (used again) or a file (left behind) cannot. Lock files
+are never removed: a removed one could be held twice. A lock is shared with processes made by
+`os.fork`; children made by `subprocess` do not get it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import filelock
+
+from wiz_kernel_ext.errors import ServiceStartFailed
+
+_RETRY_S = 0.005
+
+
+class LifetimeLock:
+    """An exclusive lock on `path`, held from `acquire` to the end of the process."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._handle: int | None = None
+
+    def acquire(
+        self, timeout_s: float = 0.5, *, sleep: Callable[[float], None] = time.sleep
+    ) -> bool:
+        """Take the lock; False if another holder keeps it for `timeout_s`.
+
+        It waits a little even where nobody holds it for good, because `is_held` does for a moment.
+        """
+        handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        deadline_s = time.monotonic() + timeout_s
+        while not _try_lock(handle, fcntl.LOCK_EX):
+            if time.monotonic() >= deadline_s:
+                os.close(handle)
+                return False
+            sleep(_RETRY_S)
+        self._handle = handle
+        return True
+
+    def release(self) -> None:
+        """Let go before the end of the process."""
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
+
+
+def is_held(path: Path) -> bool:
+    """Whether a living process holds the lifetime lock on `path`."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        return not _try_lock(handle, fcntl.LOCK_SH)
+    finally:
+        os.close(handle)
+
+
+def _try_lock(handle: int, kind: int) -> bool:
+    try:
+        fcntl.flock(handle, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def start_lock(path: Path, timeout_s: float) -> Iterator[None]:
+    """Hold the lock under which a service is started or ended.
+
+    Raises ServiceStartFailed if another process keeps it for `timeout_s`.
+    """
+    lock = filelock.FileLock(path, timeout=timeout_s, poll_interval=0.02, mode=0o600)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise ServiceStartFailed(
+            f"Another process has been starting the service for more than {timeout_s:.0f} s.",
+            hint=f"Try again; if it stays so, see who holds {path}.",
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,250 @@
+"""Links over ZeroMQ: a ROUTER that serves, DEALERs that ask; CURVE on ipc and tcp alike.
+
+No high-water mark: a frame is never dropped and a send never waits; how much may be on its way to
+a slow reader is settled one layer up, by acknowledgements. A connection that breaks is reported on
+both ends and not mended: ZeroMQ would reconnect in silence, with frames of either side lost.
+
+A link belongs to the event loop it was made in, and has a ZeroMQ context of its own, so that
+closing one never waits for another. An empty frame is a greeting one way (a new client has this
+id) and a probe the other (is anybody there?); neither reaches the comms.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+from collections import deque
+from pathlib import Path
+from typing import cast
+
+import zmq
+import zmq.asyncio
+from zmq.utils.monitor import recv_monitor_message
+
+from wiz_kernel_ext.errors import ServiceError
+from wiz_kernel_ext.transport.keys import KeyPair
+from wiz_kernel_ext.transport.links import MAX_FRAME_BYTES, LinkLost, check_size
+
+SERVER_LINGER_MS = 500
+# CURVE adds some tens of bytes to a frame.
+_MAX_WIRE_BYTES = MAX_FRAME_BYTES + 1024
+# A broken connection is announced just before its route is taken down: look at once, and again.
+_PROBE_DELAYS_S = (0.01, 0.2)
+# A broken connection is announced just before the last frames read from it: leave them a moment,
+# but be off before ZeroMQ reconnects.
+_SETTLE_S = 0.03
+_RECONNECT_MS = 100
+_LOST_EVENTS = (
+    zmq.EVENT_DISCONNECTED
+    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+)
+
+log = logging.getLogger(__name__)
+
+
+class _ZmqSocket:
+    """One socket, its context, its monitor and the read that is waiting."""
+
+    def __init__(self, kind: int, events: int) -> None:
+        self.context = zmq.asyncio.Context()
+        self.socket = self.context.socket(kind)
+        self.socket.setsockopt(zmq.LINGER, 0)
+        self.socket.setsockopt(zmq.SNDHWM, 0)
+        self.socket.setsockopt(zmq.RCVHWM, 0)
+        self.socket.setsockopt(zmq.MAXMSGSIZE, _MAX_WIRE_BYTES)
+        self.monitor = self.socket.get_monitor_socket(events)
+        self.waiting: asyncio.Future[list[bytes]] | None = None
+        self.closed = False
+
+    async def receive(self) -> list[bytes]:
+        """The next multipart message; an empty one after `wake`."""
+        if self.closed:
+            raise LinkLost("The link is closed.")
+        read = cast("asyncio.Future[list[bytes]]", self.socket.recv_multipart())
+        self.waiting = read
+        try:
+            return await read
+        except asyncio.CancelledError:
+            if self.closed:
+                raise LinkLost("The link is closed.") from None
+            raise
+        except zmq.ZMQError as error:
+            raise LinkLost(str(error)) from error
+        finally:
+            self.waiting = None
+
+    def wake(self) -> None:
+        """Let a read that waits return an empty message."""
+        if self.waiting is not None and not self.waiting.done():
+            self.waiting.set_result([])
+
+    def drain(self) -> deque[list[bytes]]:
+        """Every message that is here, without waiting."""
+        messages: deque[list[bytes]] = deque()
+        with contextlib.suppress(zmq.ZMQError):
+            while True:
+                read = self.socket.recv_multipart(flags=zmq.DONTWAIT)
+                messages.append(cast("asyncio.Future[list[bytes]]", read).result())
+        return messages
+
+    async def event(self) -> None:
+        """Wait for the monitor's next event."""
+        await recv_monitor_message(self.monitor)
+
+    async def close(self, linger_ms: int) -> None:
+        """Close socket and context; waits at most `linger_ms` for what is still queued."""
+        if self.closed:
+            return
+        self.closed = True
+        with contextlib.suppress(zmq.ZMQError):
+            self.socket.disable_monitor()
+        self.monitor.close(linger=0)
+        self.socket.close(linger=linger_ms)
+        # term() waits out the linger, so it must not hold up the loop.
+        await asyncio.get_running_loop().run_in_executor(None, self.context.term)
+
+
+class ZmqServerLink:
+    """A ROUTER listening at `endpoint` (its `.endpoint` has the port that tcp chose).
+
+    Raises ServiceError if it cannot listen there.
+    """
+
+    def __init__(self, endpoint: str, keys: KeyPair) -> None:
+        self._zmq = _ZmqSocket(zmq.ROUTER, zmq.EVENT_DISCONNECTED)
+        socket = self._zmq.socket
+        socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        socket.setsockopt(zmq.ROUTER_HANDOVER, 1)
+        socket.setsockopt(zmq.CURVE_SERVER, 1)
+        socket.setsockopt(zmq.CURVE_SECRETKEY, keys.secret.encode())
+        try:
+            socket.bind(endpoint)
+        except zmq.ZMQError as error:
+            raise ServiceError(f"Cannot listen at {endpoint}: {error}.") from error
+        self.endpoint = socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
+        if self.endpoint.startswith("ipc://"):
+            Path(self.endpoint.removeprefix("ipc://")).chmod(0o600)
+        self._clients: set[str] = set()
+        self._gone: deque[str] = deque()
+        self._watch = asyncio.get_running_loop().create_task(self._watch_connections())
+
+    async def receive(self) -> tuple[str, bytes]:
+        """See `ServerLink`."""
+        while True:
+            if self._gone:
+                return self._gone.popleft(), b""
+            parts = await self._zmq.receive()
+            if len(parts) != 2:
+                if parts:
+                    log.warning("A message of %d parts was dropped.", len(parts))
+                continue
+            client, frame = parts[0].decode("utf-8", "surrogateescape"), parts[1]
+            known = client in self._clients
+            self._clients.add(client)
+            if frame:
+                return client, frame
+            if known:
+                # A greeting from a known id: the one that had it before was replaced.
+                return client, b""
+
+    async def send(self, client: str, frame: bytes) -> None:
+        """See `ServerLink`."""
+        check_size(frame)
+        if client in self._clients and not self._zmq.closed:
+            await self._send(client, frame)
+
+    async def _send(self, client: str, frame: bytes) -> None:
+        try:
+            await self._zmq.socket.send_multipart(
+                (client.encode("utf-8", "surrogateescape"), frame)
+            )
+        except zmq.ZMQError as error:
+            if error.errno != errno.EHOSTUNREACH and not self._zmq.closed:
+                log.warning("A frame for client %s was dropped: %s", client, error)
+            self._lose(client)
+
+    def _lose(self, client: str) -> None:
+        """Let the reader hear that `client` is gone."""
+        if client not in self._clients:
+            return
+        self._clients.discard(client)
+        self._gone.append(client)
+        self._zmq.wake()
+
+    async def _watch_connections(self) -> None:
+        # The monitor tells that a connection broke, not whose: ask every client's route.
+        while True:
+            await self._zmq.event()
+            for delay_s in _PROBE_DELAYS_S:
+                await asyncio.sleep(delay_s)
+                for client in tuple(self._clients):
+                    await self._send(client, b"")
+
+    async def close(self) -> None:
+        """See `ServerLink`."""
+        self._watch.cancel()
+        await self._zmq.close(SERVER_LINGER_MS)
+
+
+class ZmqClientLink:
+    """A DEALER connected to `endpoint`; `server_key` is the server's public key.
+
+    A server that does not listen yet is waited for. `client_id` is this client's name there: a
+    later link with the same id takes its place.
+    """
+
+    def __init__(self, endpoint: str, server_key: str, client_id: str) -> None:
+        self._zmq = _ZmqSocket(zmq.DEALER, _LOST_EVENTS)
+        self._endpoint = endpoint
+        self._lost = False
+        self._last: deque[list[bytes]] = deque()
+        own = KeyPair.generate()
+        socket = self._zmq.socket
+        socket.setsockopt(zmq.ROUTING_ID, client_id.encode("utf-8", "surrogateescape"))
+        socket.setsockopt(zmq.CURVE_SERVERKEY, server_key.encode())
+        socket.setsockopt(zmq.CURVE_PUBLICKEY, own.public.encode())
+        socket.setsockopt(zmq.CURVE_SECRETKEY, own.secret.encode())
+        socket.setsockopt(zmq.RECONNECT_IVL, _RECONNECT_MS)
+        try:
+            socket.connect(endpoint)
+        except zmq.ZMQError as error:
+            raise ServiceError(f"Cannot connect to {endpoint}: {error}.") from error
+        socket.send(b"", flags=zmq.DONTWAIT)
+        self._watch = asyncio.get_running_loop().create_task(self._watch_connection())
+
+    async def receive(self) -> bytes:
+        """See `ClientLink`."""
+        while True:
+            if self._last:
+                parts = self._last.popleft()
+            elif self._lost:
+                raise LinkLost("The server is gone.")
+            else:
+                parts = await self._zmq.receive()
+            if parts and parts[-1]:
+                return parts[-1]
+
+    async def send(self, frame: bytes) -> None:
+        """See `ClientLink`."""
+        check_size(frame)
+        if self._lost or self._zmq.closed:
+            raise LinkLost("The server is gone.")
+        await self._zmq.socket.send(frame)
+
+    async def _watch_connection(self) -> None:
+        await self._zmq.event()
+        await asyncio.sleep(_SETTLE_S)
+        self._last = self._zmq.drain()
+        self._lost = True
+        with contextlib.suppress(zmq.ZMQError):
+            self._zmq.socket.disconnect(self._endpoint)
+        self._zmq.wake()
+
+    async def close(self) -> None:
+        """See `ClientLink`."""
+        self._watch.cancel()
+        await self._zmq.close(0)
