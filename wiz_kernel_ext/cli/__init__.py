@@ -1,0 +1,1 @@
+"""What is typed: command-line flags and the `jupyter wiz` command."""

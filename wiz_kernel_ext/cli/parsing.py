@@ -1,0 +1,76 @@
+"""argparse whose complaints are `BadRequest`s: the option by name, what it takes, the nearest one.
+
+Knows nothing of any option in particular. Base of the magics' parser and of `jupyter wiz`'s.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
+
+from wiz_kernel_ext.errors import BadRequest
+
+
+class TypedParser(argparse.ArgumentParser):
+    """A parser that raises `BadRequest`, takes no abbreviations, and suggests what was meant."""
+
+    help_hint = "--help lists the options."
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.exit_on_error = False
+        self.allow_abbrev = False
+
+    def parse_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> argparse.Namespace:
+        """The parsed arguments; raises BadRequest naming the option that does not fit."""
+        try:
+            found, extra = self.parse_known_args(args, namespace)
+        except argparse.ArgumentError as error:
+            name = (error.argument_name or "").partition("/")[0]
+            what = error.message
+            if "expected" in what:
+                what = "needs a value"
+            raise BadRequest(f"{name} {what}.", hint=self.help_hint, field=name) from None
+        if extra:
+            raise self.unexpected(extra[0])
+        return found
+
+    def unexpected(self, word: str) -> BadRequest:
+        """The complaint about a word that is no option and no argument of this parser."""
+        if not word.startswith("-"):
+            return BadRequest(f"Unexpected argument {word!r}.", hint=self.help_hint, field=word)
+        name = word.partition("=")[0]
+        near = nearest(name, self.option_names())
+        hint = f"Did you mean {near}? {self.help_hint}" if near else self.help_hint
+        return BadRequest(f"Unknown option {name}.", hint=hint, field=name)
+
+    def option_names(self) -> list[str]:
+        """Every option this parser knows, also those of its subcommands."""
+        names = list(self._option_string_actions)
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                for sub in action.choices.values():
+                    names += sub._option_string_actions
+        return names
+
+    def takes_value(self, option: str) -> bool | None:
+        """Whether `option` is followed by a value; None if there is no such option."""
+        action = self._option_string_actions.get(option)
+        return None if action is None else action.nargs != 0
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what argparse would print and exit with."""
+        raise BadRequest(f"{message[:1].upper()}{message[1:]}.", hint=self.help_hint, field="")
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The name in `known` that `word` was probably meant to be."""
+    names = list(known)
+    if longer := [name for name in names if name.startswith(word)]:
+        return min(longer, key=len)
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    return close[0] if close else None

@@ -1,0 +1,35 @@
+"""What the user sees: the magics, what they draw, and which notebook they are in.
+
+The only room that knows IPython. Loading it connects to nothing and starts nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+__all__ = ["register", "unregister"]
+
+
+def register(shell: InteractiveShell) -> None:
+    """Add the magics, their `%config` defaults and their completion to `shell`."""
+    from wiz_kernel_ext.notebook.magics import WizMagics
+    from wiz_kernel_ext.notebook.magics.completion import add_completion
+
+    unregister(shell)
+    shell.register_magics(WizMagics(shell))
+    add_completion(shell)
+
+
+def unregister(shell: InteractiveShell) -> None:
+    """Take them away again, if they are there."""
+    magics = shell.magics_manager.registry.pop("WizMagics", None)
+    if magics is None:
+        return
+    for kind, names in magics.magics.items():
+        for name in names:
+            shell.magics_manager.magics[kind].pop(name, None)
+    shell.configurables.remove(magics)
+    magics.notebook.close()

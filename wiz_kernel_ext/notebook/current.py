@@ -1,0 +1,118 @@
+"""`Notebook`: this kernel as the service knows it — its client, its session, its last operation.
+
+Made by the magics, once per shell; nothing is connected, read or started before it is asked for.
+Knows the client's face and IPython's namespace; parses nothing and draws nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from wiz_kernel_ext.errors import BadRequest
+from wiz_kernel_ext.notebook.identity import Identity, checked_session_name, identify
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from wiz_kernel_ext.client import Client
+    from wiz_kernel_ext.protocol.results import SessionInfo
+
+
+class Notebook:
+    """One shell's view of the service; `make_client` connects it at first use."""
+
+    def __init__(self, shell: InteractiveShell, make_client: Callable[[], Client]) -> None:
+        self.shell: Any = shell
+        self.last_operation: str | None = None
+        self._make_client = make_client
+        self._client: Client | None = None
+        self._fallback = f"terminal-{secrets.token_hex(3)}"
+        self._seen: set[str] = set()
+
+    @property
+    def client(self) -> Client:
+        """The client, which finds or starts the service when it is first asked something."""
+        if self._client is None:
+            self._client = self._make_client()
+        return self._client
+
+    def identity(self) -> Identity:
+        """Which notebook this is, read anew: front ends tell late, and files are renamed."""
+        return identify(self.shell.user_ns, os.environ, self._connection_file(), self._fallback)
+
+    def open_session(
+        self, name: str | None, *, system: str | None = None, new: bool = False
+    ) -> tuple[SessionInfo, bool]:
+        """The session called `name`, or the notebook's own; and whether it was seen here before."""
+        if name:
+            info = self.client.open_session(
+                checked_session_name(name), system_prompt=system, new=new
+            )
+        else:
+            who = self.identity()
+            info = self.client.open_session(
+                who.name,
+                notebook=who.notebook,
+                kernel_id=who.kernel_id,
+                system_prompt=system,
+                new=new,
+            )
+        known = info.id in self._seen
+        self._seen.add(info.id)
+        return info, known
+
+    def keep(self, name: str | None, value: Any) -> None:
+        """Make `value` the last output (`_`, `Out[n]`), and a variable called `name`."""
+        if name:
+            self.shell.push({name: value}, interactive=False)
+        self.shell.displayhook.update_user_ns(value)
+        self._leave_undrawn(value)
+
+    def headless(self) -> bool:
+        """Whether nobody watches (nbclient, papermill): a cell should end when its work has."""
+        kernel = getattr(self.shell, "kernel", None)
+        return kernel is not None and not getattr(kernel, "_allow_stdin", True)
+
+    def close(self) -> None:
+        """Let go of the service; what runs there runs on."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def _leave_undrawn(self, value: Any) -> None:
+        """A magic may return `value` (so `x = %wiz_prompt …` works) without it being drawn again.
+
+        IPython puts its own hook back at the end of the cell.
+        """
+        hook = sys.displayhook
+
+        def draw_others(result: Any) -> None:
+            if result is value:
+                self.shell.displayhook.fill_exec_result(result)
+            else:
+                hook(result)
+
+        sys.displayhook = draw_others
+
+    def _connection_file(self) -> str | None:
+        if not hasattr(self.shell, "kernel"):
+            return None
+        from ipykernel.connect import get_connection_file
+
+        try:
+            return str(get_connection_file())
+        except RuntimeError:  # a kernel embedded in another program has none
+            return ""
+
+
+def checked_variable(name: str | None) -> str | None:
+    """`name` if a variable can be called that; raises BadRequest."""
+    if name is not None and not name.isidentifier():
+        raise BadRequest(
+            f"-o takes a variable's name, not {name!r}.", hint="For example: -o answer", field="-o"
+        )
+    return name

@@ -1,0 +1,106 @@
+"""Following an operation to its end: in the cell, where an interrupt cancels it, or behind it.
+
+Knows the client's `Operation` and a view. The magics call it; only here is an interrupt handled.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from wiz_kernel_ext.errors import OperationEnded, WizError
+from wiz_kernel_ext.notebook.views.answer import AnswerView
+from wiz_kernel_ext.notebook.views.pace import INTERVAL_S
+from wiz_kernel_ext.protocol.answer import Answer
+from wiz_kernel_ext.protocol.results import AnswerInfo
+
+if TYPE_CHECKING:
+    from wiz_kernel_ext.client import Operation
+
+CANCEL_WAIT_S = 0.25
+
+
+def follow(operation: Operation, view: AnswerView, keep: Callable[[Answer], None]) -> Answer:
+    """Draw `operation` until it ends, and keep its answer; raises what it failed with.
+
+    A KeyboardInterrupt cancels it, keeps and draws what there is, and goes on as one.
+    """
+    view.begin()
+    try:
+        answer: Answer = _drawn(operation, view)
+    except KeyboardInterrupt:
+        answer = cancelled(operation)
+        view.end(answer)
+        keep(answer)
+        raise interrupt("What there is of the answer is kept in `_`.") from None
+    except OperationEnded as error:
+        partial = _partial(operation, error)
+        if partial:
+            view.end(partial)
+            keep(partial)
+        else:
+            view.fail(error)
+        raise
+    except WizError as error:
+        view.fail(error)
+        raise
+    view.end(answer)
+    keep(answer)
+    return answer
+
+
+def follow_behind(operation: Operation, view: AnswerView) -> threading.Thread:
+    """Draw `operation` in the output of this cell while others run.
+
+    The copied context pins the output to this cell: a front end files it by its parent's id.
+    """
+
+    def draw() -> None:
+        try:
+            view.end(_drawn(operation, view))
+        except WizError as error:
+            view.fail(error)
+
+    view.begin()
+    thread = threading.Thread(
+        target=contextvars.copy_context().run, args=(draw,), name="wiz-background", daemon=True
+    )
+    thread.start()
+    return thread
+
+
+def cancelled(operation: Operation) -> Answer:
+    """Cancel `operation` and return what there is of its answer, after a short wait for its end."""
+    operation.cancel()
+    try:
+        answer = operation.result(timeout_s=CANCEL_WAIT_S)
+    except (WizError, TimeoutError):
+        answer = None
+    if isinstance(answer, Answer):
+        return answer
+    return Answer(
+        AnswerInfo(text=operation.text, finish_reason="cancelled", operation_id=operation.id)
+    )
+
+
+def interrupt(next_step: str) -> KeyboardInterrupt:
+    """A KeyboardInterrupt that draws itself in two lines instead of a traceback of ours."""
+    error = KeyboardInterrupt("Interrupted.")
+    lines = ["KeyboardInterrupt: Interrupted.", f"→ {next_step}"]
+    error._render_traceback_ = lambda: lines  # type: ignore[attr-defined]
+    return error
+
+
+def _drawn(operation: Operation, view: AnswerView) -> Any:
+    for events in operation.batches(INTERVAL_S):
+        view.take(events)
+    return operation.result()
+
+
+def _partial(operation: Operation, error: OperationEnded) -> Answer | None:
+    text = error.details.get("text") or operation.text
+    if not text:
+        return None
+    return Answer(AnswerInfo(text=text, finish_reason="interrupted", operation_id=operation.id))

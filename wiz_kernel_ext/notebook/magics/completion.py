@@ -1,0 +1,105 @@
+"""Completion after a magic's name: its options, and models, sessions and operations that exist.
+
+Asks the service only if one runs, and starts none; an error here is no completion, never a message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import TryNext
+
+from wiz_kernel_ext.errors import WizError
+from wiz_kernel_ext.notebook.arguments import MagicParser
+
+if TYPE_CHECKING:
+    from wiz_kernel_ext.client import Client
+
+MAX_MODEL_FILES = 200
+
+
+def add_completion(shell: Any) -> None:
+    """Complete the lines of every `wiz_` magic in `shell`, now and when they are loaded again."""
+    if "wiz_load" in _completed(shell):
+        return
+    for name in ("load", "prompt", "status", "ops", "attach", "cancel", "unload", "stop"):
+        for prefix in ("%wiz_", "%%wiz_"):
+            shell.set_hook(
+                "complete_command", lambda _, event: complete(shell, event), str_key=prefix + name
+            )
+
+
+def complete(shell: Any, event: Any) -> list[str]:
+    """What could stand at the cursor; `event` is IPython's."""
+    magics = shell.magics_manager.registry.get("WizMagics")
+    if magics is None:
+        raise TryNext
+    name = event.command.lstrip("%")
+    parser: MagicParser = getattr(type(magics), name).parser
+    before = event.text_until_cursor[: len(event.text_until_cursor) - len(event.symbol)]
+    return candidates(name, parser, before.split()[1:], event.symbol, Known(magics.notebook))
+
+
+def candidates(
+    name: str, parser: MagicParser, words: list[str], symbol: str, known: Known
+) -> list[str]:
+    """The completions of `symbol` after `words` on a line of the magic `name`."""
+    last = words[-1] if words else ""
+    if last == "--session":
+        return known.sessions()
+    if last.startswith("-") and parser.takes_value(last):
+        return []
+    if symbol.startswith("-"):
+        return [option for option in parser.option_names() if option.startswith("--")]
+    if name == "wiz_load":
+        return ["demo", *model_files(Path())]
+    if name == "wiz_unload":
+        return known.models()
+    if name in ("wiz_attach", "wiz_cancel"):
+        return known.operations(running=name == "wiz_cancel")
+    return []
+
+
+class Known:
+    """The names a running service knows."""
+
+    def __init__(self, notebook: Any) -> None:
+        self._notebook = notebook
+
+    def sessions(self) -> list[str]:
+        """Names of sessions, latest used first."""
+        return self._ask(lambda client: [session.name for session in client.sessions()])
+
+    def models(self) -> list[str]:
+        """Models that are loaded."""
+        return self._ask(lambda client: [worker.model_path for worker in client.status().workers])
+
+    def operations(self, *, running: bool) -> list[str]:
+        """Ids of operations, latest first."""
+        return self._ask(
+            lambda client: [
+                info.id
+                for info in client.operations(50)
+                if not running or info.state in ("queued", "running")
+            ]
+        )
+
+    def _ask(self, question: Callable[[Client], Iterable[str]]) -> list[str]:
+        client: Client = self._notebook.client
+        try:
+            return list(question(client)) if client.running() else []
+        except WizError:
+            return []
+
+
+def model_files(folder: Path) -> list[str]:
+    """The GGUF files in `folder` and one level below."""
+    found = sorted([*folder.glob("*.gguf"), *folder.glob("*/*.gguf")])
+    return [str(path) for path in found[:MAX_MODEL_FILES]]
+
+
+def _completed(shell: Any) -> set[str]:
+    hooks = shell.strdispatchers.get("complete_command")
+    return {key.lstrip("%") for key in hooks.strs} if hooks else set()

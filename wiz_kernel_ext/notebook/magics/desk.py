@@ -1,0 +1,41 @@
+"""What a magic is given: the notebook, the defaults and the screen, as one protocol.
+
+Tests pass their own; `WizMagics` is the real one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+from wiz_kernel_ext.cli.flags import Flag
+from wiz_kernel_ext.notebook.current import Notebook
+from wiz_kernel_ext.notebook.screen import Drawing, Screen
+
+NO_SERVICE = "No service is running. It starts by itself with the first %wiz_load."
+
+
+class Desk(Protocol):
+    """The shared part of every magic."""
+
+    notebook: Notebook
+    model: str
+    session: str
+
+    @property
+    def screen(self) -> Screen:
+        """Where the running cell's output goes."""
+
+    def over(self, group: dict[str, Flag], given: dict[str, Any]) -> dict[str, Any]:
+        """`given`, with what is configured where something was not."""
+
+
+def say(desk: Desk, text: str) -> None:
+    """Draw a line of text."""
+    desk.screen.show(Drawing(plain=text))
+
+
+def located(model: str) -> str:
+    """A path the service can follow: it does not share the kernel's working directory."""
+    path = Path(model).expanduser()
+    return str(path.resolve()) if path.is_file() else model

@@ -1,0 +1,56 @@
+"""`%wiz_unload` and `%wiz_stop`: give memory back, end the service."""
+
+from __future__ import annotations
+
+from wiz_kernel_ext.cli.words import size
+from wiz_kernel_ext.errors import ModelNotLoaded
+from wiz_kernel_ext.notebook.arguments import MagicParser
+from wiz_kernel_ext.notebook.magics.desk import NO_SERVICE, Desk, located, say
+from wiz_kernel_ext.protocol.requests import UnloadModel
+from wiz_kernel_ext.protocol.results import UnloadInfo
+
+UNLOAD = MagicParser(
+    "wiz_unload",
+    """Unload a model: its process ends, and its memory is free again.
+
+    Without a name: the one this notebook talks to. Refused while it answers somebody else.""",
+)
+UNLOAD.add_argument("model", nargs="?", metavar="MODEL", help="as it was loaded")
+UNLOAD.add_argument("--force", action="store_true", help="also while it answers somebody else")
+STOP = MagicParser(
+    "wiz_stop",
+    """End the service and every model it holds, for all notebooks.
+
+    Conversations are kept; the next %wiz_load or prompt starts it again.""",
+)
+
+
+def unload(desk: Desk, line: str) -> None:
+    """`%wiz_unload [MODEL]`; starts no service."""
+    arguments = UNLOAD.parse_line(line)
+    client = desk.notebook.client
+    if not client.running():
+        say(desk, NO_SERVICE)
+        return
+    model = located(arguments.model) if arguments.model else None
+    try:
+        info = client.request(UnloadModel(model_path=model, force=arguments.force), UnloadInfo)
+    except ModelNotLoaded:
+        if model:
+            raise
+        say(desk, "No model is loaded.")
+        return
+    name = info.model_path.rpartition("/")[2]
+    say(desk, f"{name} unloaded, {size(info.freed_bytes)} given back.")
+
+
+def stop(desk: Desk, line: str) -> None:
+    """`%wiz_stop`."""
+    STOP.parse_line(line)
+    client = desk.notebook.client
+    if not client.running():
+        say(desk, NO_SERVICE)
+        return
+    client.stop()
+    desk.notebook.close()
+    say(desk, "The service has stopped. Conversations are kept.")

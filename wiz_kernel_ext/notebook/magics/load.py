@@ -1,0 +1,78 @@
+"""`%wiz_load`: climb the ladder model → context → session in one step."""
+
+from __future__ import annotations
+
+import time
+
+from wiz_kernel_ext.cli.flags import add_flags, given
+from wiz_kernel_ext.errors import BadRequest, WizError
+from wiz_kernel_ext.notebook.arguments import MagicParser
+from wiz_kernel_ext.notebook.defaults import CONTEXT, MODEL
+from wiz_kernel_ext.notebook.follow import interrupt
+from wiz_kernel_ext.notebook.magics.desk import Desk, located
+from wiz_kernel_ext.notebook.views.loading import LoadView, about_session
+from wiz_kernel_ext.notebook.views.pace import INTERVAL_S
+from wiz_kernel_ext.protocol.codec import build
+from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel
+from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo
+
+PARSER = MagicParser(
+    "wiz_load",
+    """Load a GGUF model into a process of its own, or share it where it is loaded.
+
+    It stays there when this kernel restarts. Prompts then go to it, in this notebook's session.
+
+        %wiz_load demo
+        %wiz_load models/mine.gguf --ctx 8192 --threads 4 --keep-alive 2h
+
+    Defaults: %config WizMagics.context_size = 8192""",
+    usage="%(prog)s [MODEL] [options]",
+)
+PARSER.add_argument("model", nargs="?", help="the path of a .gguf file, or demo", metavar="MODEL")
+PARSER.add_argument(
+    "--reload", action="store_true", help="load it anew where it is loaded with other options"
+)
+add_flags(PARSER, {**CONTEXT, **MODEL}.values())
+
+
+def run(desk: Desk, line: str) -> None:
+    """`%wiz_load MODEL [options]`."""
+    arguments = PARSER.parse_line(line)
+    name = arguments.model or desk.model
+    if not name:
+        raise BadRequest(
+            "No model is named.",
+            hint="%wiz_load demo, or the path of a .gguf file.",
+            field="model",
+        )
+    load = {
+        "model_path": located(name),
+        "reload": arguments.reload,
+        **desk.over(MODEL, given(arguments, MODEL.values())),
+    }
+    context = desk.over(CONTEXT, given(arguments, CONTEXT.values()))
+    request = build(LoadModel, load)
+    view = LoadView(desk.screen, name, time.monotonic)
+    view.begin()
+    try:
+        model = _loaded(desk, request, view)
+        context = {"model_path": model.model_path, "reload": arguments.reload, **context}
+        made = desk.notebook.client.request(build(CreateContext, context), ContextInfo)
+        session, known = desk.notebook.open_session(desk.session)
+    except WizError:
+        view.say("not loaded")
+        raise
+    view.end(model, made, about_session(session, known=known))
+
+
+def _loaded(desk: Desk, request: LoadModel, view: LoadView) -> ModelInfo:
+    operation = desk.notebook.client.start(request)
+    try:
+        for events in operation.batches(INTERVAL_S):
+            view.take(events)
+        model: ModelInfo = operation.result()
+    except KeyboardInterrupt:
+        operation.cancel()
+        view.say("not loaded")
+        raise interrupt("Run the cell again to load the model.") from None
+    return model

@@ -1,0 +1,98 @@
+"""`%wiz_ops`, `%wiz_attach`, `%wiz_cancel`: what runs, what ran, seeing it again, ending it."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from wiz_kernel_ext.cli.flags import flags
+from wiz_kernel_ext.cli.report import operation_table
+from wiz_kernel_ext.errors import OperationNotFound
+from wiz_kernel_ext.notebook.arguments import MagicParser
+from wiz_kernel_ext.notebook.current import checked_variable
+from wiz_kernel_ext.notebook.follow import follow
+from wiz_kernel_ext.notebook.magics.desk import NO_SERVICE, Desk, say
+from wiz_kernel_ext.notebook.magics.prompt import answer_view
+from wiz_kernel_ext.notebook.views.loading import LoadView
+from wiz_kernel_ext.notebook.views.pace import INTERVAL_S
+from wiz_kernel_ext.notebook.views.tables import tables_drawing
+from wiz_kernel_ext.protocol.requests import ListOperations
+from wiz_kernel_ext.protocol.results import TERMINAL_STATES, OperationInfo
+
+OPS = MagicParser("wiz_ops", "List the latest operations: prompts, loads and downloads.")
+OPS.add_argument(
+    "-n",
+    type=flags(ListOperations, {"limit": "n"})["limit"].read,
+    default=10,
+    metavar="N",
+    help="how many (10)",
+)
+ATTACH = MagicParser(
+    "wiz_attach",
+    """Show an operation from its beginning, and follow it to its end.
+
+    Without an ID: the one of this notebook's session that runs, else the last. So after a kernel
+    restart, this shows the answer that went on without the kernel. Interrupting cancels it.""",
+)
+ATTACH.add_argument("id", nargs="?", metavar="ID", help="as %%wiz_ops lists it")
+ATTACH.add_argument("-o", metavar="NAME", help="keep the Answer in this variable")
+CANCEL = MagicParser(
+    "wiz_cancel", "Cancel an operation; without an ID, what runs for this notebook."
+)
+CANCEL.add_argument("id", nargs="?", metavar="ID", help="as %%wiz_ops lists it")
+
+
+def show(desk: Desk, line: str) -> None:
+    """`%wiz_ops [-n N]`; starts no service."""
+    arguments = OPS.parse_line(line)
+    client = desk.notebook.client
+    if not client.running():
+        say(desk, NO_SERVICE)
+        return
+    table = operation_table(client.operations(arguments.n), time.time())
+    desk.screen.show(tables_drawing("", [table]))
+
+
+def attach(desk: Desk, line: str) -> Any:
+    """`%wiz_attach [ID]`."""
+    arguments = ATTACH.parse_line(line)
+    variable = checked_variable(arguments.o)
+    client = desk.notebook.client
+    info = client.operation(arguments.id) if arguments.id else _latest(desk)
+    operation = client.attach(info.id)
+    if info.kind == "prompt":
+        about = f"session {info.session}" if info.session else ""
+        view = answer_view(desk, about, info.id)
+        return follow(operation, view, lambda answer: desk.notebook.keep(variable, answer))
+    bar = LoadView(desk.screen, info.title, time.monotonic)
+    bar.begin()
+    for events in operation.batches(INTERVAL_S):
+        bar.take(events)
+    operation.result()
+    bar.say("done")
+    return None
+
+
+def cancel(desk: Desk, line: str) -> None:
+    """`%wiz_cancel [ID]`; starts no service."""
+    arguments = CANCEL.parse_line(line)
+    client = desk.notebook.client
+    if not client.running():
+        say(desk, NO_SERVICE)
+        return
+    if arguments.id:
+        ended = client.cancel(arguments.id)
+    else:
+        session, _ = desk.notebook.open_session(desk.session)
+        ended = sorted({*client.cancel(), *client.cancel(session=session.id)})
+    say(desk, f"Cancelled: {', '.join(ended)}" if ended else "Nothing was running.")
+
+
+def _latest(desk: Desk) -> OperationInfo:
+    session, _ = desk.notebook.open_session(desk.session)
+    request = ListOperations(limit=50, session=session.id)
+    found = desk.notebook.client.request(request, list[OperationInfo])
+    if not found:
+        raise OperationNotFound(f"The session {session.name} has no operation yet.")
+    running = [info for info in found if info.state not in TERMINAL_STATES]
+    return (running or found)[0]

@@ -1,0 +1,1 @@
+"""How operations and tables look: pure state that draws on a `Screen`."""

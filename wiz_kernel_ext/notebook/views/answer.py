@@ -1,0 +1,151 @@
+"""How an answer looks while it grows and when it has ended.
+
+`RichAnswer` redraws Markdown in place with a line of small print under it; `PlainAnswer` prints
+what is new. Both show the deltas as a preview and take the truth from the end. They know events and
+a `Screen`; `follow.py` feeds them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from wiz_kernel_ext.cli.report import speed
+from wiz_kernel_ext.errors import WizError
+from wiz_kernel_ext.notebook.screen import Drawing, Screen
+from wiz_kernel_ext.notebook.views.pace import Pace
+from wiz_kernel_ext.protocol.answer import Answer
+from wiz_kernel_ext.protocol.events import AnyEvent, Delta, Notice, Progress
+
+INTERRUPTED = "(interrupted)"
+ENDINGS = {"length": "cut off at the limit", "cancelled": "interrupted", "interrupted": "cut off"}
+
+
+class AnswerView(Protocol):
+    """What follows an operation draws with."""
+
+    def begin(self) -> None:
+        """Draw that it has begun."""
+
+    def take(self, events: Sequence[AnyEvent]) -> None:
+        """Draw what is new."""
+
+    def end(self, answer: Answer) -> None:
+        """Draw the whole answer, whatever was drawn before."""
+
+    def fail(self, error: WizError) -> None:
+        """Draw that there will be no more."""
+
+
+class RichAnswer:
+    """An answer in a notebook; `about` names its session, `operation_id` while it runs."""
+
+    def __init__(
+        self, screen: Screen, about: str, operation_id: str, clock: Callable[[], float]
+    ) -> None:
+        self._screen = screen
+        self._about = about
+        self._operation_id = operation_id
+        self._pace = Pace(clock)
+        self._text = ""
+        self._notices: list[str] = []
+
+    def begin(self) -> None:
+        """Open the two places: the text and, under it, the small print."""
+        self._body = self._screen.show(Drawing(plain="", markdown=""))
+        self._foot = self._screen.show(self._footer("…"))
+
+    def take(self, events: Sequence[AnyEvent]) -> None:
+        """Draw the text as Markdown, or how far the work before the first token is."""
+        progress = None
+        for event in events:
+            if isinstance(event, Delta):
+                self._text += event.text
+            elif isinstance(event, Progress):
+                progress = event
+            elif isinstance(event, Notice):
+                self._notices.append(event.text)
+        if any(isinstance(event, Delta) for event in events):
+            if self._pace.due(2 * len(self._text.encode())):
+                self._draw(self._text)
+        elif progress is not None and not self._text:
+            self._foot.update(self._footer(stage(progress)))
+
+    def end(self, answer: Answer) -> None:
+        """Draw the answer and what it took."""
+        self._draw(marked(answer))
+        self._foot.update(self._footer(took(answer), ended=True))
+
+    def fail(self, error: WizError) -> None:
+        """Keep the text there is; the error itself is the cell's."""
+        self._draw(self._text)
+        self._foot.update(self._footer(type(error).__name__, ended=True))
+
+    def _draw(self, text: str) -> None:
+        self._body.update(Drawing(plain=text, markdown=text))
+
+    def _footer(self, state: str, *, ended: bool = False) -> Drawing:
+        parts = [state, self._about, *self._notices]
+        if not ended:
+            parts.append(f"operation {self._operation_id}")
+        return Drawing.small(" · ".join(part for part in parts if part))
+
+
+class PlainAnswer:
+    """An answer in a terminal."""
+
+    def __init__(self, screen: Screen, about: str) -> None:
+        self._screen = screen
+        self._about = about
+        self._text = ""
+
+    def begin(self) -> None:
+        """Nothing to draw yet."""
+
+    def take(self, events: Sequence[AnyEvent]) -> None:
+        """Print the new text, and what should be known."""
+        for event in events:
+            if isinstance(event, Delta):
+                self._text += event.text
+                self._screen.write(event.text)
+            elif isinstance(event, Notice):
+                self._screen.write(f"[{event.text}]\n")
+
+    def end(self, answer: Answer) -> None:
+        """Print what the deltas left out, and what it took."""
+        if answer.startswith(self._text):
+            self._screen.write(answer[len(self._text) :])
+        else:
+            self._screen.write(f"\n{answer}")
+        self._screen.write(f"\n[{took(answer)} · {self._about}]\n")
+
+    def fail(self, error: WizError) -> None:
+        """End the line; the error itself is the cell's."""
+        if self._text:
+            self._screen.write("\n")
+
+
+def marked(answer: Answer) -> str:
+    """The Markdown of an answer; one that was interrupted says so, outside any open code block."""
+    if answer.finish_reason not in ("cancelled", "interrupted"):
+        return str(answer)
+    text = str(answer)
+    fences = sum(line.lstrip().startswith("```") for line in text.splitlines())
+    closing = "\n```" if fences % 2 else ""
+    return f"{text}{closing}\n\n*{INTERRUPTED}*".lstrip()
+
+
+def took(answer: Answer) -> str:
+    """What an answer took, and how it ended if not by itself."""
+    parts = [speed(answer.usage.n_tokens, answer.timings.generation_s)]
+    if ending := ENDINGS.get(answer.finish_reason):
+        parts.append(ending)
+    return " · ".join(parts)
+
+
+def stage(progress: Progress) -> str:
+    """A stage in a few words."""
+    name = {"load": "loading the model", "prompt": "reading the prompt"}.get(
+        progress.stage, progress.stage
+    )
+    return f"{name} {progress.done / progress.total:.0%}" if progress.total else name
