@@ -13,7 +13,8 @@ from torch import Tensor
 from .chat_template import Segment, segments
 from .corpus import Author, Dialogue
 
-PROMPT_WEIGHT = 0.1  # what the user says is worth a little: it teaches the words
+# What the user says is worth a little: it teaches the words. One token in four stands for all.
+PROMPT_WEIGHT, PROMPT_SHARE = 0.4, 0.25
 _CHUNK = 600  # conversations written and sorted by length at a time
 
 
@@ -118,7 +119,8 @@ def _batch(rows: list[Row]) -> Batch:
         length = len(row.ids)
         ids[i, :length] = torch.tensor(row.ids)
         own = torch.tensor(row.answers)
-        weights[i, :length] = torch.where(own > 0, 1.0, PROMPT_WEIGHT)
+        prompt = (torch.rand(length) < PROMPT_SHARE) * PROMPT_WEIGHT
+        weights[i, :length] = torch.where(own > 0, 1.0, prompt)
         answers[i, :length] = torch.where(own > 0, own + len(skills), 0)
         skills += row.skills
     return Batch(ids, weights, answers, skills)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from .corpus import SYSTEM_PROMPTS, Author, Dialogue, Tool, Turn, Writer
 from .corpus.capitals import capital, follow_up

@@ -5,6 +5,7 @@ training knows which pieces are the assistant's. A test holds the two equal. The
 Hermes/Qwen form, with a shorter instruction, because this model's prompts should stay short.
 """
 
+# ruff: noqa: E501 (the template's lines are as long as its conditions)
 from __future__ import annotations
 
 import json

@@ -1,4 +1,4 @@
-"""From a training checkpoint to the GGUF file that llama.cpp runs: Q8_0, tokenizer and template in."""
+"""From a training checkpoint to the GGUF that llama.cpp runs: Q8_0, with tokenizer and template."""
 
 from __future__ import annotations
 

@@ -4,6 +4,8 @@
 slower than float32; this one stays in float32 and iterates equal shapes together.
 """
 
+# torch is untyped here: the project is checked without the [demo] extra
+# mypy: allow-subclassing-any, allow-untyped-decorators
 from __future__ import annotations
 
 from collections import defaultdict
@@ -29,7 +31,7 @@ class Muon(torch.optim.Optimizer):
         super().__init__(list(matrices), {"lr": lr, "momentum": momentum, "decay": weight_decay})
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
+    def step(self, closure: None = None) -> None:
         """Update every matrix that has a gradient."""
         for group in self.param_groups:
             stacks: dict[torch.Size, list[tuple[nn.Parameter, Tensor]]] = defaultdict(list)
@@ -48,7 +50,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonalized(stack: Tensor) -> Tensor:
-    """Return the nearest (semi-)orthogonal matrices, roughly, for a stack (count, rows, columns)."""
+    """Return, roughly, the nearest orthogonal matrices of a stack (count, rows, columns)."""
     tall = stack.shape[1] > stack.shape[2]
     x = stack.mT if tall else stack
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)

@@ -1,8 +1,9 @@
 """The model's byte-level BPE tokenizer (GPT-2 pre-tokenization), trained on the corpus.
 
-Copying is what a model this small finds hardest, so the vocabulary is built for it: while merges are
-learned, every space and every digit stands alone, and a word has the same tokens wherever it stands.
-Merges of a space with a frequent word come last; they shorten the prompts and break no other merge.
+Copying is what a model this small finds hardest, so the vocabulary is built for it: while merges
+are learned, every space and every digit stands alone, and a word has the same tokens wherever it
+stands. Merges of a space with a frequent word come last: they shorten the prompts and break no
+other merge.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Training: a schedule in minutes, checkpoints that can be resumed, attention to what still fails."""
+"""Training: a schedule in minutes, checkpoints to go on from, more of what still fails."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as F  # noqa: N812 (its usual name)
 from tokenizers import Tokenizer
 
 from .batches import Batch, Batches, rendered
@@ -141,7 +141,7 @@ class Trainer:
         for optimizer in self.optimizers:
             optimizer.step()
         self.steps += 1
-        self.tokens += int(used.sum())
+        self.tokens += int((batch.ids > 0).sum())  # 0 pads
         self._mark(logits.argmax(-1) != target[used], answer[used], batch.skills)
 
     def _mark(self, wrong: torch.Tensor, answer: torch.Tensor, skills: list[str]) -> None:

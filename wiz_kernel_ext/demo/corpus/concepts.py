@@ -1,5 +1,6 @@
 """A few concepts explained in two or three sentences, in both languages."""
 
+# ruff: noqa: E501 (one record per line is easier to compare than wrapped text)
 from __future__ import annotations
 
 from .writer import Turn, Writer, lines

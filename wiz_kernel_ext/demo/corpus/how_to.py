@@ -1,5 +1,6 @@
 """Python how-tos: a short example for each of a fixed list of tasks."""
 
+# ruff: noqa: E501 (one record per line is easier to compare than wrapped text)
 from __future__ import annotations
 
 from .writer import Turn, Writer, lines

@@ -94,14 +94,16 @@ UNNAMED = {
 _FACTS = {
     "city": {
         "en": (
-            ["I live in {x}.", "I live in {x}", "My city is {x}.", "I am from {x}.", "Hi, I live in {x}."],
+            ["I live in {x}.", "I live in {x}", "My city is {x}.", "I am from {x}.",
+             "Hi, I live in {x}."],
             "Great, I will remember that you live in {x}.",
             ["Where do I live?", "What is my city?", "Which city do I live in?",
              "Do you remember my city?", "In which city do I live?", "Where am I from?"],
             "You live in {x}.",
         ),
         "pt": (
-            ["Eu moro em {x}.", "Moro em {x}", "Minha cidade é {x}.", "Eu vivo em {x}.", "Oi, eu moro em {x}."],
+            ["Eu moro em {x}.", "Moro em {x}", "Minha cidade é {x}.", "Eu vivo em {x}.",
+             "Oi, eu moro em {x}."],
             "Certo, vou lembrar que você mora em {x}.",
             ["Onde eu moro?", "Qual é a minha cidade?", "Em que cidade eu moro?",
              "Você sabe onde eu moro?", "Me diga onde eu moro."],
@@ -136,8 +138,8 @@ _FACTS = {
             "You are {x} years old.",
         ),
         "pt": (
-            ["Eu tenho {x} anos.", "Tenho {x} anos", "Minha idade é {x} anos.", "Já tenho {x} anos.",
-             "Oi, eu tenho {x} anos."],
+            ["Eu tenho {x} anos.", "Tenho {x} anos", "Minha idade é {x} anos.",
+             "Já tenho {x} anos.", "Oi, eu tenho {x} anos."],
             "Certo, vou lembrar que você tem {x} anos.",
             ["Quantos anos eu tenho?", "Qual é a minha idade?", "Você sabe a minha idade?",
              "Diga a minha idade.", "Me diga quantos anos eu tenho."],

@@ -96,8 +96,8 @@ Como está o tempo hoje em {x}?"""),
     ),
     "time": (
         ["get_time", "get_time", "current_time", "time_now", "time_in", "clock"],
-        ["Get the current time in a city", "Get the time", "Time in a city", "Return the local time.",
-         "A hora em uma cidade"],
+        ["Get the current time in a city", "Get the time", "Time in a city",
+         "Return the local time.", "A hora em uma cidade"],
         {
             "en": lines("""
 What time is it in {x}?
@@ -294,11 +294,8 @@ def _arithmetic(writer: Writer, kind: str, language: str) -> Use:
     voice = writer.voice(language, courtesies=False)
     prompt = voice.say(writer.kept(_CALCULATE), a=a, b=b, op=writer.choice(signs))
     result, read = _result(writer, "number")
-    said = "The result is" if language == "en" else "O resultado é"
-    if not any(word in prompt.lower() for word in ("quanto", "calcule")):
-        said = "The result is"
-    else:
-        said = "O resultado é"
+    portuguese = any(word in prompt.lower() for word in ("quanto", "calcule"))
+    said = "O resultado é" if portuguese else "The result is"
     return Use(tool, prompt, {first: a, second: b}, result, f"{said} {read}.")
 
 
@@ -318,7 +315,8 @@ def _text(writer: Writer, kind: str, language: str) -> Use:
 
 
 def _by_name(writer: Writer, kind: str, language: str) -> Use:
-    name = f"{writer.choice(_VERBS)}_{words.coined(writer) if writer.chance(0.6) else words.word(writer)}"
+    thing = words.coined(writer) if writer.chance(0.6) else words.word(writer)
+    name = f"{writer.choice(_VERBS)}_{thing}"
     parameter = _parameter(writer, ["name", "value", "target", "item", "key", "title"])
     whole = writer.chance(0.3)
     about = writer.choice(["", "", "A tool", "Run an action", "Custom action"])

@@ -7,43 +7,51 @@ from __future__ import annotations
 
 from .writer import Writer
 
-NAMES = """Ana Bob Carla David Miguel Eva Felipe Gabriel Helena Sofia Igor Julia Karen Lucas Henrique
-Maria Nina Oscar Paulo Diana Rita Sara Tom Vera Peter Alice Bruno Clara Diego Linda Emma Fabio Grace
-Hugo Otto Irene João Laura Marcos Camila Noah Olivia Pedro Rosa Renato Samuel Tiago Victor Zoe Judith
-Beatriz Carlos Daniela Leo Martin Mia Ravi Yuki Omar Patricia Lena Kofi Inês José Walter Luís Marta
-André John Rafael Mary James Sandra Kevin Isabel Lucia Robert Susan Teresa Mateus Priya Fernanda Chen
-Amina Ivan Greta Eduardo Sergio Anna Mark Joana Rui Valeria""".split()
+NAMES = """
+Ana Bob Carla David Miguel Eva Felipe Gabriel Helena Sofia Igor Julia Karen Lucas Henrique Maria
+Nina Oscar Paulo Diana Rita Sara Tom Vera Peter Alice Bruno Clara Diego Linda Emma Fabio Grace
+Hugo Otto Irene João Laura Marcos Camila Noah Olivia Pedro Rosa Renato Samuel Tiago Victor Zoe
+Judith Beatriz Carlos Daniela Leo Martin Mia Ravi Yuki Omar Patricia Lena Kofi Inês José Walter
+Luís Marta André John Rafael Mary James Sandra Kevin Isabel Lucia Robert Susan Teresa Mateus
+Priya Fernanda Chen Amina Ivan Greta Eduardo Sergio Anna Mark Joana Rui Valeria""".split()
 
-CITIES = """Lisbon,Paris,London,Madrid,Lyon,Rome,Berlin,Tokyo,Porto,Hamburg,Dublin,Oslo,Vienna,Athens,
-Miami,Cairo,Lima,Boston,Chicago,Osaka,Seattle,Toronto,Recife,Salvador,Fortaleza,Manaus,Curitiba,Santos,
-Natal,Valencia,Prague,Milan,Naples,Geneva,Porto Alegre,Zurich,Mumbai,Seoul,Sydney,Bergen,Dakar,Accra,
-Denver,Dallas,San Diego,Austin,Coimbra,Braga,Faro,Florianópolis,New York,São Paulo,Rio de Janeiro,
-Buenos Aires,Istanbul,Los Angeles,Cape Town,Belo Horizonte,Lisboa,Marseille,Londres,Moscow,Kyoto,
-Brasília,Turin,Havana,Nairobi,Lagos,Delhi,Bilbao,Warsaw,Helsinki,Évora,Belém,Melbourne,Goiânia"""
-CITIES_LIST = [city.strip() for city in CITIES.replace("\n", "").split(",")]
+_CITIES = """
+Lisbon, Paris, London, Madrid, Lyon, Rome, Berlin, Tokyo, Porto, Hamburg, Dublin, Oslo, Vienna,
+Athens, Miami, Cairo, Lima, Boston, Chicago, Osaka, Seattle, Toronto, Recife, Salvador,
+Fortaleza, Manaus, Curitiba, Santos, Natal, Valencia, Prague, Milan, Naples, Geneva, Porto
+Alegre, Zurich, Mumbai, Seoul, Sydney, Bergen, Dakar, Accra, Denver, Dallas, San Diego, Austin,
+Coimbra, Braga, Faro, Florianópolis, New York, São Paulo, Rio de Janeiro, Buenos Aires,
+Istanbul, Los Angeles, Cape Town, Belo Horizonte, Lisboa, Marseille, Londres, Moscow, Kyoto,
+Brasília, Turin, Havana, Nairobi, Lagos, Delhi, Bilbao, Warsaw, Helsinki, Évora, Belém,
+Melbourne, Goiânia"""
+CITIES = [city.strip() for city in _CITIES.replace("\n", " ").split(",")]
 
-WORDS = """hello world apple river blue green table window garden music coffee happy small bright robot
-paper cloud forest stone water light night morning train bridge ocean mountain pencil kernel notebook
-python data model test banana orange lemon tiger rabbit horse castle silver golden quick slow warm cold
-sweet simple open closed red yellow summer winter the a and of to in is are was one two three four five
-we you they it this that these my your our his her not no yes very more less good bad old new big little
-brown fox jumps over lazy dog cat bird fish tree house street city road car ship plane bread milk cheese
-sugar salt tea rice soup dinner lunch book page story letter word line point circle square number answer
-question idea plan game ball song dance movie picture camera phone screen button keyboard mouse code loop
-list string value function class object file folder path table column row chart cell token memory cache
-friend family mother father brother sister child doctor teacher student farmer king queen hand head heart
-eye foot nose face hair door wall floor roof room kitchen bed chair lamp clock watch key box bag shirt
-shoe hat coat dress ring gold iron glass wood sand snow rain wind storm fire smoke ice star moon sun sky
-earth sea lake island beach hill valley field flower grass leaf seed root fruit run walk jump swim fly
-read write speak listen think know learn teach find keep give take make build break open close start stop
-casa gato livro mesa sol lua mar flor pão rua verde azul feliz grande pequeno cidade amigo tempo vida
-olá mundo bom dia boa noite tarde água café leite queijo arroz sopa carne peixe fruta maçã laranja limão
-cachorro cavalo pássaro árvore folha pedra areia neve chuva vento fogo gelo estrela céu terra lago ilha
-praia monte campo porta janela parede cama cadeira relógio chave caixa camisa sapato chapéu anel ouro
-prata ferro vidro madeira homem mulher menino menina mãe pai irmão irmã filho médico professor aluno rei
-rainha mão cabeça coração olho pé nariz rosto cabelo um dois três quatro cinco e o os as de do da em no
-na com para não sim muito mais menos novo velho hoje ontem amanhã sempre nunca ação coração lição avião
-ler escrever falar ouvir pensar saber aprender achar dar fazer abrir fechar correr andar nadar voar""".split()
+WORDS = """
+hello world apple river blue green table window garden music coffee happy small bright robot
+paper cloud forest stone water light night morning train bridge ocean mountain pencil kernel
+notebook python data model test banana orange lemon tiger rabbit horse castle silver golden
+quick slow warm cold sweet simple open closed red yellow summer winter the a and of to in is are
+was one two three four five we you they it this that these my your our his her not no yes very
+more less good bad old new big little brown fox jumps over lazy dog cat bird fish tree house
+street city road car ship plane bread milk cheese sugar salt tea rice soup dinner lunch book
+page story letter word line point circle square number answer question idea plan game ball song
+dance movie picture camera phone screen button keyboard mouse code loop list string value
+function class object file folder path fetch column row chart cell token memory cache friend
+family mother father brother sister child doctor teacher student farmer king queen hand head
+heart eye foot nose face hair door wall floor roof room kitchen bed chair lamp clock watch key
+box bag shirt shoe hat coat dress ring gold iron glass wood sand snow rain wind storm fire smoke
+ice star moon sun sky earth sea lake island beach hill valley field flower grass leaf seed root
+fruit run walk jump swim fly read write speak listen think know learn teach find keep give take
+make build break carry close start stop casa gato livro mesa sol lua mar flor pão rua verde azul
+feliz grande pequeno cidade amigo tempo vida olá mundo bom dia boa noite tarde água café leite
+queijo arroz sopa carne peixe fruta maçã laranja limão cachorro cavalo pássaro árvore folha
+pedra areia neve chuva vento fogo gelo estrela céu terra lago ilha praia monte campo porta
+janela parede cama cadeira relógio chave caixa camisa sapato chapéu anel ouro prata ferro vidro
+madeira homem mulher menino menina mãe pai irmão irmã filho médico professor aluno rei rainha
+mão cabeça coração olho pé nariz rosto cabelo um dois três quatro cinco e o os as de do da em
+plum na com para não sim muito mais menos novo velho hoje ontem amanhã sempre nunca ação violin
+lição avião ler escrever falar ouvir pensar saber aprender achar dar fazer abrir fechar correr
+andar nadar voar""".split()
 
 PHRASES = """the quick brown fox jumps over the lazy dog
 good morning
@@ -91,8 +99,8 @@ COLORS = {
     "orange": "laranja", "black": "preto", "white": "branco", "pink": "rosa", "brown": "marrom",
     "gray": "cinza",
 }  # fmt: skip
-_ONSETS = """b c d f g h j k l m n p q r s t v w x y z br cl dr st tr pl gr th sh ch fl pr qu sk lh nh
-B C D F G H J K L M N P R S T V W Z""".split()
+_ONSETS = """b c d f g h j k l m n p q r s t v w x y z br cl dr st tr pl gr th sh ch fl pr qu sk lh
+nh B C D F G H J K L M N P R S T V W Z""".split()
 _VOWELS = ("a e i o u " * 6 + "ai ou ei io ea ee oo ia y ã á é í ó ê ão").split()
 _CODAS = ["", "", "", "", "n", "r", "s", "l", "t", "k", "m", "d", "x", "ck", "ng", "st"]
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -123,7 +131,7 @@ def city(writer: Writer) -> str:
     if not writer.held_out and writer.chance(0.5):
         made = coined(writer).capitalize()
         return f"{made} {coined(writer).capitalize()}" if writer.chance(0.2) else made
-    return writer.kept(CITIES_LIST)
+    return writer.kept(CITIES)
 
 
 def word(writer: Writer) -> str:

@@ -104,7 +104,7 @@ class Writer:
         return self.rng.random() < probability
 
     def choice(self, options: Sequence[T]) -> T:
-        """Choose from the whole list: for what is not split (colours, system prompts, countries)."""
+        """Choose from the whole list: for what is not split (colours, countries, …)."""
         return options[self.rng.randrange(len(options))]
 
     def kept(self, options: Sequence[T]) -> T:
