@@ -6,7 +6,9 @@ both ends and not mended: ZeroMQ would reconnect in silence, with frames of eith
 
 A link belongs to the event loop it was made in, and has a ZeroMQ context of its own, so that
 closing one never waits for another. An empty frame is a greeting one way (a new client has this
-id) and a probe the other (is anybody there?); neither reaches the comms.
+id) and a probe the other (is anybody there?); neither reaches the comms. Every connection has a
+route of its own: ZeroMQ's handover of a route leaves the former client connected and deaf, so a
+client that is replaced is told.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import asyncio
 import contextlib
 import errno
 import logging
+import secrets
 from collections import deque
 from pathlib import Path
 from typing import cast
@@ -36,6 +39,7 @@ _PROBE_DELAYS_S = (0.01, 0.2)
 # but be off before ZeroMQ reconnects.
 _SETTLE_S = 0.03
 _RECONNECT_MS = 100
+_REPLACED = b"\0"
 _LOST_EVENTS = (
     zmq.EVENT_DISCONNECTED
     | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
@@ -118,7 +122,6 @@ class ZmqServerLink:
         self._zmq = _ZmqSocket(zmq.ROUTER, zmq.EVENT_DISCONNECTED)
         socket = self._zmq.socket
         socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
-        socket.setsockopt(zmq.ROUTER_HANDOVER, 1)
         socket.setsockopt(zmq.CURVE_SERVER, 1)
         socket.setsockopt(zmq.CURVE_SECRETKEY, keys.secret.encode())
         try:
@@ -126,9 +129,10 @@ class ZmqServerLink:
         except zmq.ZMQError as error:
             raise ServiceError(f"Cannot listen at {endpoint}: {error}.") from error
         self.endpoint = socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
-        if self.endpoint.startswith("ipc://"):
-            Path(self.endpoint.removeprefix("ipc://")).chmod(0o600)
-        self._clients: set[str] = set()
+        self._file = self.endpoint.removeprefix("ipc://") if endpoint.startswith("ipc:") else None
+        if self._file is not None:
+            Path(self._file).chmod(0o600)
+        self._routes: dict[str, bytes] = {}
         self._gone: deque[str] = deque()
         self._watch = asyncio.get_running_loop().create_task(self._watch_connections())
 
@@ -142,38 +146,33 @@ class ZmqServerLink:
                 if parts:
                     log.warning("A message of %d parts was dropped.", len(parts))
                 continue
-            client, frame = parts[0].decode("utf-8", "surrogateescape"), parts[1]
-            known = client in self._clients
-            self._clients.add(client)
-            if frame:
+            route, frame = parts
+            client = route.decode("utf-8", "surrogateescape").rpartition("/")[0]
+            current = self._routes.setdefault(client, route)
+            if route == current and frame:
                 return client, frame
-            if known:
-                # A greeting from a known id: the one that had it before was replaced.
+            if route != current and not frame:
+                self._routes[client] = route
+                await self._send(client, current, _REPLACED)
                 return client, b""
 
     async def send(self, client: str, frame: bytes) -> None:
         """See `ServerLink`."""
         check_size(frame)
-        if client in self._clients and not self._zmq.closed:
-            await self._send(client, frame)
+        if (route := self._routes.get(client)) is not None and not self._zmq.closed:
+            await self._send(client, route, frame)
 
-    async def _send(self, client: str, frame: bytes) -> None:
+    async def _send(self, client: str, route: bytes, frame: bytes) -> None:
         try:
-            await self._zmq.socket.send_multipart(
-                (client.encode("utf-8", "surrogateescape"), frame)
-            )
+            await self._zmq.socket.send_multipart((route, frame))
         except zmq.ZMQError as error:
             if error.errno != errno.EHOSTUNREACH and not self._zmq.closed:
                 log.warning("A frame for client %s was dropped: %s", client, error)
-            self._lose(client)
-
-    def _lose(self, client: str) -> None:
-        """Let the reader hear that `client` is gone."""
-        if client not in self._clients:
-            return
-        self._clients.discard(client)
-        self._gone.append(client)
-        self._zmq.wake()
+            if self._routes.get(client) == route:
+                # The reader hears that the client is gone.
+                del self._routes[client]
+                self._gone.append(client)
+                self._zmq.wake()
 
     async def _watch_connections(self) -> None:
         # The monitor tells that a connection broke, not whose: ask every client's route.
@@ -181,20 +180,23 @@ class ZmqServerLink:
             await self._zmq.event()
             for delay_s in _PROBE_DELAYS_S:
                 await asyncio.sleep(delay_s)
-                for client in tuple(self._clients):
-                    await self._send(client, b"")
+                for client, route in tuple(self._routes.items()):
+                    await self._send(client, route, b"")
 
     async def close(self) -> None:
         """See `ServerLink`."""
         self._watch.cancel()
         await self._zmq.close(SERVER_LINGER_MS)
+        if self._file is not None:
+            # ZeroMQ leaves it behind.
+            Path(self._file).unlink(missing_ok=True)
 
 
 class ZmqClientLink:
     """A DEALER connected to `endpoint`; `server_key` is the server's public key.
 
-    A server that does not listen yet is waited for. `client_id` is this client's name there: a
-    later link with the same id takes its place.
+    A server that does not listen yet is waited for. `client_id` is this client's name there (at
+    most 200 bytes): a later link with the same id takes its place.
     """
 
     def __init__(self, endpoint: str, server_key: str, client_id: str) -> None:
@@ -204,7 +206,8 @@ class ZmqClientLink:
         self._last: deque[list[bytes]] = deque()
         own = KeyPair.generate()
         socket = self._zmq.socket
-        socket.setsockopt(zmq.ROUTING_ID, client_id.encode("utf-8", "surrogateescape"))
+        route = f"{client_id}/{secrets.token_hex(4)}"
+        socket.setsockopt(zmq.ROUTING_ID, route.encode("utf-8", "surrogateescape"))
         socket.setsockopt(zmq.CURVE_SERVERKEY, server_key.encode())
         socket.setsockopt(zmq.CURVE_PUBLICKEY, own.public.encode())
         socket.setsockopt(zmq.CURVE_SECRETKEY, own.secret.encode())
@@ -225,7 +228,9 @@ class ZmqClientLink:
                 raise LinkLost("The server is gone.")
             else:
                 parts = await self._zmq.receive()
-            if parts and parts[-1]:
+            if parts and parts[-1] == _REPLACED:
+                self._lost = True
+            elif parts and parts[-1]:
                 return parts[-1]
 
     async def send(self, frame: bytes) -> None:
