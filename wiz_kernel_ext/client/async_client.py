@@ -6,7 +6,7 @@ The sync `Client` is a view of this one; nothing is decided there.
 from __future__ import annotations
 
 import asyncio
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from wiz_kernel_ext.client.connection import Connection
 from wiz_kernel_ext.client.discovery import find_running
@@ -89,8 +89,7 @@ class AsyncClient(WorkerCalls[AsyncOperation]):
         except asyncio.CancelledError:
             await operation.cancel()
             raise
-        info: T = outcome.info() if isinstance(outcome, Answer) else outcome
-        return info
+        return cast(T, outcome.info() if isinstance(outcome, Answer) else outcome)
 
     async def start(self, request: Request) -> AsyncOperation:
         """Send a request that takes time and return its operation at once."""

@@ -232,8 +232,8 @@ class Operations:
         except WizError as error:
             return End(state="failed", error=error.info())
         except asyncio.CancelledError:
-            error = OperationCancelled("The service was stopped.", operation_id=operation.id)
-            return End(state="cancelled", error=error.info())
+            stopped = OperationCancelled("The service was stopped.", operation_id=operation.id)
+            return End(state="cancelled", error=stopped.info())
         except Exception as error:
             log.exception("operation %s failed", operation.id)
             internal = InternalError(f"The service failed: {type(error).__name__}: {error}")

@@ -118,7 +118,12 @@ class WorkerProcess:
         async for data in comm:
             if emit is not None:
                 emit(decode(data, AnyEvent))  # type: ignore[arg-type]
-        return decode(await comm.result(), result)
+        try:
+            return decode(await comm.result(), result)
+        except WorkerDied:
+            # The broken socket is noticed before the process is reaped, which tells the cause.
+            await asyncio.wait({self._gone}, timeout=TERM_TIMEOUT_S)
+            raise self._death() from None
 
     async def _watch(self) -> None:
         await self._process.wait()

@@ -1,0 +1,183 @@
+"""The supervisor: one process per model, shared, watched and ended; with scripted processes."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wiz_kernel_ext.errors import Conflict, ModelLoadFailed, ModelNotLoaded
+from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel
+from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo
+from wiz_kernel_ext.service.supervisor import Supervisor, model_key
+from wiz_kernel_ext.service.worker_process import describe_exit, tail_of
+
+
+class ScriptedProcess:
+    """A worker process without a process."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.loaded: LoadModel | None = None
+        self.fails: Exception | None = None
+        self.gone = asyncio.Event()
+
+    def memory_bytes(self) -> int:
+        return 1000
+
+    async def load(self, request: LoadModel, emit: Any, on_cancel: Any) -> ModelInfo:
+        if self.fails is not None:
+            raise self.fails
+        shared, self.loaded = self.loaded is not None, self.loaded or request
+        if shared and request.gpu_layers not in (None, self.loaded.gpu_layers):
+            raise Conflict("other parameters")
+        return ModelInfo(model_path=request.model_path or "", shared=shared, worker_pid=self.pid)
+
+    async def create_context(self, request: CreateContext) -> ContextInfo:
+        return ContextInfo(
+            model_path="m", context_size=64, sequences=2, threads=1, batch_size=8, pool_size=128
+        )
+
+    async def wait(self) -> None:
+        await self.gone.wait()
+
+    async def end(self) -> None:
+        self.gone.set()
+
+
+class Rig:
+    """A supervisor whose processes and clock the test holds."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        self.path = tmp_path / "m.gguf"
+        self.path.write_bytes(b"GGUF")
+        self.key = model_key(self.path)
+        self.now = 0.0
+        self.processes: list[ScriptedProcess] = []
+        self.gone: list[str] = []
+        self.next_fails: Exception | None = None
+        self.supervisor = Supervisor(
+            self.spawn,  # type: ignore[arg-type]
+            keep_alive_s=100.0,
+            on_gone=self.gone.append,
+            clock=lambda: self.now,
+        )
+
+    async def spawn(self) -> ScriptedProcess:
+        process = ScriptedProcess(1000 + len(self.processes))
+        process.fails = self.next_fails
+        self.processes.append(process)
+        return process
+
+    async def load(self, client: str = "a", **options: Any) -> ModelInfo:
+        request = LoadModel(model_path=str(self.path), **options)
+        return await self.supervisor.load(
+            self.path, request, client, lambda event: None, lambda callback: None
+        )
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Rig:
+    return Rig(tmp_path)
+
+
+async def test_the_same_model_is_one_process_however_many_load_it_at_once(rig: Rig) -> None:
+    infos = await asyncio.gather(*(rig.load() for _ in range(8)))
+    assert len(rig.processes) == 1
+    assert sorted(info.shared for info in infos) == [False] + [True] * 7
+    assert rig.supervisor.get(rig.key).n_loads == 1
+
+
+async def test_two_paths_to_one_file_are_one_model(rig: Rig, tmp_path: Path) -> None:
+    (tmp_path / "link.gguf").symlink_to(rig.path)
+    await rig.load()
+    rig.path = tmp_path / "link.gguf"
+    assert (await rig.load()).shared
+
+
+async def test_other_parameters_are_refused_and_the_model_stays(rig: Rig) -> None:
+    await rig.load(gpu_layers=1)
+    with pytest.raises(Conflict):
+        await rig.load(gpu_layers=2)
+    assert rig.supervisor.get(rig.key).process.pid == 1000
+
+
+async def test_reload_ends_the_process_and_begins_another(rig: Rig) -> None:
+    await rig.load(gpu_layers=1)
+    info = await rig.load(gpu_layers=2, reload=True)
+    assert rig.processes[0].gone.is_set()
+    assert (info.worker_pid, rig.supervisor.get(rig.key).n_loads) == (1001, 2)
+
+
+async def test_a_load_that_fails_leaves_no_process(rig: Rig) -> None:
+    rig.next_fails = ModelLoadFailed("bad")
+    with pytest.raises(ModelLoadFailed):
+        await rig.load()
+    assert rig.processes[0].gone.is_set()
+    with pytest.raises(ModelNotLoaded):
+        rig.supervisor.get(rig.key)
+
+
+async def test_a_process_that_dies_is_forgotten_and_the_model_can_be_loaded_again(
+    rig: Rig,
+) -> None:
+    await rig.load()
+    rig.processes[0].gone.set()
+    await asyncio.sleep(0.01)
+    assert rig.gone == [rig.key]
+    await rig.load()
+    assert rig.supervisor.get(rig.key).n_loads == 2
+
+
+async def test_unloading_is_refused_while_another_client_uses_the_model(rig: Rig) -> None:
+    await rig.load()
+    rig.supervisor.get(rig.key).enter("b")
+    with pytest.raises(Conflict, match="a prompt of others"):
+        await rig.supervisor.unload(rig.key, "a", force=False)
+    info = await rig.supervisor.unload(rig.key, "a", force=True)
+    assert info.freed_bytes == 1000
+    assert rig.processes[0].gone.is_set()
+
+
+@pytest.mark.parametrize(
+    ("keep_alive_s", "busy", "passed_s", "stays"),
+    [
+        (None, False, 99.0, True),
+        (None, False, 101.0, False),
+        (None, True, 1e6, True),
+        (-1.0, False, 1e6, True),
+        (5.0, False, 6.0, False),
+    ],
+)
+async def test_an_unused_model_is_unloaded_after_its_keep_alive(
+    rig: Rig, keep_alive_s: float | None, busy: bool, passed_s: float, stays: bool
+) -> None:
+    await rig.load(keep_alive_s=keep_alive_s)
+    if busy:
+        rig.supervisor.get(rig.key).enter("a")
+    rig.now += passed_s
+    await rig.supervisor.unload_expired()
+    assert bool(len(rig.supervisor)) is stays
+
+
+async def test_an_unknown_model_is_not_loaded(rig: Rig) -> None:
+    for key in (None, "elsewhere"):
+        with pytest.raises(ModelNotLoaded, match=r"^Model not loaded\.$"):
+            rig.supervisor.get(key)
+
+
+@pytest.mark.parametrize(
+    ("returncode", "words"),
+    [(0, "exit code 0"), (-9, "SIGKILL"), (-11, "SIGSEGV"), (-6, "SIGABRT"), (-64, "signal 64")],
+)
+def test_the_end_of_a_process_is_told_in_words(returncode: int, words: str) -> None:
+    assert words in describe_exit(returncode)
+
+
+def test_the_tail_of_a_log_has_its_last_lines_and_a_missing_log_none(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("".join(f"line {n}\n\n" for n in range(5000)))
+    assert tail_of(log, 2) == ["line 4998", "line 4999"]
+    assert tail_of(tmp_path / "missing") == []

@@ -1,0 +1,106 @@
+"""The house plan's table of rooms: who may import whom, and which library lives where."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import wiz_kernel_ext
+
+PACKAGE = Path(wiz_kernel_ext.__file__).parent
+
+# A room may import itself and the rooms named here.
+BASE = {"errors", "settings", "protocol"}
+ROOMS: dict[str, set[str]] = {
+    "errors": set(),
+    "settings": set(),
+    "protocol": {"errors"},
+    "engine": BASE,
+    "transport": BASE,
+    "hub": BASE | {"demo"},
+    "store": BASE,
+    "worker": BASE | {"engine", "transport", "hub"},
+    "service": BASE | {"engine", "transport", "hub", "store"},
+    "client": BASE | {"transport"},
+    "notebook": BASE | {"cli", "client", "hub"},
+    "cli": BASE | {"client", "transport"},
+    "__main__": {"cli", "errors"},
+}
+# A library may be imported in these rooms only.
+LIBRARIES: dict[str, set[str]] = {
+    "llama_cpp": {"engine"},
+    "zmq": {"transport"},
+    "filelock": {"transport"},
+    "jupyter_core": {"transport"},
+    "sqlite3": {"store"},
+    "huggingface_hub": {"hub"},
+    "IPython": {"notebook"},
+    "ipykernel": {"notebook"},
+    "ipywidgets": {"notebook"},
+    "traitlets": {"notebook"},
+    "jinja2": {"engine"},
+    "torch": {"demo"},
+}
+# What the service may use of the engine: files that compute nothing.
+PURE_ENGINE = {"wiz_kernel_ext.engine.environment"}
+
+
+def modules() -> list[Path]:
+    """Every module of the package but the demo's training scripts, which are no part of it."""
+    return [path for path in PACKAGE.rglob("*.py") if path.relative_to(PACKAGE).parts[0] != "demo"]
+
+
+def room_of(path: Path) -> str:
+    """The first part of a module's place in the package."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> Iterator[str]:
+    """The absolute names a module imports, but for type checkers."""
+    tree = ast.parse(path.read_text())
+    for_types = {
+        id(child)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+        for child in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if id(node) in for_types:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{path}: relative import"
+            yield node.module
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_a_module_imports_only_what_its_room_may(path: Path) -> None:
+    room = room_of(path)
+    if room == "__init__":
+        return
+    for name in imports(path):
+        top, _, rest = name.partition(".")
+        if top == "wiz_kernel_ext":
+            other = rest.partition(".")[0]
+            assert not other or other == room or other in ROOMS[room], f"{room} imports {name}"
+            if room == "service" and other == "engine":
+                assert name in PURE_ENGINE
+        elif top in LIBRARIES:
+            assert room in LIBRARIES[top], f"{room} imports {name}"
+
+
+def test_one_file_touches_llama_cpp() -> None:
+    users = [
+        str(path.relative_to(PACKAGE))
+        for path in modules()
+        if any(name.partition(".")[0] == "llama_cpp" for name in imports(path))
+    ]
+    assert users == ["engine/llama.py"]
+
+
+def test_the_table_knows_every_room() -> None:
+    assert {room_of(path) for path in modules()} <= {*ROOMS, "__init__"}
