@@ -21,6 +21,7 @@ Knows nothing of sockets, notebooks or models. Raised everywhere; carried over t
     ├── OperationEnded (RuntimeError)      an operation that ended without a result
     │   ├── OperationCancelled · OperationInterrupted
     ├── DownloadFailed (OSError)
+    ├── StoreError (OSError)               the database cannot be read or written
     └── InternalError (RuntimeError)       a bug of ours: the log has the traceback
 """
 
@@ -255,6 +256,13 @@ class DownloadFailed(WizError, OSError):
     """A file could not be fetched from a hub."""
 
     code = "download_failed"
+
+
+class StoreError(WizError, OSError):
+    """The database could not be read or written; details["path"] is its file."""
+
+    code = "store_error"
+    default_hint = "See that its disk has room and is writable; nothing else is lost."
 
 
 class InternalError(WizError, RuntimeError):

@@ -1,0 +1,181 @@
+"""One SQLite file: opened, brought to the latest schema, and its errors made ours.
+
+Knows SQLite and the file; not what is in the tables. Belongs to the thread that opened it.
+Write-ahead log, synchronous=NORMAL: what was committed survives the death of the process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from wiz_kernel_ext.errors import StoreError
+from wiz_kernel_ext.store.migrations import MIGRATIONS, Migration
+
+BUSY_TIMEOUT_S = 5.0
+# By text: Python 3.10 does not tell the code.
+_DAMAGED = ("file is not a database", "database disk image is malformed")
+_REASONS = {
+    "database or disk is full": "the disk is full",
+    "database is locked": "another process keeps it locked",
+    "attempt to write a readonly database": "it cannot be written",
+    "unable to open database file": "it cannot be opened",
+    "disk I/O error": "its disk fails",
+    **dict.fromkeys(_DAMAGED, "it is damaged"),
+}
+
+log = logging.getLogger(__name__)
+
+
+class Database:
+    """An open database; made by `open`.
+
+    Every method raises StoreError for what SQLite or the disk refuses. `moved_aside` is where a
+    damaged file went whose place this one took.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self.moved_aside: Path | None = None
+        self._connection = connection
+
+    @classmethod
+    def open(cls, path: Path, migrations: Sequence[Migration] = MIGRATIONS) -> Database:
+        """Open the file, or begin it, with the latest schema.
+
+        A damaged file is moved aside and a new one begun. Raises StoreError, also for a file of a
+        newer version of this package.
+        """
+        try:
+            return cls._open(path, migrations)
+        except sqlite3.DatabaseError as error:
+            if not _is_damage(error):
+                raise _ours(path, error) from error
+        except OSError as error:
+            raise _ours(path, error) from error
+        aside = _move_aside(path)
+        log.warning("The database %s is damaged; it is kept as %s, a new one begins.", path, aside)
+        with _translated(path):
+            database = cls._open(path, migrations)
+        database.moved_aside = aside
+        return database
+
+    @classmethod
+    def _open(cls, path: Path, migrations: Sequence[Migration]) -> Database:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Conversations are private; SQLite gives its other files the same mode.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+        try:
+            connection.row_factory = sqlite3.Row
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+                raise sqlite3.DatabaseError(_DAMAGED[1])
+            database = cls(path, connection)
+            database._migrate(migrations)
+        except BaseException:
+            connection.close()
+            raise
+        return database
+
+    def _migrate(self, migrations: Sequence[Migration]) -> None:
+        if self.version == len(migrations):
+            return
+        with self.transaction():
+            # Read again under the lock: another process may have done it meanwhile.
+            for number in range(self.version, len(migrations)):
+                migrations[number](self._connection)
+                self._connection.execute(f"PRAGMA user_version = {number + 1}")
+        if self.version > len(migrations):
+            raise StoreError(
+                f"The database {self.path} is of a newer version of wiz_kernel_ext "
+                f"(schema {self.version}; this one knows {len(migrations)}).",
+                hint="Upgrade wiz_kernel_ext, or point WIZ_DATA_DIR at another directory.",
+                path=str(self.path),
+            )
+
+    @property
+    def version(self) -> int:
+        """The number of migrations the file has seen."""
+        return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All of what is written inside, or nothing of it."""
+        with _translated(self.path):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException:
+                # SQLite rolls back by itself where the disk is full.
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def execute(self, sql: str, *values: Any) -> int:
+        """Run one statement; returns the number of rows it changed."""
+        with _translated(self.path):
+            return self._connection.execute(sql, values).rowcount
+
+    def execute_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Run one statement for each of `rows`."""
+        with _translated(self.path):
+            self._connection.executemany(sql, rows)
+
+    def rows(self, sql: str, *values: Any) -> list[dict[str, Any]]:
+        """What a query finds, by column name."""
+        with _translated(self.path):
+            return [dict(row) for row in self._connection.execute(sql, values)]
+
+    def row(self, sql: str, *values: Any) -> dict[str, Any] | None:
+        """The first row a query finds."""
+        with _translated(self.path):
+            row = self._connection.execute(sql, values).fetchone()
+        return None if row is None else dict(row)
+
+    def close(self) -> None:
+        """Close the file; nothing can be done with it afterwards."""
+        with _translated(self.path):
+            self._connection.close()
+
+
+@contextlib.contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, OverflowError, UnicodeEncodeError) as error:
+        raise _ours(path, error) from error
+
+
+def _ours(path: Path, error: Exception) -> StoreError:
+    text = str(error)
+    reason = next((why for what, why in _REASONS.items() if what in text), text)
+    return StoreError(f"The database {path} cannot be used: {reason}.", path=str(path))
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    return any(what in str(error) for what in _DAMAGED)
+
+
+def _move_aside(path: Path) -> Path:
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    aside = path.with_name(f"{path.name}.corrupt-{stamp}")
+    n = 2
+    while aside.exists():
+        aside = path.with_name(f"{path.name}.corrupt-{stamp}-{n}")
+        n += 1
+    path.rename(aside)
+    for suffix in ("-wal", "-shm"):
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            part.rename(aside.with_name(aside.name + suffix))
+    return aside

@@ -1,0 +1,95 @@
+"""The schema, as the numbered steps that led to it.
+
+A step is never changed once it was released: a new one is added at the end. Step n takes a
+database from version n (SQLite's `user_version`) to n + 1. Called by `Database.open` only.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+
+Migration = Callable[[sqlite3.Connection], None]
+
+
+def _sessions(connection: sqlite3.Connection) -> None:
+    connection.execute(
+        """
+        CREATE TABLE sessions (
+            id TEXT PRIMARY KEY,
+            name TEXT NOT NULL UNIQUE,
+            system_prompt TEXT,
+            notebook TEXT,
+            kernel_id TEXT,
+            model_path TEXT,
+            load_options TEXT NOT NULL DEFAULT '{}',
+            context_options TEXT NOT NULL DEFAULT '{}',
+            created_at REAL NOT NULL,
+            updated_at REAL NOT NULL
+        )
+        """
+    )
+    connection.execute(
+        """
+        CREATE TABLE messages (
+            session_id TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+            position INTEGER NOT NULL,
+            role TEXT NOT NULL,
+            content TEXT NOT NULL,
+            operation_id TEXT,
+            finish_reason TEXT,
+            PRIMARY KEY (session_id, position)
+        ) WITHOUT ROWID
+        """
+    )
+    connection.execute("CREATE INDEX sessions_by_use ON sessions (updated_at)")
+
+
+def _operations(connection: sqlite3.Connection) -> None:
+    # An operation outlives its session, as history does.
+    connection.execute(
+        """
+        CREATE TABLE operations (
+            id TEXT PRIMARY KEY,
+            kind TEXT NOT NULL,
+            state TEXT NOT NULL,
+            title TEXT NOT NULL,
+            session_id TEXT REFERENCES sessions (id) ON DELETE SET NULL,
+            model_path TEXT,
+            created_at REAL NOT NULL,
+            ended_at REAL,
+            text TEXT NOT NULL DEFAULT '',
+            result BLOB,
+            error BLOB
+        )
+        """
+    )
+    connection.execute(
+        """
+        CREATE TABLE events (
+            operation_id TEXT NOT NULL REFERENCES operations (id) ON DELETE CASCADE,
+            seq INTEGER NOT NULL,
+            event BLOB NOT NULL,
+            PRIMARY KEY (operation_id, seq)
+        ) WITHOUT ROWID
+        """
+    )
+    connection.execute("CREATE INDEX operations_by_time ON operations (created_at)")
+    connection.execute("CREATE INDEX operations_by_session ON operations (session_id, created_at)")
+
+
+def _aliases(connection: sqlite3.Connection) -> None:
+    connection.execute(
+        """
+        CREATE TABLE aliases (
+            name TEXT PRIMARY KEY,
+            session_id TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE
+        ) WITHOUT ROWID
+        """
+    )
+    connection.execute("CREATE INDEX aliases_by_session ON aliases (session_id)")
+    connection.execute("CREATE INDEX sessions_by_notebook ON sessions (notebook)")
+    connection.execute("CREATE INDEX sessions_by_kernel ON sessions (kernel_id)")
+
+
+MIGRATIONS: tuple[Migration, ...] = (_sessions, _operations, _aliases)
