@@ -12,11 +12,12 @@ from .corpus import SYSTEM_PROMPTS, Author, Dialogue, Tool, Turn, Writer
 from .corpus.capitals import capital, follow_up
 from .corpus.concepts import concept
 from .corpus.echo import again, echo
+from .corpus.greetings import closing, greeting
 from .corpus.how_to import how_to
+from .corpus.identity import identity
 from .corpus.memory import fact, introduction, unnamed
 from .corpus.numbers import addition, counting
 from .corpus.records import record
-from .corpus.small_talk import closing, greeting, identity
 from .corpus.stories import story
 from .corpus.tools import uses
 from .corpus.unknown import unknown
@@ -136,7 +137,7 @@ def cases(count: int, seed: int = SEED) -> list[Case]:
     """Return `count` different cases per skill; the same seed gives the same list."""
     found: list[Case] = []
     for skill, make in (REQUIRED | FURTHER).items():
-        writer = Writer(seed, held_out=True)
+        writer = Writer(f"{seed}/{skill}", held_out=True)
         found += [_case(skill, make(writer)) for _ in range(count)]
     return found
 

@@ -13,11 +13,12 @@ from . import words
 from .capitals import capital
 from .concepts import concept
 from .echo import again, echo
+from .greetings import closing, greeting
 from .how_to import how_to
+from .identity import identity
 from .memory import fact, introduction, unnamed
 from .numbers import addition, counting
 from .records import record
-from .small_talk import closing, greeting, identity
 from .stories import story
 from .tools import Tool, uses
 from .unknown import unknown

@@ -12,7 +12,16 @@ from typing import Any
 
 from . import words
 from .records import dump
-from .writer import Turn, Writer, lines
+from .tool_wordings import (
+    ARITHMETIC_TOOLS,
+    CALCULATE,
+    CALL_BY_NAME,
+    PLACE_TOOLS,
+    SKIES,
+    TEXT_TOOLS,
+    VERBS,
+)
+from .writer import Turn, Writer
 
 Tool = dict[str, Any]
 
@@ -58,180 +67,6 @@ def signature(writer: Writer, name: str, about: str, parameters: dict[str, str])
     return {"type": "function", "function": {**function, "parameters": schema}}
 
 
-_PLACE_TOOLS = {
-    "weather": (
-        ["get_weather", "get_weather", "weather", "current_weather", "fetch_weather", "weather_in"],
-        ["Get the current weather in a city", "Get the weather", "Weather of a city",
-         "Return the weather in a city.", "O tempo em uma cidade", "Current weather for a place"],
-        {
-            "en": lines("""
-What is the weather in {x}?
-What's the weather like in {x}?
-How is the weather in {x}?
-Weather in {x}
-Please tell me the weather in {x}.
-Is it raining in {x}?
-Tell me the weather in {x}.
-What's the weather in {x}?
-Is it cold in {x}?
-What is the weather like in {x} today?
-What is the temperature in {x}?
-How hot is it in {x}?
-Check the weather in {x}.
-Use the tool: weather in {x}
-Can you check the weather in {x}?"""),
-            "pt": lines("""
-Como está o tempo em {x}?
-Qual é a previsão do tempo em {x}?
-Tempo em {x}
-Está chovendo em {x}?
-Me diga como está o tempo em {x}.
-Qual é o tempo em {x}?
-Está frio em {x}?
-Qual é a temperatura em {x}?
-Veja o tempo em {x}.
-Como está o tempo hoje em {x}?"""),
-        },
-        {"en": "The weather in {x}: {r}.", "pt": "O tempo em {x}: {r}."},
-    ),
-    "time": (
-        ["get_time", "get_time", "current_time", "time_now", "time_in", "clock"],
-        ["Get the current time in a city", "Get the time", "Time in a city",
-         "Return the local time.", "A hora em uma cidade"],
-        {
-            "en": lines("""
-What time is it in {x}?
-What's the time in {x}?
-Tell me the time in {x}.
-Current time in {x}
-What time is it now in {x}?
-What is the time in {x}?
-Do you know the time in {x}?
-Time in {x}
-Give me the time in {x}.
-Please tell me the time in {x}."""),
-            "pt": lines("""
-Que horas são em {x}?
-Qual é a hora em {x}?
-Me diga as horas em {x}.
-Hora em {x}
-Que horas são agora em {x}?
-Qual é o horário em {x}?
-Veja as horas em {x}."""),
-        },
-        {"en": "The time in {x}: {r}.", "pt": "A hora em {x}: {r}."},
-    ),
-    "population": (
-        ["get_population", "population", "population_of", "count_people"],
-        ["Get the population of a city", "Population of a place", "How many people live in a city",
-         "Number of inhabitants"],
-        {
-            "en": lines("""
-What is the population of {x}?
-How many people live in {x}?
-Population of {x}
-Tell me the population of {x}.
-Please get the population of {x}.
-How big is the population of {x}?"""),
-            "pt": lines("""
-Qual é a população de {x}?
-Quantas pessoas vivem em {x}?
-População de {x}
-Me diga a população de {x}.
-Quantos habitantes tem {x}?
-Veja a população de {x}."""),
-        },
-        {"en": "The population of {x}: {r}.", "pt": "A população de {x}: {r}."},
-    ),
-}  # fmt: skip
-_ARITHMETIC = {
-    "add": (["add", "sum", "add_numbers", "plus"], "Add two numbers", ["+", "plus"]),
-    "multiply": (["multiply", "times", "product", "mul"], "Multiply two numbers", ["*", "times"]),
-    "subtract": (["subtract", "minus", "sub"], "Subtract two numbers", ["-", "minus"]),
-    "divide": (["divide", "div", "quotient"], "Divide two numbers", ["/", "divided by"]),
-}
-_CALCULATE = lines("""
-What is {a} {op} {b}?
-How much is {a} {op} {b}?
-Use the tool: {a} {op} {b}
-Calculate {a} {op} {b}.
-Use the tool for {a} {op} {b}
-{a} {op} {b}
-Quanto é {a} {op} {b}?
-Compute {a} {op} {b}.
-Calcule {a} {op} {b}
-Please compute {a} {op} {b}.""")
-_TEXT_TOOLS = {
-    "search": (
-        ["search", "web_search", "find", "search_web", "lookup"],
-        ["Search the web", "Search for information", "Find documents", "Look something up"],
-        ["query", "query", "text", "q", "topic"],
-        {
-            "en": lines("""
-Search for {x}
-Search the web for {x}
-Find information about {x}
-Look up {x}
-Please search for {x}
-Search {x}
-Find {x}
-Do a search for {x}
-Can you search for {x}
-Search the web about {x}"""),
-            "pt": lines("""
-Pesquise {x}
-Procure por {x}
-Pesquise sobre {x}
-Busque {x}
-Por favor, pesquise {x}
-Procure {x}"""),
-        },
-        {"en": "I found this for {x}: {r}.", "pt": "Encontrei isto para {x}: {r}."},
-    ),
-    "file": (
-        ["read_file", "read_file", "open_file", "load_file", "show_file"],
-        ["Read a text file", "Read a file from disk", "Return the text of a file", "Open a file"],
-        ["path", "path", "file", "filename"],
-        {
-            "en": lines("""
-Read the file {x}
-Open the file {x}
-Show me the file {x}
-What is in the file {x}
-Please read the file {x}
-Read {x}
-Open {x}
-Show {x}
-Load the file {x}
-Show the content of the file {x}"""),
-            "pt": lines("""
-Leia o arquivo {x}
-Abra o arquivo {x}
-Mostre o arquivo {x}
-O que há no arquivo {x}
-Por favor, leia o arquivo {x}
-Leia {x}
-Carregue o arquivo {x}"""),
-        },
-        {"en": "The file {x} says: {r}.", "pt": "O arquivo {x} diz: {r}."},
-    ),
-}
-_CALL_BY_NAME = lines("""
-Call {n} with {p} {x}
-Use {n} with {p} {x}
-Run the tool {n} with {p} {x}
-Use the tool {n} with {p} {x}
-Please call {n} with {p} {x}
-Call the tool {n} with {p} = {x}
-Run {n} with {p} {x}
-Chame {n} com {p} {x}
-Use {n} com {p} = {x}
-Use a ferramenta {n} com {p} {x}
-Call {n} with {p}={x}""")
-_VERBS = "run make do set list play send get show load open start stop check count save".split()
-_SKIES = "sunny cloudy rainy windy clear snowy hot cold nice".split()
-
-
 def _named(writer: Writer, names: list[str]) -> str:
     """Return a tool name: a usual one, or in training sometimes with a made-up part."""
     name = writer.choice(names)
@@ -253,7 +88,7 @@ def _parameter(writer: Writer, names: list[str]) -> str:
 def _result(writer: Writer, kind: str) -> tuple[str, str]:
     """Return what the tool answered and how it is read out: JSON objects field by field."""
     if kind == "weather":
-        degrees, sky = writer.rng.randint(-9, 39), writer.choice(_SKIES)
+        degrees, sky = writer.rng.randint(-9, 39), writer.choice(SKIES)
         plain = writer.choice(
             [f"{sky}, {degrees} degrees", f"{degrees} °C and {sky}", sky, f"{degrees}"]
         )
@@ -275,7 +110,7 @@ def _result(writer: Writer, kind: str) -> tuple[str, str]:
 
 
 def _place(writer: Writer, kind: str, language: str) -> Use:
-    names, abouts, wordings, answers = _PLACE_TOOLS[kind]
+    names, abouts, wordings, answers = PLACE_TOOLS[kind]
     parameter = _parameter(writer, ["city", "city", "city", "location", "place", "town"])
     tool = signature(writer, _named(writer, names), writer.choice(abouts), {parameter: "string"})
     voice = writer.voice(language, courtesies=False)
@@ -286,13 +121,13 @@ def _place(writer: Writer, kind: str, language: str) -> Use:
 
 
 def _arithmetic(writer: Writer, kind: str, language: str) -> Use:
-    names, about, signs = _ARITHMETIC[kind]
+    names, about, signs = ARITHMETIC_TOOLS[kind]
     first, second = writer.choice([("a", "b"), ("a", "b"), ("x", "y"), ("first", "second")])
     number = writer.choice(["integer", "integer", "number"])
     tool = signature(writer, _named(writer, names), about, {first: number, second: number})
     a, b = (writer.rng.randint(0, writer.choice([20, 99, 999])) for _ in range(2))
     voice = writer.voice(language, courtesies=False)
-    prompt = voice.say(writer.kept(_CALCULATE), a=a, b=b, op=writer.choice(signs))
+    prompt = voice.say(writer.kept(CALCULATE), a=a, b=b, op=writer.choice(signs))
     result, read = _result(writer, "number")
     portuguese = any(word in prompt.lower() for word in ("quanto", "calcule"))
     said = "O resultado é" if portuguese else "The result is"
@@ -300,7 +135,7 @@ def _arithmetic(writer: Writer, kind: str, language: str) -> Use:
 
 
 def _text(writer: Writer, kind: str, language: str) -> Use:
-    names, abouts, parameters, wordings, answers = _TEXT_TOOLS[kind]
+    names, abouts, parameters, wordings, answers = TEXT_TOOLS[kind]
     parameter = _parameter(writer, parameters)
     tool = signature(writer, _named(writer, names), writer.choice(abouts), {parameter: "string"})
     voice = writer.voice(language, courtesies=False)
@@ -316,13 +151,13 @@ def _text(writer: Writer, kind: str, language: str) -> Use:
 
 def _by_name(writer: Writer, kind: str, language: str) -> Use:
     thing = words.coined(writer) if writer.chance(0.6) else words.word(writer)
-    name = f"{writer.choice(_VERBS)}_{thing}"
+    name = f"{writer.choice(VERBS)}_{thing}"
     parameter = _parameter(writer, ["name", "value", "target", "item", "key", "title"])
     whole = writer.chance(0.3)
     about = writer.choice(["", "", "A tool", "Run an action", "Custom action"])
     tool = signature(writer, name, about, {parameter: "integer" if whole else "string"})
     value = writer.rng.randint(0, 999) if whole else words.word(writer)
-    wording = writer.kept(_CALL_BY_NAME)
+    wording = writer.kept(CALL_BY_NAME)
     voice = writer.voice(language, courtesies=False)
     prompt = voice.say(wording, n=name, p=parameter, x=value)
     result, read = _result(writer, "text")

@@ -95,7 +95,7 @@ class Writer:
         held_out: write evaluation text (held-out wordings, names, cities) instead of training text.
     """
 
-    def __init__(self, seed: int, *, held_out: bool = False) -> None:
+    def __init__(self, seed: int | str, *, held_out: bool = False) -> None:
         self.rng = random.Random(seed)
         self.held_out = held_out
 
