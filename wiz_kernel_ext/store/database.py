@@ -54,6 +54,8 @@ class Database:
         """
         try:
             return cls._open(path, migrations)
+        except StoreError:
+            raise
         except sqlite3.DatabaseError as error:
             if not _is_damage(error):
                 raise _ours(path, error) from error
@@ -157,7 +159,7 @@ def _translated(path: Path) -> Iterator[None]:
 
 
 def _ours(path: Path, error: Exception) -> StoreError:
-    text = str(error)
+    text = str(error.strerror if isinstance(error, OSError) else error)
     reason = next((why for what, why in _REASONS.items() if what in text), text)
     return StoreError(f"The database {path} cannot be used: {reason}.", path=str(path))
 

@@ -99,17 +99,6 @@ class OperationStore:
         row = self._database.row(f"{_SELECT} WHERE operations.id = ?", id)
         return None if row is None else OperationRow(**row)
 
-    def list(self, limit: int = 20, session_id: str | None = None) -> list[OperationRow]:
-        """The latest operations (of a session), newest first."""
-        condition = "" if session_id is None else "WHERE session_id = ?"
-        values = () if session_id is None else (session_id,)
-        rows = self._database.rows(
-            f"{_SELECT} {condition}"
-            " ORDER BY operations.created_at DESC, operations.rowid DESC LIMIT ?",
-            *(*values, limit),
-        )
-        return [OperationRow(**row) for row in rows]
-
     def mark_interrupted(self, now: float) -> list[str]:
         """End what a service that is gone left queued or running; returns those, oldest first."""
         with self._database.transaction():
@@ -131,3 +120,14 @@ class OperationStore:
             " (SELECT id FROM operations ORDER BY created_at DESC, rowid DESC LIMIT ?)",
             keep_n,
         )
+
+    def list(self, limit: int = 20, session_id: str | None = None) -> list[OperationRow]:
+        """The latest operations (of a session), newest first."""
+        condition = "" if session_id is None else "WHERE session_id = ?"
+        values = () if session_id is None else (session_id,)
+        rows = self._database.rows(
+            f"{_SELECT} {condition}"
+            " ORDER BY operations.created_at DESC, operations.rowid DESC LIMIT ?",
+            *(*values, limit),
+        )
+        return [OperationRow(**row) for row in rows]

@@ -94,11 +94,6 @@ class SessionStore:
                 return _session(row)
         return None
 
-    def list(self, limit: int = 100) -> list[SessionRow]:
-        """The latest used sessions, latest first."""
-        rows = self._database.rows(f"{_SELECT} ORDER BY updated_at DESC, rowid DESC LIMIT ?", limit)
-        return [_session(row) for row in rows]
-
     def rename(self, session_id: str, name: str) -> None:
         """Give another name; the old one still finds it. Raises SessionNotFound, Conflict."""
         with self._database.transaction():
@@ -183,6 +178,11 @@ class SessionStore:
         """Forget a session, its messages and its names; its operations stay in the history."""
         if not self._database.execute("DELETE FROM sessions WHERE id = ?", session_id):
             raise _unknown(session_id)
+
+    def list(self, limit: int = 100) -> list[SessionRow]:
+        """The latest used sessions, latest first."""
+        rows = self._database.rows(f"{_SELECT} ORDER BY updated_at DESC, rowid DESC LIMIT ?", limit)
+        return [_session(row) for row in rows]
 
     def _get(self, session_id: str) -> SessionRow:
         row = self._database.row(f"{_SELECT} WHERE id = ?", session_id)
