@@ -15,11 +15,22 @@ __all__ = ["register", "unregister"]
 
 def register(shell: InteractiveShell) -> None:
     """Add the magics, their `%config` defaults and their completion to `shell`."""
+    from traitlets import TraitError
+
+    from wiz_kernel_ext.errors import BadRequest
     from wiz_kernel_ext.notebook.magics import WizMagics
     from wiz_kernel_ext.notebook.magics.completion import add_completion
 
     unregister(shell)
-    shell.register_magics(WizMagics(shell))
+    try:
+        magics = WizMagics(shell)
+    except TraitError as error:
+        raise BadRequest(
+            str(error),
+            hint="Set it again with %config WizMagics.…, then %load_ext.",
+            field="config",
+        ) from None
+    shell.register_magics(magics)
     add_completion(shell)
 
 

@@ -5,6 +5,7 @@ Made from the same flags as the options of the lines, so that names and bounds a
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from types import new_class
 from typing import TYPE_CHECKING, Any
 
@@ -32,10 +33,8 @@ class OptionTrait(TraitType[Any, Any]):
         """`value` as the wire would take it; raises TraitError."""
         try:
             return self.flag.read(value) if isinstance(value, str) else self.flag.check(value)
-        except ValueError:
+        except (ValueError, ArgumentTypeError):
             self.error(obj, value)
-        except Exception as error:
-            self.error(obj, value, info=str(error))
 
 
 def _traits(namespace: dict[str, Any]) -> None:

@@ -70,7 +70,7 @@ class Known:
 
     def sessions(self) -> list[str]:
         """Names of sessions, latest used first."""
-        return self._ask(lambda client: [session.name for session in client.sessions()])
+        return self._ask(lambda client: [_word(session.name) for session in client.sessions()])
 
     def models(self) -> list[str]:
         """Models that are loaded."""
@@ -103,3 +103,10 @@ def model_files(folder: Path) -> list[str]:
 def _completed(shell: Any) -> set[str]:
     hooks = shell.strdispatchers.get("complete_command")
     return {key.lstrip("%") for key in hooks.strs} if hooks else set()
+
+
+def _word(name: str) -> str:
+    """`name` as one word of a magic's line."""
+    if not any(c.isspace() for c in name):
+        return name
+    return f'"{name}"' if "'" in name else f"'{name}'"

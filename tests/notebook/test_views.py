@@ -1,0 +1,169 @@
+"""What is drawn for which events: in a notebook, in a terminal, and how often."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.notebook.fakes import FakeScreen, answer
+from wiz_kernel_ext.errors import WorkerDied
+from wiz_kernel_ext.notebook.screen import Drawing
+from wiz_kernel_ext.notebook.views.answer import PlainAnswer, RichAnswer, marked
+from wiz_kernel_ext.notebook.views.loading import LoadView, about_session
+from wiz_kernel_ext.notebook.views.pace import INTERVAL_S, MAX_BYTES_PER_S, Pace
+from wiz_kernel_ext.notebook.views.tables import tables_drawing
+from wiz_kernel_ext.protocol.events import Delta, Notice, Progress
+from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo, SessionInfo
+
+
+class Clock:
+    """A clock that goes when it is told to."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def rich(screen: FakeScreen, clock: Clock | None = None) -> RichAnswer:
+    """An answer that has begun."""
+    view = RichAnswer(screen, "session notes", "op1", clock or Clock())
+    view.begin()
+    return view
+
+
+def test_the_first_text_is_drawn_at_once_and_more_of_it_at_most_every_interval() -> None:
+    screen, clock = FakeScreen(), Clock()
+    view = rich(screen, clock)
+    for _ in range(10):
+        view.take([Delta(text="a ")])
+        clock.now += INTERVAL_S / 5
+    texts = [drawing.plain for drawing in screen.slots[0].drawings]
+    assert texts[:2] == ["", "a "]
+    assert len(texts) <= 5
+
+
+def test_text_is_drawn_as_markdown_and_plain_and_never_as_html() -> None:
+    screen = FakeScreen()
+    view = rich(screen)
+    view.take([Delta(text="<script>alert(1)</script>")])
+    view.end(answer("<script>alert(1)</script> **b**"))
+    for drawing in screen.slots[0].drawings:
+        assert drawing.html is None
+        assert drawing.markdown == drawing.plain
+    assert screen.slots[0].last.plain == "<script>alert(1)</script> **b**"
+
+
+def test_the_end_carries_the_truth() -> None:
+    screen = FakeScreen()
+    view = rich(screen)
+    view.take([Delta(text="only a prev")])
+    view.end(answer("the whole answer"))
+    assert screen.slots[0].last.plain == "the whole answer"
+
+
+def test_the_small_print_tells_the_stage_then_the_session_and_the_speed() -> None:
+    screen = FakeScreen()
+    view = rich(screen)
+    view.take([Progress(stage="load", done=0.5, total=1.0)])
+    assert screen.slots[1].last.plain == "loading the model 50% · session notes · operation op1"
+    view.take([Progress(stage="prompt", done=64, total=256)])
+    assert screen.slots[1].last.plain.startswith("reading the prompt 25%")
+    view.take([Notice(text="no disk"), Delta(text="a b")])
+    view.end(answer("a b"))
+    assert screen.slots[1].last.plain == "2 tokens · 10 tokens/s · session notes · no disk"
+
+
+def test_the_small_print_escapes_what_others_named() -> None:
+    drawing = Drawing.small("session <img src=x>")
+    assert drawing.html is not None
+    assert "<img" not in drawing.html
+
+
+def test_a_failed_answer_keeps_its_text() -> None:
+    screen = FakeScreen()
+    view = rich(screen)
+    view.take([Delta(text="half an ans")])
+    view.fail(WorkerDied("gone"))
+    assert screen.slots[0].last.plain == "half an ans"
+    assert screen.slots[1].last.plain == "WorkerDied · session notes"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason", "drawn"),
+    [
+        ("done", "stop", "done"),
+        ("cut", "length", "cut"),
+        ("par", "cancelled", "par\n\n*(interrupted)*"),
+        ("```py\nx", "cancelled", "```py\nx\n```\n\n*(interrupted)*"),
+        ("```py\nx\n```", "interrupted", "```py\nx\n```\n\n*(interrupted)*"),
+        ("", "cancelled", "*(interrupted)*"),
+    ],
+)
+def test_an_interrupted_answer_is_marked_outside_its_code(
+    text: str, reason: str, drawn: str
+) -> None:
+    assert marked(answer(text, reason)) == drawn
+
+
+def test_a_terminal_gets_each_piece_once_and_the_rest_at_the_end() -> None:
+    screen = FakeScreen(rich=False)
+    view = PlainAnswer(screen, "session notes")
+    view.begin()
+    view.take([Delta(text="one "), Delta(text="two")])
+    view.end(answer("one two three"))
+    assert screen.written == "one two three\n[3 tokens · 10 tokens/s · session notes]\n"
+
+
+def test_a_terminal_gets_the_truth_where_the_preview_was_wrong() -> None:
+    screen = FakeScreen(rich=False)
+    view = PlainAnswer(screen, "session notes")
+    view.take([Notice(text="slow disk"), Delta(text="wrong")])
+    view.end(answer("right"))
+    assert screen.written.startswith("[slow disk]\nwrong\nright\n[1 token")
+
+
+def test_a_long_text_is_drawn_so_rarely_that_the_server_lets_all_of_it_pass() -> None:
+    clock = Clock()
+    pace = Pace(clock)
+    size_bytes, sent = 200_000, 0
+    for _ in range(1000):
+        clock.now += 0.01
+        sent += size_bytes if pace.due(size_bytes) else 0
+    assert sent <= 10 * MAX_BYTES_PER_S + size_bytes
+
+
+def test_loading_is_a_bar_and_then_two_lines() -> None:
+    screen = FakeScreen()
+    view = LoadView(screen, "<demo>", Clock())
+    view.begin()
+    view.take([Progress(stage="load", done=0.25, total=1.0)])
+    slot = screen.slots[0]
+    assert slot.last.html == 'Loading &lt;demo&gt; <progress value="0.250"></progress>'
+    model = ModelInfo(model_path="/m/demo.gguf", size_bytes=5 << 20, load_time_s=0.25, worker_pid=9)
+    context = ContextInfo(
+        model_path="/m/demo.gguf", context_size=2048, sequences=4, threads=2, batch_size=512,
+        pool_size=8192,
+    )  # fmt: skip
+    view.end(model, context, "session notes (new)")
+    assert slot.last.plain == (
+        "demo.gguf (5.0 MB) loaded in 0.2 s · context 2048 · sequences 4 · threads 2 · worker 9\n"
+        "session notes (new)"
+    )
+    assert len(screen.slots) == 1
+
+
+def test_a_session_is_introduced_once() -> None:
+    session = SessionInfo(id="1", name="notes", n_messages=4)
+    assert about_session(session, known=False) == "session notes (continued, 4 messages)"
+    assert about_session(session, known=True) == "session notes"
+
+
+def test_tables_are_escaped() -> None:
+    from wiz_kernel_ext.cli.report import Table
+
+    table = Table("Things", ("a", "b"), [("<i>", "2")], "none")
+    drawing = tables_drawing("", [table, Table("More", ("x",), [], "none here")])
+    assert drawing.html is not None
+    assert "<td>&lt;i&gt;</td>" in drawing.html
+    assert "none here" in drawing.html
+    assert drawing.plain.splitlines() == ["Things", "  a    b", "  <i>  2", "none here"]
