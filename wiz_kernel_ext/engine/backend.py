@@ -1,0 +1,236 @@
+"""The contract between the engine's decisions and the library that computes.
+
+Three things, each owned by the one before it: a `Backend` (the library), a `Model` (weights and
+vocabulary) and a `Context` (KV memory and logits). Everything here is called from one thread, the
+engine's, for life: llama.cpp's thread team belongs to the thread that calls it. `llama.py`
+implements it with llama.cpp; the tests have a twin that computes with arithmetic.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from wiz_kernel_ext.engine.sampling import Stage
+
+OnLoadProgress = Callable[[float], bool]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadParameters:
+    """How a model is loaded; `gpu_layers` is a count, -1 for all."""
+
+    gpu_layers: int = 0
+    use_mmap: bool = True
+    use_mlock: bool = False
+    check_tensors: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelFacts:
+    """What a model says of itself; `size_bytes` are its tensors, `n_ctx_train` is in tokens."""
+
+    name: str
+    description: str
+    architecture: str
+    n_params: int
+    size_bytes: int
+    n_ctx_train: int
+    n_vocab: int
+    n_layers: int
+    chat_template: str | None
+    bos: int | None
+    eos: int | None
+    add_bos: bool
+    adds_space_prefix: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContextParameters:
+    """How a context is made; `pool_size` is in KV cells, `batch_size` in tokens of one step.
+
+    `sequence_ids` is how many ids the memory tells apart, `threads` how many compute.
+    """
+
+    pool_size: int
+    sequence_ids: int
+    batch_size: int
+    threads: int
+    kv_type: str = "f16"
+    flash_attention: bool = False
+
+
+@dataclass
+class Batch:
+    """One step's tokens, as four parallel lists; row i is `tokens[i]` at `positions[i]`.
+
+    `outputs` are the rows whose logits are wanted, in order.
+    """
+
+    tokens: list[int] = field(default_factory=list)
+    positions: list[int] = field(default_factory=list)
+    sequence_ids: list[int] = field(default_factory=list)
+    outputs: list[int] = field(default_factory=list)
+
+    def add(
+        self, sequence_id: int, start: int, tokens: Sequence[int], *, want_logits: bool
+    ) -> None:
+        """Append `tokens` of one sequence from position `start`; logits of the last, if wanted."""
+        self.tokens.extend(tokens)
+        self.positions.extend(range(start, start + len(tokens)))
+        self.sequence_ids.extend([sequence_id] * len(tokens))
+        if want_logits:
+            self.outputs.append(len(self.tokens) - 1)
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+
+class NoRoom(Exception):
+    """The KV memory has no free cells for a batch; the memory is as before the call."""
+
+
+class DecodeFailed(Exception):
+    """A batch could not be computed; the memory may hold part of it and has to be cleared."""
+
+
+class Context(ABC):
+    """KV memory of one pool of cells shared by all sequences, and the logits of the last batch.
+
+    A sequence is an id from 0 to `sequence_ids` - 1, holding consecutive positions from 0. Cells
+    copied from one sequence to another are shared, not duplicated, and are free again when the last
+    sequence that holds them lets go.
+    """
+
+    pool_size: int
+    can_cut: bool
+    """False where a sequence cannot be shortened (recurrent and hybrid memories): there only a
+    whole sequence can be continued, in place."""
+
+    @abstractmethod
+    def decode(self, batch: Batch) -> None:
+        """Compute `batch` (at most `batch_size` rows); its logits replace the last ones.
+
+        Every sequence's rows continue it without a gap. Raises NoRoom with nothing changed, or
+        DecodeFailed, after which only `clear` is sensible.
+        """
+
+    @abstractmethod
+    def copy(self, source: int, target: int, start: int, end: int) -> None:
+        """Let `target` share `source`'s cells at positions `start` up to `end`."""
+
+    @abstractmethod
+    def cut(self, sequence_id: int, start: int) -> bool:
+        """Forget positions `start` and later; False if this memory cannot, with nothing changed.
+
+        From 0 on, forgetting always works.
+        """
+
+    @abstractmethod
+    def can_resume(self, sequence_id: int, position: int) -> bool:
+        """Whether decoding may go on at `position` after a cut there.
+
+        Sliding-window memories let go of old cells: going back is possible only as far as a whole
+        window is still there.
+        """
+
+    @abstractmethod
+    def clear(self) -> None:
+        """Forget every sequence."""
+
+    @abstractmethod
+    def make_sampler(self, stages: Sequence[Stage]) -> Any:
+        """A sampler running `stages` in order; the last of them picks the token."""
+
+    @abstractmethod
+    def free_sampler(self, sampler: Any) -> None:
+        """Give a sampler back; it must not be used again."""
+
+    @abstractmethod
+    def accept(self, sampler: Any, tokens: Sequence[int]) -> None:
+        """Tell a sampler of tokens it did not pick, oldest first, for its penalties."""
+
+    @abstractmethod
+    def sample(self, sampler: Any, row: int) -> int:
+        """Pick a token from the logits of `row`, one of the last batch's `outputs`, and accept it."""
+
+    @abstractmethod
+    def set_threads(self, threads: int) -> None:
+        """Compute with `threads` threads from the next batch on."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give the memory back; samplers are freed before."""
+
+
+class Model(ABC):
+    """Weights and vocabulary of one file."""
+
+    facts: ModelFacts
+
+    @abstractmethod
+    def tokenize(self, text: str, *, parse_special: bool) -> list[int]:
+        """Token ids of `text`, with nothing added at either end.
+
+        `parse_special` reads control tokens' texts as those tokens; without it they are text.
+        """
+
+    @abstractmethod
+    def piece(self, token: int) -> bytes:
+        """What `token` prints: bytes, perhaps part of a character; nothing for control tokens."""
+
+    @abstractmethod
+    def text_of(self, token: int) -> str:
+        """The vocabulary's own text of `token`, control tokens too."""
+
+    @abstractmethod
+    def ends_generation(self, token: int) -> bool:
+        """Whether an answer ends with `token`."""
+
+    @abstractmethod
+    def control_texts(self) -> list[str]:
+        """The texts of all control tokens: what a user's text must not be read as."""
+
+    @abstractmethod
+    def create_context(self, parameters: ContextParameters) -> Context:
+        """A context on this model; raises LibraryRefused with the library's own words."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give the memory back; the contexts are closed before."""
+
+
+class LoadCancelled(Exception):
+    """The progress callback asked to stop."""
+
+
+class LibraryRefused(Exception):
+    """The library did not take a file or parameters; `log` has the last lines it said."""
+
+    def __init__(self, message: str, log: list[str]) -> None:
+        super().__init__(message)
+        self.log = log
+
+
+class Backend(ABC):
+    """The library."""
+
+    supports_gpu_offload: bool
+
+    @abstractmethod
+    def versions(self) -> dict[str, str]:
+        """Versions of what computes, by name."""
+
+    @abstractmethod
+    def devices(self) -> list[str]:
+        """The compute devices there are, for people to read."""
+
+    @abstractmethod
+    def load(self, path: str, parameters: LoadParameters, on_progress: OnLoadProgress) -> Model:
+        """Load the model at `path`; `on_progress` gets fractions and returns False to stop.
+
+        Raises LoadCancelled, or LibraryRefused. The file's header was checked before
+        (`gguf_header.py`): the library aborts the process on some bad ones.
+        """

@@ -1,0 +1,128 @@
+"""From a conversation to the tokens of its prompt, without letting a text pretend to be control.
+
+A control token's text inside a message is swapped for a marker before the template runs; what the
+marker stood for is tokenized as plain text afterwards. So ordinary prompts are tokenized in one go,
+exactly as everywhere else, and nothing a user wrote ends a turn or begins another. Called by the
+worker.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from wiz_kernel_ext.engine.backend import Model
+from wiz_kernel_ext.engine.chat_template import CHATML, ChatTemplate
+from wiz_kernel_ext.protocol.requests import ChatMessage
+
+
+class ChatEncoder:
+    """Turns conversations into token ids for one model; raises BadRequest for a broken template."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        facts = model.facts
+        self._template = ChatTemplate(facts.chat_template or CHATML)
+        self._bos = "" if facts.bos is None else model.text_of(facts.bos)
+        self._eos = "" if facts.eos is None else model.text_of(facts.eos)
+        self._control = any_of(model.control_texts())
+
+    def encode(
+        self, messages: Sequence[ChatMessage], tools: list[dict[str, Any]] | None = None
+    ) -> list[int]:
+        """The prompt's tokens, up to where the assistant speaks."""
+        marker = _Marker(self._control)
+        text = self._template.render(
+            messages=[{"role": m.role, "content": marker.escape(m.content)} for m in messages],
+            tools=marker.escape_all(tools) if tools else None,
+            add_generation_prompt=True,
+            bos_token=self._bos,
+            eos_token=self._eos,
+        )
+        tokens: list[int] = []
+        for part, is_control_allowed in marker.split(text):
+            tokens += self._model.tokenize(part, parse_special=is_control_allowed)
+        return self._with_one_bos(tokens)
+
+    def _with_one_bos(self, tokens: list[int]) -> list[int]:
+        bos = self._model.facts.bos
+        if bos is None:
+            return tokens
+        if self._model.facts.add_bos and tokens[:1] != [bos]:
+            return [bos, *tokens]
+        while tokens[:2] == [bos, bos]:
+            tokens = tokens[1:]
+        return tokens
+
+
+class _Marker:
+    """Swaps control texts for words nobody could have guessed, and finds them again."""
+
+    def __init__(self, control: re.Pattern[str] | None) -> None:
+        self._control = control
+        self._nonce = f"wiz{secrets.token_hex(12)}"
+        self._swapped: list[str] = []
+
+    def escape(self, text: str) -> str:
+        return self._control.sub(self._swap, text) if self._control else text
+
+    def _swap(self, found: re.Match[str]) -> str:
+        self._swapped.append(found.group())
+        return f"{self._nonce}n{len(self._swapped) - 1}z"
+
+    def escape_all(self, value: Any) -> Any:
+        """`value` with every text in it escaped: builtins, as JSON has them."""
+        if isinstance(value, str):
+            return self.escape(value)
+        if isinstance(value, dict):
+            return {self.escape_all(k): self.escape_all(v) for k, v in value.items()}
+        if isinstance(value, list):
+            return [self.escape_all(item) for item in value]
+        return value
+
+    def split(self, text: str) -> Iterable[tuple[str, bool]]:
+        """Parts of a rendered text, and whether control tokens are to be read in each."""
+        if not self._swapped:
+            yield text, True
+            return
+        parts = re.split(f"{self._nonce}n([0-9]+)z", text)
+        for i, part in enumerate(parts):
+            if i % 2:
+                yield self._swapped[int(part)], False
+            elif part:
+                yield part, True
+
+
+def any_of(texts: Iterable[str]) -> re.Pattern[str] | None:
+    """A pattern for any of `texts`, the longest first; None if there are none.
+
+    A tree of prefixes, since a plain list of some vocabularies' thousands of control tokens would
+    be tried one by one at every character.
+    """
+    tree: dict[str, Any] = {}
+    for text in texts:
+        node = tree
+        for character in text:
+            node = node.setdefault(character, {})
+        if text:
+            node[""] = {}
+    return re.compile(_pattern(tree)) if tree else None
+
+
+def _pattern(node: dict[str, Any]) -> str:
+    ends = "" in node
+    branches = []
+    for character, child in node.items():
+        if not character:
+            continue
+        literal = [re.escape(character)]
+        while len(child) == 1 and "" not in child:
+            character, child = next(iter(child.items()))
+            literal.append(re.escape(character))
+        branches.append("".join(literal) + (_pattern(child) if set(child) != {""} else ""))
+    if not branches:
+        return ""
+    body = f"(?:{'|'.join(branches)})"
+    return f"{body}?" if ends else body

@@ -1,0 +1,40 @@
+"""Many tokens, few events: the first text goes out at once, then about every 25 ms.
+
+Pure: the clock's reading is an argument. A fast model would otherwise drown a notebook.
+"""
+
+from __future__ import annotations
+
+from wiz_kernel_ext.protocol.events import Delta
+
+INTERVAL_S = 0.025
+
+
+class Coalescer:
+    """Collects an answer's text into `Delta`s."""
+
+    def __init__(self, interval_s: float = INTERVAL_S) -> None:
+        self._interval_s = interval_s
+        self._text: list[str] = []
+        self._n_tokens = 0
+        self._sent_at = float("-inf")
+
+    def add(self, text: str, now: float) -> Delta | None:
+        """Take one token's text (which may be empty) and return what is due at `now`."""
+        self._n_tokens += 1
+        if text:
+            self._text.append(text)
+        if not self._text or now - self._sent_at < self._interval_s:
+            return None
+        self._sent_at = now
+        return self.flush()
+
+    def flush(self, text: str = "") -> Delta | None:
+        """Everything so far and `text`, now; None if that is nothing."""
+        joined = "".join(self._text) + text
+        if not joined:
+            return None
+        delta = Delta(text=joined, n_tokens=self._n_tokens)
+        self._text.clear()
+        self._n_tokens = 0
+        return delta

@@ -1,0 +1,60 @@
+"""From the bytes tokens print to text that can be shown: whole characters, and nothing of a stop.
+
+Pure: bytes in, text out. A character whose bytes are not all there waits; so does text that may
+turn out to be the beginning of a stop string.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Sequence
+
+
+class Detokenizer:
+    """Grows an answer's text token by token; `stopped` once a stop string was found.
+
+    `strip_space` drops one space at the very beginning (vocabularies that put one before the
+    first word of any text).
+    """
+
+    def __init__(self, stop: Sequence[str] = (), *, strip_space: bool = False) -> None:
+        self._stop = tuple(s for s in stop if s)
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._held = ""
+        self._strip_space = strip_space
+        self.stopped = False
+
+    def push(self, piece: bytes) -> str:
+        """Take one token's bytes and return the text that is sure now."""
+        if self.stopped:
+            return ""
+        text = self._decoder.decode(piece)
+        if self._strip_space and text:
+            text = text.removeprefix(" ")
+            self._strip_space = False
+        self._held += text
+        return self._release()
+
+    def flush(self) -> str:
+        """The rest, when the answer ends otherwise; bytes of half a character are left out."""
+        text, self._held = self._held, ""
+        return "" if self.stopped else text
+
+    def _release(self) -> str:
+        found = [at for stop in self._stop if (at := self._held.find(stop)) >= 0]
+        if found:
+            self.stopped = True
+            text, self._held = self._held[: min(found)], ""
+            return text
+        keep = max((_overlap(self._held, stop) for stop in self._stop), default=0)
+        end = len(self._held) - keep
+        text, self._held = self._held[:end], self._held[end:]
+        return text
+
+
+def _overlap(text: str, stop: str) -> int:
+    """How many characters at the end of `text` are a beginning of `stop`, but not all of it."""
+    for n in range(min(len(text), len(stop) - 1), 0, -1):
+        if text.endswith(stop[:n]):
+            return n
+    return 0

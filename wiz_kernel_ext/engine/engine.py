@@ -1,0 +1,199 @@
+"""The engine: one step after another, plan → decode → sample → detokenize → commit.
+
+Knows prompts as tokens and answers as text; nothing of chats, sessions or sockets. Everything here
+runs on the one thread that owns the backend. Called by `worker/`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+from collections.abc import Callable
+
+from wiz_kernel_ext.engine.backend import Context, DecodeFailed, Model, NoRoom
+from wiz_kernel_ext.engine.detokenizer import Detokenizer
+from wiz_kernel_ext.engine.kv_memory import KvMemory
+from wiz_kernel_ext.engine.pace import Pace
+from wiz_kernel_ext.engine.sampling import plan_sampling
+from wiz_kernel_ext.engine.scheduler import Plan, Scheduler, Work
+from wiz_kernel_ext.engine.sequence import Listener, Sequence, State
+from wiz_kernel_ext.errors import BadRequest, ContextOverflow, InternalError, WizError
+from wiz_kernel_ext.protocol.events import Progress
+from wiz_kernel_ext.protocol.options import PromptOptions
+from wiz_kernel_ext.protocol.results import FinishReason
+
+Clock = Callable[[], float]
+
+
+class Engine:
+    """Answers many prompts at once on one model and one context.
+
+    `context_size` is the longest prompt and answer together, in tokens; `slots` how many run at
+    once; `seed` is the default of all prompts (None: another each time).
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        context: Context,
+        *,
+        context_size: int,
+        slots: int,
+        sequence_ids: int,
+        batch_size: int,
+        seed: int | None,
+        clock: Clock,
+    ) -> None:
+        self._model = model
+        self._context = context
+        self._context_size = context_size
+        self._seed = seed
+        self._clock = clock
+        self._pace = Pace(most=batch_size, n_params=model.facts.n_params)
+        self._memory = KvMemory(context, sequence_ids)
+        self._scheduler = Scheduler(self._memory, slots=slots, batch_size=batch_size)
+        self._numbers = itertools.count()
+
+    @property
+    def n_running(self) -> int:
+        """Prompts being read or answered."""
+        return len(self._scheduler.running)
+
+    @property
+    def n_waiting(self) -> int:
+        """Prompts waiting for a slot."""
+        return len(self._scheduler.waiting)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a step would do anything."""
+        return bool(self._scheduler.running or self._scheduler.waiting)
+
+    def submit(self, tokens: list[int], options: PromptOptions, listener: Listener) -> Sequence:
+        """Queue a prompt; `listener` hears of its events and its one end.
+
+        Raises ContextOverflow where it leaves no room for an answer, BadRequest for options that
+        do not fit the model.
+        """
+        if not tokens:
+            raise BadRequest("The prompt is empty.", field="prompt")
+        if len(tokens) >= self._context_size:
+            raise ContextOverflow(
+                f"The prompt has {len(tokens)} tokens; the context holds {self._context_size}, "
+                "with the answer.",
+                n_prompt_tokens=len(tokens),
+                context_size=self._context_size,
+            )
+        sampling = plan_sampling(
+            options,
+            seed=secrets.randbits(32) if self._seed is None else self._seed,
+            context_size=self._context_size,
+            n_vocab=self._model.facts.n_vocab,
+            token_of=self._token_of,
+        )
+        sequence = Sequence(
+            tokens=list(tokens),
+            sampling=sampling,
+            detokenizer=Detokenizer(
+                options.stop or (), strip_space=self._model.facts.adds_space_prefix
+            ),
+            listener=listener,
+            context_size=self._context_size,
+            max_tokens=options.max_tokens,
+            number=next(self._numbers),
+            submitted_at=self._clock(),
+        )
+        self._scheduler.submit(sequence)
+        return sequence
+
+    def step(self) -> None:
+        """Move every prompt there is on by one step."""
+        plan = self._scheduler.plan(self._pace.n_tokens, self._clock())
+        if plan.works and self._decode(plan):
+            now = self._clock()
+            for work in plan.works:
+                self._commit(work, now)
+
+    def cancel(self, sequence: Sequence) -> None:
+        """End a prompt with what it has; nothing if it has ended."""
+        if sequence.state is not State.ENDED:
+            self._finish(sequence, "cancelled")
+
+    def close(self) -> None:
+        """End every prompt with what it has, because the context is going away."""
+        for sequence in [*self._scheduler.running, *self._scheduler.waiting]:
+            self._finish(sequence, "interrupted")
+
+    def fail(self, error: WizError) -> None:
+        """End every prompt with `error`."""
+        for sequence in [*self._scheduler.running, *self._scheduler.waiting]:
+            self._end(sequence)
+            sequence.fail(error)
+
+    def _decode(self, plan: Plan) -> bool:
+        started_at = self._clock()
+        try:
+            self._context.decode(plan.batch)
+        except (NoRoom, DecodeFailed) as error:
+            self._recover(plan, error)
+            return False
+        n_answers = plan.n_answer_tokens
+        self._pace.learn(len(plan.batch) - n_answers, n_answers, self._clock() - started_at)
+        return True
+
+    def _recover(self, plan: Plan, error: Exception) -> None:
+        """End whom a failed step is about, forget the memory, and let the others read again."""
+        sequences = [work.sequence for work in plan.works]
+        lost = sequences if isinstance(error, DecodeFailed) else [max(sequences, key=_number)]
+        self._memory.clear()
+        self._scheduler.put_back_all()
+        for sequence in lost:
+            self._end(sequence)
+            sequence.fail(
+                InternalError(f"The engine could not compute a step: {error or 'no room'}")
+            )
+
+    def _commit(self, work: Work, now: float) -> None:
+        """Note what was computed and, where the prompt's end was reached, take the next token."""
+        sequence = work.sequence
+        start, end = sequence.n_past, sequence.n_past + work.n_tokens
+        self._memory.extend(sequence.sequence_id, sequence.tokens[start:end])
+        sequence.n_past = end
+        is_one_of_several = work.row is None or start > sequence.n_cached
+        if is_one_of_several and not sequence.n_generated:
+            total = float(sequence.n_prompt)
+            sequence.listener.on_event(Progress(stage="prompt", done=float(end), total=total))
+        if work.row is None:
+            return
+        token = self._context.sample(self._sampler_of(sequence), work.row)
+        is_end = self._model.ends_generation(token)
+        piece = b"" if is_end else self._model.piece(token)
+        if reason := sequence.take_token(token, piece, is_end=is_end, now=now):
+            self._finish(sequence, reason)
+
+    def _sampler_of(self, sequence: Sequence) -> object:
+        if sequence.sampler is None:
+            sampling = sequence.sampling
+            sequence.sampler = self._context.make_sampler(sampling.stages)
+            if sampling.n_lookback:
+                self._context.accept(sequence.sampler, sequence.tokens[-sampling.n_lookback :])
+        return sequence.sampler
+
+    def _finish(self, sequence: Sequence, reason: FinishReason) -> None:
+        self._end(sequence)
+        sequence.finish(reason, self._clock())
+
+    def _end(self, sequence: Sequence) -> None:
+        """Free what a sequence holds, before its listener hears of the end."""
+        self._scheduler.leave(sequence)
+        if sequence.sampler is not None:
+            self._context.free_sampler(sequence.sampler)
+            sequence.sampler = None
+
+    def _token_of(self, text: str) -> int | None:
+        tokens = self._model.tokenize(text, parse_special=True)
+        return tokens[0] if len(tokens) == 1 else None
+
+
+def _number(sequence: Sequence) -> int:
+    return sequence.number

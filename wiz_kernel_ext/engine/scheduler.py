@@ -1,0 +1,155 @@
+"""Which tokens go into the next step: the engine's one place of decisions about many prompts.
+
+First come, first served for slots; answers under way take one token each; what is left of the
+step's budget is shared among the prompts being read, equally. A prompt that begins like one being
+read before it waits for that beginning, and shares it. When cells run out, the youngest running one
+goes back to the queue with what it has. Computes nothing; called by the engine.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from dataclasses import dataclass, field
+
+from wiz_kernel_ext.engine.backend import Batch
+from wiz_kernel_ext.engine.kv_memory import KvMemory
+from wiz_kernel_ext.engine.radix_tree import common_prefix
+from wiz_kernel_ext.engine.sequence import Sequence
+
+_WORTH_WAITING = 16
+"""Tokens in common from which on waiting for another prompt's reading pays."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """A sequence's part of a step: its next `n_tokens`, and the row of its logits, if any."""
+
+    sequence: Sequence
+    n_tokens: int
+    row: int | None
+
+
+@dataclass
+class Plan:
+    """One step: the batch, and whose rows they are."""
+
+    batch: Batch = field(default_factory=Batch)
+    works: list[Work] = field(default_factory=list)
+
+    @property
+    def n_answer_tokens(self) -> int:
+        """Rows that are answers' latest tokens."""
+        return sum(1 for work in self.works if work.n_tokens == 1)
+
+    def add(self, sequence: Sequence, n: int) -> None:
+        """Put the next `n` unread tokens of `sequence` into the batch."""
+        at_end = n == sequence.n_unread
+        tokens = sequence.tokens[sequence.n_past : sequence.n_past + n]
+        self.batch.add(sequence.sequence_id, sequence.n_past, tokens, want_logits=at_end)
+        self.works.append(Work(sequence, n, len(self.batch) - 1 if at_end else None))
+
+
+def shares(wanted: list[int], budget: int) -> list[int]:
+    """Split `budget` fairly: nobody gets more than wanted, and what one leaves the others get."""
+    given = [0] * len(wanted)
+    order = sorted(range(len(wanted)), key=lambda i: wanted[i])
+    for place, i in enumerate(order):
+        given[i] = min(wanted[i], budget // (len(order) - place))
+        budget -= given[i]
+    return given
+
+
+class Scheduler:
+    """The prompts waiting and running, in the order they came."""
+
+    def __init__(self, memory: KvMemory, *, slots: int, batch_size: int) -> None:
+        self._memory = memory
+        self._slots = slots
+        self._batch_size = batch_size
+        self.waiting: list[Sequence] = []
+        self.running: list[Sequence] = []
+
+    def submit(self, sequence: Sequence) -> None:
+        """Queue a sequence at the place its number gives it."""
+        insort(self.waiting, sequence, key=lambda s: s.number)
+
+    def leave(self, sequence: Sequence) -> None:
+        """Take a sequence that has ended out; what it had computed rests in the cache."""
+        if sequence in self.waiting:
+            self.waiting.remove(sequence)
+        if sequence in self.running:
+            self.running.remove(sequence)
+            self._memory.rest(sequence.sequence_id)
+
+    def plan(self, n_readable: int, now: float) -> Plan:
+        """The next step, with at most `n_readable` prompt tokens; empty if there is nothing."""
+        self._admit(now)
+        self._make_room_for_answers()
+        answering = [s for s in self.running if s.n_unread == 1]
+        plan = Plan()
+        for sequence in answering:
+            plan.add(sequence, 1)
+        readers = self._readers()
+        budget = min(n_readable, self._batch_size - len(answering))
+        wanted = shares([s.n_unread for s in readers], budget)
+        self._memory.make_room(len(answering) + sum(wanted))
+        room = self._memory.n_free - len(answering)
+        for sequence, n in zip(readers, shares(wanted, min(budget, room)), strict=True):
+            if n:
+                plan.add(sequence, n)
+        if not plan.works and len(self.running) > 1:
+            self._put_back_youngest()
+            return self.plan(n_readable, now)
+        for work in plan.works:
+            self._memory.take(work.sequence.sequence_id, work.n_tokens)
+        return plan
+
+    def put_back_all(self) -> None:
+        """The KV memory was lost: everything running reads again."""
+        while self.running:
+            self._return(self.running.pop())
+
+    def _admit(self, now: float) -> None:
+        while self.waiting and len(self.running) < self._slots:
+            sequence = self.waiting[0]
+            promised = sum(s.n_unread for s in self.running)
+            if self.running and not self._memory.has_room(sequence.tokens, promised):
+                return
+            start = self._memory.begin(sequence.tokens)
+            sequence.start(start.sequence_id, start.n_cached, now)
+            insort(self.running, self.waiting.pop(0), key=lambda s: s.number)
+
+    def _make_room_for_answers(self) -> None:
+        while len(self.running) > 1:
+            n_answering = sum(1 for s in self.running if s.n_unread == 1)
+            if self._memory.make_room(n_answering):
+                return
+            self._put_back_youngest()
+        self._memory.make_room(1)
+
+    def _put_back_youngest(self) -> None:
+        sequence = self.running.pop()
+        self._memory.drop(sequence.sequence_id)
+        self._return(sequence)
+
+    def _return(self, sequence: Sequence) -> None:
+        sequence.put_back()
+        self.submit(sequence)
+
+    def _readers(self) -> list[Sequence]:
+        """The sequences that read in this step, with whatever others have read for them."""
+        reading = [s for s in self.running if s.n_unread > 1]
+        readers: list[Sequence] = []
+        for sequence in reading:
+            if self._memory.can_share:
+                if any(_reads_for(earlier, sequence) for earlier in readers):
+                    continue
+                sequence.n_past = self._memory.catch_up(sequence.sequence_id, sequence.tokens)
+            readers.append(sequence)
+        return readers
+
+
+def _reads_for(earlier: Sequence, later: Sequence) -> bool:
+    """Whether `earlier` is about to read what `later` needs too."""
+    common = common_prefix(earlier.tokens, later.tokens)
+    return common > earlier.n_past and common - later.n_past >= _WORTH_WAITING

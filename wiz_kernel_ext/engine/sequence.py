@@ -1,0 +1,148 @@
+"""One prompt on its way through the engine, from tokens to its end.
+
+Holds its own state and knows how it changes; decides nothing about others. The engine's thread is
+the only one to touch it.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from wiz_kernel_ext.engine.coalescer import Coalescer
+from wiz_kernel_ext.engine.detokenizer import Detokenizer
+from wiz_kernel_ext.engine.sampling import Sampling
+from wiz_kernel_ext.errors import WizError
+from wiz_kernel_ext.protocol.events import AnyEvent
+from wiz_kernel_ext.protocol.results import AnswerInfo, FinishReason, Timings, Usage
+
+
+class State(enum.Enum):
+    """Where a sequence stands."""
+
+    WAITING = "waiting"
+    READING = "reading"
+    GENERATING = "generating"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listener:
+    """Who is told: of events on the way, and of the one end."""
+
+    on_event: Callable[[AnyEvent], object]
+    on_end: Callable[[AnswerInfo | WizError], object]
+
+
+@dataclass(eq=False, kw_only=True)
+class Sequence:
+    """A prompt and its answer; times are the engine's clock's, in seconds.
+
+    `tokens` are the prompt's and, behind them, the answer's; the first `n_past` of them are in the
+    KV memory. `number` is its place in the order of arrival.
+    """
+
+    tokens: list[int]
+    sampling: Sampling
+    detokenizer: Detokenizer
+    listener: Listener
+    context_size: int
+    max_tokens: int | None = None
+    number: int = 0
+    n_prompt: int = 0
+    n_cached: int = 0
+    n_past: int = 0
+    state: State = State.WAITING
+    sequence_id: int = -1
+    sampler: Any = None
+    submitted_at: float = 0.0
+    started_at: float | None = None
+    first_token_at: float | None = None
+    coalescer: Coalescer = field(default_factory=Coalescer)
+    _text: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.n_prompt = len(self.tokens)
+
+    @property
+    def n_generated(self) -> int:
+        """Tokens of the answer so far."""
+        return len(self.tokens) - self.n_prompt
+
+    @property
+    def n_unread(self) -> int:
+        """Tokens not yet in the KV memory."""
+        return len(self.tokens) - self.n_past
+
+    def start(self, sequence_id: int, n_cached: int, now: float) -> None:
+        """It has a sequence id, with its first `n_cached` tokens in it."""
+        self.state = State.READING
+        self.sequence_id = sequence_id
+        self.n_past = n_cached
+        if self.started_at is None:
+            self.started_at = now
+            self.n_cached = n_cached
+
+    def put_back(self) -> None:
+        """It lost its cells to an older one: it will read again what it had, and go on."""
+        self.state = State.WAITING
+        self.sequence_id = -1
+        self.n_past = 0
+
+    def take_token(
+        self, token: int, piece: bytes, *, is_end: bool, now: float
+    ) -> FinishReason | None:
+        """Take a sampled token; returns the reason to finish, or None to go on."""
+        self.state = State.GENERATING
+        if self.first_token_at is None:
+            self.first_token_at = now
+        if is_end:
+            return "stop"
+        self.tokens.append(token)
+        text = self.detokenizer.push(piece)
+        self._text.append(text)
+        if delta := self.coalescer.add(text, now):
+            self.listener.on_event(delta)
+        if self.detokenizer.stopped:
+            return "stop"
+        if self.n_generated == self.max_tokens or len(self.tokens) >= self.context_size:
+            return "length"
+        return None
+
+    def finish(self, reason: FinishReason, now: float) -> None:
+        """End it with what there is."""
+        rest = self.detokenizer.flush()
+        self._text.append(rest)
+        if delta := self.coalescer.flush(rest):
+            self.listener.on_event(delta)
+        self.state = State.ENDED
+        self.listener.on_end(
+            AnswerInfo(
+                text="".join(self._text),
+                finish_reason=reason,
+                usage=Usage(
+                    n_prompt_tokens=self.n_prompt,
+                    n_cached_tokens=self.n_cached,
+                    n_tokens=self.n_generated,
+                ),
+                timings=self._timings(now),
+            )
+        )
+
+    def fail(self, error: WizError) -> None:
+        """End it with an error."""
+        self.state = State.ENDED
+        self.listener.on_end(error)
+
+    def _timings(self, now: float) -> Timings:
+        started = now if self.started_at is None else self.started_at
+        first = now if self.first_token_at is None else self.first_token_at
+        return Timings(
+            queued_s=started - self.submitted_at,
+            first_token_s=first - self.submitted_at,
+            prompt_s=first - started,
+            generation_s=now - first,
+            total_s=now - self.submitted_at,
+        )

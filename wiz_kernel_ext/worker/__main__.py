@@ -1,0 +1,95 @@
+"""`python -m wiz_kernel_ext.worker`: the process that holds one model for the service.
+
+Reads one line on standard input, `{"endpoint": …, "secretKey": …}` (nobody else can read it there),
+answers with one line on standard output, the endpoint it listens at, and then serves comms until
+its standard input ends: whoever started it is gone then, and no orphan keeps a model in memory. The
+engine owns the main thread; sockets have another. Standard error is the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+
+import msgspec
+
+from wiz_kernel_ext.transport.keys import KeyPair
+from wiz_kernel_ext.transport.server import CommServer
+from wiz_kernel_ext.transport.zmq_links import ZmqServerLink
+from wiz_kernel_ext.worker.bridge import LlamaWorkerBridge
+from wiz_kernel_ext.worker.engine_loop import EngineLoop
+from wiz_kernel_ext.worker.llama_worker import LlamaWorker, llama_backend
+from wiz_kernel_ext.worker.model_host import ModelHost
+
+END_TIMEOUT_S = 0.5
+
+
+class Introduction(msgspec.Struct, frozen=True, rename="camel"):
+    """What the starter says first."""
+
+    endpoint: str
+    secret_key: str
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    # An interrupt in a terminal reaches the whole process group; SIGTERM keeps its default, which
+    # ends the process at once, even inside the library.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    line = sys.stdin.buffer.readline()
+    if not line:
+        return
+    introduction = msgspec.json.decode(line, type=Introduction)
+    loop = EngineLoop()
+    threading.Thread(target=_watch_stdin, args=(loop,), name="wiz-stdin", daemon=True).start()
+    host = ModelHost(llama_backend)
+    worker = LlamaWorker(loop, host)
+    threading.Thread(target=_serve, args=(introduction, worker), name="wiz-io", daemon=True).start()
+    host.backend  # noqa: B018 - the library is loaded here, on its thread, before it is needed
+    loop.run(host.step)
+    _end(0)
+
+
+def _serve(introduction: Introduction, worker: LlamaWorker) -> None:
+    """The I/O thread: comms, until the process ends."""
+
+    async def serve() -> None:
+        keys = KeyPair.from_secret(introduction.secret_key)
+        link = ZmqServerLink(introduction.endpoint, keys)
+        sys.stdout.write(link.endpoint + "\n")
+        sys.stdout.flush()
+        await CommServer(link, LlamaWorkerBridge(worker)).serve()
+
+    try:
+        asyncio.run(serve())
+    except Exception:
+        logging.exception("The worker's server failed")
+        _end(1)
+
+
+def _watch_stdin(loop: EngineLoop) -> None:
+    """End the process when its starter is gone, also in the middle of a step."""
+    while sys.stdin.buffer.read(4096):
+        pass
+    logging.info("Standard input ended: so does this process")
+    loop.stop()
+    time.sleep(END_TIMEOUT_S)
+    _end(0)
+
+
+def _end(code: int) -> None:
+    """Leave without waiting for threads: there is nothing here to save."""
+    logging.shutdown()
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,244 @@
+"""`LlamaWorker`: the original's eight calls on a model in this process.
+
+Runs on an asyncio thread and queues everything that concerns the model on the engine's. Knows
+sessions only for in-process use; the service keeps its own and sends whole conversations. Strict,
+as the original is: a prompt before a session is "Session not loaded.".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import secrets
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from wiz_kernel_ext import __version__
+from wiz_kernel_ext.engine.backend import Backend
+from wiz_kernel_ext.engine.sequence import Listener
+from wiz_kernel_ext.errors import BadRequest, SessionNotLoaded, WizError
+from wiz_kernel_ext.hub.locate import locate_model
+from wiz_kernel_ext.protocol.calls import WorkerCalls
+from wiz_kernel_ext.protocol.events import Progress
+from wiz_kernel_ext.protocol.requests import (
+    ChatMessage,
+    CreateContext,
+    DownloadModel,
+    Initialize,
+    InitializeSession,
+    LoadModel,
+    Prompt,
+    Request,
+    SendPrompt,
+    UnloadModel,
+)
+from wiz_kernel_ext.protocol.results import AnswerInfo, RuntimeInfo, UnloadInfo
+from wiz_kernel_ext.worker.call import Call
+from wiz_kernel_ext.worker.engine_loop import EngineLoop
+from wiz_kernel_ext.worker.local_operation import LocalOperation
+from wiz_kernel_ext.worker.model_host import ModelHost
+
+T = TypeVar("T")
+
+
+def llama_backend() -> Backend:
+    """llama.cpp, imported on the thread that will own it."""
+    from wiz_kernel_ext.engine.llama import LlamaBackend
+
+    return LlamaBackend()
+
+
+@dataclass
+class Session:
+    """A conversation in memory; one prompt at a time."""
+
+    id: str
+    system_prompt: str | None
+    messages: list[ChatMessage] = field(default_factory=list)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def history(self) -> list[ChatMessage]:
+        """All messages, the system prompt first."""
+        system = ChatMessage(role="system", content=self.system_prompt or "")
+        return [system, *self.messages] if self.system_prompt else list(self.messages)
+
+
+class LlamaWorker(WorkerCalls[LocalOperation]):
+    """A model, its context and its sessions, in this process."""
+
+    def __init__(
+        self, loop: EngineLoop, host: ModelHost, *, models_dir: Path | None = None
+    ) -> None:
+        self._loop = loop
+        self._host = host
+        self._models_dir = models_dir
+        self._thread: threading.Thread | None = None
+        self._defaults = Initialize()
+        self._sessions: dict[str, Session] = {}
+        self._latest: Session | None = None
+        self._operations: dict[str, LocalOperation] = {}
+
+    @classmethod
+    async def create(
+        cls,
+        *,
+        make_backend: Callable[[], Backend] = llama_backend,
+        models_dir: Path | None = None,
+    ) -> LlamaWorker:
+        """A worker in this process; its engine has a thread of its own, for life."""
+        loop, host = EngineLoop(), ModelHost(make_backend)
+        worker = cls(loop, host, models_dir=models_dir)
+        worker._thread = threading.Thread(
+            target=loop.run, args=(host.step,), name="wiz-engine", daemon=True
+        )
+        worker._thread.start()
+        return worker
+
+    async def close(self) -> None:
+        """Give the model back and end the engine's thread."""
+        await self._loop.call(self._host.close)
+        self._loop.stop()
+        if self._thread is not None:
+            await asyncio.to_thread(self._thread.join)
+
+    async def request(self, request: Request, result: type[T]) -> T:
+        value = await self.handle(request, Call())
+        assert isinstance(value, result), f"{value!r} is no {result}"
+        return value
+
+    async def start(self, request: Request) -> LocalOperation:
+        if isinstance(request, SendPrompt):
+            request = Prompt(**msgspec.structs.asdict(request))
+        return LocalOperation(lambda call: self.handle(request, call))
+
+    async def handle(self, request: Request, call: Call) -> Any:
+        """Answer one request; events go to `call`. The one entry of both faces."""
+        try:
+            return await self._handle(request, call)
+        except asyncio.CancelledError:
+            call.cancel()
+            raise
+
+    async def _handle(self, request: Request, call: Call) -> Any:
+        if isinstance(request, SendPrompt):
+            operation = await self.start(request)
+            self._operations[operation.id] = operation
+            return operation.id
+        if isinstance(request, Prompt):
+            return await self._prompt(request, call)
+        if isinstance(request, Initialize):
+            return await self._initialize(request)
+        if isinstance(request, LoadModel):
+            path, full = self._locate(request), self._with_defaults(request)
+            return await self._loop.call(lambda: self._host.load(path, full, call))
+        if isinstance(request, CreateContext):
+            return await self._loop.call(lambda: self._host.create_context(request, call))
+        if isinstance(request, InitializeSession):
+            return await self._begin_session(request)
+        if isinstance(request, UnloadModel):
+            return await self._unload(request)
+        if isinstance(request, DownloadModel):
+            return await self._download(request, call)
+        raise BadRequest(f"{request.target} is not for a worker.", field="target")
+
+    async def _initialize(self, request: Initialize) -> RuntimeInfo:
+        self._defaults = request
+
+        def look() -> RuntimeInfo:
+            backend, path = self._host.backend, self._host.model_path
+            return RuntimeInfo(
+                versions={
+                    "wiz_kernel_ext": __version__,
+                    "python": platform.python_version(),
+                    **backend.versions(),
+                },
+                devices=backend.devices(),
+                loaded=[path] if path else [],
+                gpu_offload=backend.supports_gpu_offload,
+            )
+
+        return await self._loop.call(look)
+
+    def _with_defaults(self, request: LoadModel) -> LoadModel:
+        names = ("gpu_layers", "use_mmap", "use_mlock")
+        missing = {
+            name: getattr(self._defaults, name) for name in names if getattr(request, name) is None
+        }
+        return msgspec.structs.replace(request, **missing)
+
+    def _locate(self, request: LoadModel) -> Path:
+        name = request.model_path or self._defaults.model_path or self._host.model_path
+        if not name:
+            raise BadRequest(
+                "There is no model to load (modelPath).",
+                hint="Give the path of a .gguf file, or 'demo'.",
+                field="modelPath",
+            )
+        return locate_model(name, models_dir=self._models_dir)
+
+    async def _begin_session(self, request: InitializeSession) -> str:
+        await self._loop.call(lambda: self._host.check(context=True))
+        session = self._sessions.get(request.session or "")
+        if session is None:
+            session = Session(request.session or secrets.token_hex(8), request.system_prompt)
+            self._sessions[session.id] = session
+        elif request.system_prompt is not None:
+            session.system_prompt = request.system_prompt
+        self._latest = session
+        return session.id
+
+    async def _prompt(self, request: Prompt, call: Call) -> AnswerInfo:
+        asked = ChatMessage(role=request.role, content=request.prompt)
+        if request.messages is not None:
+            return await self._answer([*request.messages, asked], request, call)
+        session = self._sessions.get(request.session) if request.session else self._latest
+        if session is None:
+            raise SessionNotLoaded
+        async with session.lock:
+            info = await self._answer([*session.history(), asked], request, call)
+            session.messages += [asked, ChatMessage(role="assistant", content=info.text)]
+        return msgspec.structs.replace(info, session=session.id)
+
+    async def _answer(self, messages: list[ChatMessage], request: Prompt, call: Call) -> AnswerInfo:
+        loop = asyncio.get_running_loop()
+        end: asyncio.Future[AnswerInfo | WizError] = loop.create_future()
+
+        def settle(value: AnswerInfo | WizError) -> None:
+            if not end.done():
+                end.set_result(value)
+
+        listener = Listener(
+            on_event=call.emit,
+            on_end=lambda value: loop.call_soon_threadsafe(settle, value),
+        )
+        if call.cancelled:
+            return AnswerInfo(text="", finish_reason="cancelled")
+        sequence = await self._loop.call(
+            lambda: self._host.submit(messages, request.tools, request.options, listener)
+        )
+        call.on_cancel(lambda: self._loop.post(lambda: self._host.cancel(sequence)))
+        result = await end
+        if isinstance(result, WizError):
+            raise result
+        return msgspec.structs.replace(result, model_path=self._host.model_path or "")
+
+    async def _unload(self, request: UnloadModel) -> UnloadInfo:
+        path = request.model_path
+        if path is not None and path != self._host.model_path:
+            path = str(locate_model(path, models_dir=self._models_dir))
+        return await self._loop.call(lambda: self._host.unload(path, force=request.force))
+
+    async def _download(self, request: DownloadModel, call: Call) -> str:
+        from wiz_kernel_ext.hub.download import download
+
+        def on_progress(done: float, total: float | None) -> None:
+            call.emit(Progress(stage="download", done=done, total=total))
+
+        return await download(
+            request.repo, request.file, request.revision, on_progress, lambda: call.cancelled
+        )

@@ -1,0 +1,320 @@
+"""The model of this process and its context: loaded, created, used and given back.
+
+Runs on the engine's thread, all of it. Knows the rules of loading (the same twice is shared,
+another is a conflict); knows no sessions. Called by `LlamaWorker`, which queues it there.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+from msgspec.structs import replace
+
+from wiz_kernel_ext.engine.backend import (
+    Backend,
+    Context,
+    LibraryRefused,
+    LoadCancelled,
+    LoadParameters,
+    Model,
+)
+from wiz_kernel_ext.engine.chat import ChatEncoder
+from wiz_kernel_ext.engine.engine import Engine
+from wiz_kernel_ext.engine.gguf_header import check_gguf
+from wiz_kernel_ext.engine.sequence import Listener, Sequence
+from wiz_kernel_ext.errors import (
+    Conflict,
+    ContextNotLoaded,
+    InternalError,
+    ModelLoadFailed,
+    ModelNotLoaded,
+    OperationCancelled,
+)
+from wiz_kernel_ext.protocol.events import Notice, Progress
+from wiz_kernel_ext.protocol.options import PromptOptions
+from wiz_kernel_ext.protocol.requests import ChatMessage, CreateContext, LoadModel
+from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo, UnloadInfo
+from wiz_kernel_ext.worker.call import Call
+from wiz_kernel_ext.worker.context_plan import plan_context
+
+PROGRESS_INTERVAL_S = 0.05
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Loaded:
+    """A model in memory, what it was loaded with, and its context, if any."""
+
+    model: Model
+    info: ModelInfo
+    parameters: LoadParameters
+    chat: ChatEncoder
+    context: Context | None = None
+    context_info: ContextInfo | None = None
+    engine: Engine | None = None
+
+
+class ModelHost:
+    """Holds at most one model; `make_backend` is called once, on the engine's thread."""
+
+    def __init__(
+        self, make_backend: Callable[[], Backend], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._make_backend = make_backend
+        self._backend: Backend | None = None
+        self._clock = clock
+        self._loaded: Loaded | None = None
+
+    @property
+    def backend(self) -> Backend:
+        """The library, loaded when first needed."""
+        if self._backend is None:
+            self._backend = self._make_backend()
+        return self._backend
+
+    @property
+    def model_path(self) -> str | None:
+        """The path of what is loaded."""
+        return self._loaded.info.model_path if self._loaded else None
+
+    def load(self, path: Path, request: LoadModel, call: Call) -> ModelInfo:
+        """Load the file at `path`, or share it if it is loaded with the same parameters."""
+        if self._loaded is not None:
+            if not (difference := _difference(self._loaded, path, request)):
+                return replace(self._loaded.info, shared=True)
+            if not request.reload:
+                raise Conflict(
+                    f"A model is loaded already, with other parameters: {_named(difference)}.",
+                    difference=difference,
+                )
+            self.unload(force=True)
+        check_gguf(path)
+        started_at = self._clock()
+        parameters = self._parameters(request, call)
+        model = self._load(path, parameters, call)
+        try:
+            chat = ChatEncoder(model)
+        except Exception:
+            model.close()
+            raise
+        info = _model_info(model, path, parameters, self._clock() - started_at)
+        self._loaded = Loaded(model, info, parameters, chat)
+        if not info.has_chat_template:
+            call.emit(Notice(text="The model has no chat template: ChatML is used."))
+        return info
+
+    def _parameters(self, request: LoadModel, call: Call) -> LoadParameters:
+        can_offload = self.backend.supports_gpu_offload
+        gpu_layers = request.gpu_layers
+        if gpu_layers is None or gpu_layers == "auto":
+            gpu_layers = -1 if can_offload else 0
+        elif gpu_layers and not can_offload:
+            call.emit(
+                Notice(
+                    text="This build of llama.cpp is for the CPU only: no layer is "
+                    "offloaded to a GPU."
+                )
+            )
+            gpu_layers = 0
+        return LoadParameters(
+            gpu_layers=gpu_layers,
+            use_mmap=request.use_mmap is not False,
+            use_mlock=bool(request.use_mlock),
+            check_tensors=bool(request.check_tensors),
+        )
+
+    def _load(self, path: Path, parameters: LoadParameters, call: Call) -> Model:
+        try:
+            return self.backend.load(str(path), parameters, _LoadProgress(call, self._clock))
+        except LoadCancelled:
+            raise OperationCancelled(f"Loading {path.name} was cancelled.") from None
+        except LibraryRefused as error:
+            raise ModelLoadFailed(
+                f"llama.cpp cannot load {path.name}: {error}.", log=error.log
+            ) from None
+
+    def create_context(self, request: CreateContext, call: Call) -> ContextInfo:
+        """Create the context, or share the one there is if it has the same parameters."""
+        loaded = self._need_model()
+        if loaded.context_info is not None:
+            difference = _context_difference(loaded.context_info, request)
+            if not difference:
+                return replace(loaded.context_info, shared=True)
+            if not request.reload:
+                raise Conflict(
+                    f"There is a context already, with other parameters: {_named(difference)}.",
+                    difference=difference,
+                )
+            self._close_context(loaded)
+        plan = plan_context(request, loaded.model.facts)
+        for text in plan.notices:
+            call.emit(Notice(text=text))
+        try:
+            context = loaded.model.create_context(plan.parameters)
+        except LibraryRefused as error:
+            raise ModelLoadFailed(
+                f"llama.cpp cannot create the context: {error}.",
+                hint="Ask for a smaller contextSize or fewer sequences.",
+                log=error.log,
+            ) from None
+        loaded.context = context
+        loaded.context_info = plan.info(loaded.info.model_path, context.pool_size)
+        loaded.engine = Engine(
+            loaded.model,
+            context,
+            context_size=plan.context_size,
+            slots=plan.sequences,
+            sequence_ids=plan.parameters.sequence_ids,
+            batch_size=plan.parameters.batch_size,
+            seed=request.seed,
+            clock=self._clock,
+        )
+        return loaded.context_info
+
+    def check(self, *, context: bool) -> None:
+        """Raise ModelNotLoaded or ContextNotLoaded for what is missing."""
+        loaded = self._need_model()
+        if context and loaded.engine is None:
+            raise ContextNotLoaded
+
+    def submit(
+        self,
+        messages: list[ChatMessage],
+        tools: list[dict[str, Any]] | None,
+        options: PromptOptions,
+        listener: Listener,
+    ) -> Sequence:
+        """Queue a conversation for its next answer."""
+        loaded = self._need_model()
+        if loaded.engine is None:
+            raise ContextNotLoaded
+        return loaded.engine.submit(loaded.chat.encode(messages, tools), options, listener)
+
+    def cancel(self, sequence: Sequence) -> None:
+        """End a prompt with what it has."""
+        if self._loaded and self._loaded.engine:
+            self._loaded.engine.cancel(sequence)
+
+    def unload(self, model_path: str | None = None, *, force: bool) -> UnloadInfo:
+        """Free the model and its context; prompts under way end as interrupted, if forced."""
+        loaded = self._need_model()
+        if model_path not in (None, loaded.info.model_path):
+            raise ModelNotLoaded
+        if loaded.engine is not None and loaded.engine.is_busy and not force:
+            raise Conflict(
+                "The model is answering a prompt.",
+                hint="Cancel the prompt first, or unload with force=True.",
+                difference={},
+            )
+        process = psutil.Process()
+        before = process.memory_info().rss
+        self._close_context(loaded)
+        loaded.model.close()
+        self._loaded = None
+        freed = max(0, before - process.memory_info().rss)
+        return UnloadInfo(model_path=loaded.info.model_path, freed_bytes=freed)
+
+    def step(self) -> bool:
+        """Move all prompts on; False when there is nothing left to do."""
+        engine = self._loaded.engine if self._loaded else None
+        if engine is None or not engine.is_busy:
+            return False
+        try:
+            engine.step()
+        except Exception as error:
+            log.exception("The engine failed")
+            engine.fail(InternalError(f"The engine failed: {error!r}."))
+        return engine.is_busy
+
+    def close(self) -> None:
+        """Give everything back."""
+        if self._loaded is not None:
+            self.unload(force=True)
+
+    def _need_model(self) -> Loaded:
+        if self._loaded is None:
+            raise ModelNotLoaded
+        return self._loaded
+
+    def _close_context(self, loaded: Loaded) -> None:
+        if loaded.engine is not None:
+            loaded.engine.close()
+        if loaded.context is not None:
+            loaded.context.close()
+        loaded.engine = loaded.context = loaded.context_info = None
+
+
+class _LoadProgress:
+    """Tells the asker how far a load is, not too often, and whether to go on."""
+
+    def __init__(self, call: Call, clock: Callable[[], float]) -> None:
+        self._call = call
+        self._clock = clock
+        self._told_at = float("-inf")
+
+    def __call__(self, fraction: float) -> bool:
+        now = self._clock()
+        if fraction >= 1.0 or now - self._told_at >= PROGRESS_INTERVAL_S:
+            self._told_at = now
+            self._call.emit(Progress(stage="load", done=fraction, total=1.0))
+        return not self._call.cancelled
+
+
+def _difference(loaded: Loaded, path: Path, request: LoadModel) -> dict[str, list[Any]]:
+    """What was asked for and is otherwise in memory: {name: [loaded, asked]}."""
+    difference: dict[str, list[Any]] = {}
+    if loaded.info.model_path != str(path):
+        difference["modelPath"] = [loaded.info.model_path, str(path)]
+    for name in ("gpu_layers", "use_mmap", "use_mlock", "check_tensors"):
+        asked, has = getattr(request, name), getattr(loaded.parameters, name)
+        if asked is not None and asked != "auto" and asked != has:
+            difference[_camel(name)] = [has, asked]
+    return difference
+
+
+def _context_difference(info: ContextInfo, request: CreateContext) -> dict[str, list[Any]]:
+    names = ("context_size", "sequences", "threads", "batch_size", "kv_type", "flash_attention")
+    return {
+        _camel(name): [has, asked]
+        for name in (*names, "seed")
+        if (asked := getattr(request, name)) is not None and asked != (has := getattr(info, name))
+    }
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.title() for word in rest)
+
+
+def _named(difference: dict[str, list[Any]]) -> str:
+    return ", ".join(f"{name} is {has}, not {asked}" for name, (has, asked) in difference.items())
+
+
+def _model_info(
+    model: Model, path: Path, parameters: LoadParameters, load_time_s: float
+) -> ModelInfo:
+    facts = model.facts
+    offloaded = facts.n_layers + 1 if parameters.gpu_layers < 0 else parameters.gpu_layers
+    return ModelInfo(
+        model_path=str(path),
+        name=facts.name or path.stem,
+        description=facts.description,
+        architecture=facts.architecture,
+        n_params=facts.n_params,
+        size_bytes=facts.size_bytes,
+        n_ctx_train=facts.n_ctx_train,
+        n_vocab=facts.n_vocab,
+        n_layers=facts.n_layers,
+        gpu_layers=offloaded,
+        has_chat_template=facts.chat_template is not None,
+        load_time_s=load_time_s,
+        worker_pid=os.getpid(),
+    )
