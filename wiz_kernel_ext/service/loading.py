@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from wiz_kernel_ext.errors import BadRequest
+from wiz_kernel_ext.errors import BadRequest, ModelFileNotFound
 from wiz_kernel_ext.hub.locate import locate_model
 from wiz_kernel_ext.protocol.events import StateChanged
 from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel
@@ -32,7 +32,16 @@ class Loading:
 
     def locate(self, name: str) -> Path:
         """The file that a model's name leads to; raises ModelFileNotFound."""
-        return locate_model(name, Path("/"), self._models_dir)
+        try:
+            return locate_model(name, self._models_dir)
+        except ModelFileNotFound:
+            if Path(name).is_absolute():
+                raise
+            # The asker, who knows its working directory, has looked there.
+            raise ModelFileNotFound(
+                f"There is no model file {name!r}, neither in the working directory nor in "
+                f"{self._models_dir}."
+            ) from None
 
     async def begin(self, request: LoadModel, client: str, state: ClientState) -> Operation:
         """Start the operation that loads what `request` names, or the client's default."""

@@ -47,14 +47,16 @@ class Prompting:
         """Start the operation that answers `request`; what is wrong at once is raised at once."""
         state = self.clients[client]
         session = await self._session(request, state)
+        key = self._model_of(request, state, session)
         if not request.autoload:
-            self._ready(self._model_of(request, state, session))
+            self._ready(key)
         operation = Operation(
             "prompt",
             title=request.prompt,
             client=client,
             session_id=session.id if session else None,
             session=session.name if session else None,
+            model_path=key,
         )
 
         async def body(operation: Operation) -> AnswerInfo:

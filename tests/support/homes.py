@@ -1,0 +1,89 @@
+"""A home: the places of one service, apart from the user's and from every other test's."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from wiz_kernel_ext.settings import Settings
+from wiz_kernel_ext.transport.endpoints import Places, places
+
+STOP_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True)
+class Home:
+    """A short folder (paths of sockets are short) and the settings that point into it."""
+
+    folder: Path
+    settings: Settings
+
+    @classmethod
+    def make(cls, **settings: float) -> Home:
+        """A new home; `settings` are times of `Settings`."""
+        folder = Path(tempfile.mkdtemp(prefix="wz-", dir="/tmp"))
+        return cls(
+            folder,
+            Settings(name=folder.name, runtime_dir=folder / "r", data_dir=folder / "d", **settings),
+        )
+
+    @property
+    def places(self) -> Places:
+        """Where everything is."""
+        return places(self.settings)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables with which any process finds this home."""
+        return {
+            "WIZ_SERVICE": self.settings.name,
+            "WIZ_RUNTIME_DIR": str(self.folder / "r"),
+            "WIZ_DATA_DIR": str(self.folder / "d"),
+            "WIZ_KEEP_ALIVE_S": str(self.settings.keep_alive_s),
+            "WIZ_IDLE_EXIT_S": str(self.settings.idle_exit_s),
+            "IPYTHONDIR": str(self.folder / "ipython"),
+        }
+
+    def processes(self) -> list[psutil.Process]:
+        """Every living process of this home's services: they carry its name in their environment."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                mine = process.environ().get("WIZ_SERVICE") == self.settings.name
+                ours = any("wiz_kernel_ext." in word for word in process.cmdline())
+                if mine and ours and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+    def services(self) -> list[psutil.Process]:
+        """The service processes."""
+        return [p for p in self.processes() if "wiz_kernel_ext.service" in p.cmdline()]
+
+    def workers(self) -> list[psutil.Process]:
+        """The worker processes."""
+        return [p for p in self.processes() if "wiz_kernel_ext.worker" in p.cmdline()]
+
+    def log(self) -> str:
+        """What the service logged."""
+        file = self.places.log_file
+        return file.read_text(errors="replace") if file.exists() else ""
+
+    def close(self) -> None:
+        """Stop what runs here and remove the folder; raises if a process does not end."""
+        for service in self.services():
+            service.terminate()
+        deadline = time.monotonic() + STOP_TIMEOUT_S
+        while left := self.processes():
+            if time.monotonic() > deadline:
+                for process in left:
+                    process.kill()
+                raise AssertionError(f"left behind: {[p.cmdline() for p in left]}\n{self.log()}")
+            time.sleep(0.05)
+        shutil.rmtree(self.folder, ignore_errors=True)
