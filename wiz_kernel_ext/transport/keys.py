@@ -29,5 +29,5 @@ class KeyPair:
         """The pair that `secret` belongs to; raises ValueError if it is no key."""
         try:
             return cls(zmq.curve_public(secret.encode("ascii")).decode("ascii"), secret)
-        except (zmq.ZMQError, UnicodeEncodeError) as error:
+        except (zmq.ZMQError, ValueError) as error:
             raise ValueError("not a CURVE secret key") from error
