@@ -50,17 +50,16 @@ class Home:
         }
 
     def processes(self) -> list[psutil.Process]:
-        """Every living process of this home's services: they carry its name in their environment."""
-        found = []
-        for process in psutil.process_iter():
-            try:
-                mine = process.environ().get("WIZ_SERVICE") == self.settings.name
-                ours = any("wiz_kernel_ext." in word for word in process.cmdline())
-                if mine and ours and process.status() != psutil.STATUS_ZOMBIE:
-                    found.append(process)
-            except psutil.Error:
-                continue
-        return found
+        """Every living process of this home: they carry its name in their environment."""
+        return [process for process in psutil.process_iter() if self._owns(process)]
+
+    def _owns(self, process: psutil.Process) -> bool:
+        try:
+            mine = process.environ().get("WIZ_SERVICE") == self.settings.name
+            ours = any("wiz_kernel_ext." in word for word in process.cmdline())
+            return mine and ours and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.Error:
+            return False
 
     def services(self) -> list[psutil.Process]:
         """The service processes."""

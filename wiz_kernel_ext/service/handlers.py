@@ -123,10 +123,7 @@ class Handlers:
         key = self._named(request.model_path) or state.model
         if key is None and len(self.supervisor) == 1:
             key = self.supervisor.all()[0].key
-        info = await self.supervisor.unload(key, comm.client, force=request.force)
-        if state.model == key:
-            state.model = state.session_id = None
-        return info
+        return await self.supervisor.unload(key, comm.client, force=request.force)
 
     async def download_model(self, comm: ServerComm, request: r.DownloadModel) -> Any:
         """worker:downloadModel."""
