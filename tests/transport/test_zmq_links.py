@@ -226,6 +226,45 @@ def test_a_client_works_in_the_loop_of_another_thread(wire: Road) -> None:
     assert answers == ["from a thread"]
 
 
+def test_a_client_can_be_closed_while_the_interpreter_ends(short_dir: Path) -> None:
+    script = f"""
+import asyncio, atexit, threading
+from wiz_kernel_ext.transport.client import CommClient
+from wiz_kernel_ext.transport.keys import KeyPair
+from wiz_kernel_ext.transport.zmq_links import ZmqClientLink
+loop = asyncio.new_event_loop()
+threading.Thread(target=loop.run_forever, daemon=True).start()
+async def connect():
+    link = ZmqClientLink("ipc://{short_dir}/none.sock", KeyPair.generate().public, "c")
+    client = CommClient(link)
+    await client.start()
+    return client
+client = asyncio.run_coroutine_threadsafe(connect(), loop).result()
+def close():
+    asyncio.run_coroutine_threadsafe(client.close(), loop).result(5)
+    print("closed")
+atexit.register(close)
+"""
+    child = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=20, check=False
+    )
+    assert (child.returncode, child.stdout, child.stderr) == (0, "closed\n", "")
+
+
+async def test_clients_that_come_and_go_quickly_are_all_noticed(wire: Road) -> None:
+    async def handler(comm: ServerComm) -> None:
+        await asyncio.Event().wait()
+
+    server = await wire.serve(handler)
+    for n in range(20):
+        link = wire.client_link(f"client-{n}")
+        await link.send(encode(Open("c", "t", raw(None))))
+        await until(lambda: bool(server.clients))
+        await link.close()
+    await until(lambda: not server.clients, timeout_s=3)
+    await wire.close()
+
+
 UNCLOSED = {
     "in the main loop": "asyncio.run(main())",
     "in a daemon thread": (

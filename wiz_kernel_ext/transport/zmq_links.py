@@ -86,15 +86,6 @@ class _ZmqSocket:
         if self.waiting is not None and not self.waiting.done():
             self.waiting.set_result([])
 
-    def drain(self) -> deque[list[bytes]]:
-        """Every message that is here, without waiting."""
-        messages: deque[list[bytes]] = deque()
-        with contextlib.suppress(zmq.ZMQError):
-            while True:
-                read = self.socket.recv_multipart(flags=zmq.DONTWAIT)
-                messages.append(cast("asyncio.Future[list[bytes]]", read).result())
-        return messages
-
     async def event(self) -> None:
         """Wait for the monitor's next event."""
         await recv_monitor_message(self.monitor)
@@ -108,8 +99,22 @@ class _ZmqSocket:
             self.socket.disable_monitor()
         self.monitor.close(linger=0)
         self.socket.close(linger=linger_ms)
-        # term() waits out the linger, so it must not hold up the loop.
-        await asyncio.get_running_loop().run_in_executor(None, self.context.term)
+        try:
+            # term() waits out the linger, so it must not hold up the loop.
+            await asyncio.get_running_loop().run_in_executor(None, self.context.term)
+        except RuntimeError:
+            # The interpreter is ending and has no more threads to give.
+            self.context.term()
+
+
+def drain(socket: zmq.asyncio.Socket) -> deque[list[bytes]]:
+    """Every message that is here, without waiting."""
+    messages: deque[list[bytes]] = deque()
+    with contextlib.suppress(zmq.ZMQError):
+        while True:
+            read = socket.recv_multipart(flags=zmq.DONTWAIT)
+            messages.append(cast("asyncio.Future[list[bytes]]", read).result())
+    return messages
 
 
 class ZmqServerLink:
@@ -180,6 +185,7 @@ class ZmqServerLink:
             await self._zmq.event()
             for delay_s in _PROBE_DELAYS_S:
                 await asyncio.sleep(delay_s)
+                drain(self._zmq.monitor)
                 for client, route in tuple(self._routes.items()):
                     await self._send(client, route, b"")
 
@@ -187,8 +193,11 @@ class ZmqServerLink:
         """See `ServerLink`."""
         self._watch.cancel()
         await self._zmq.close(SERVER_LINGER_MS)
+        self._remove_file()
+
+    def _remove_file(self) -> None:
+        # ZeroMQ leaves it behind.
         if self._file is not None:
-            # ZeroMQ leaves it behind.
             Path(self._file).unlink(missing_ok=True)
 
 
@@ -243,7 +252,7 @@ class ZmqClientLink:
     async def _watch_connection(self) -> None:
         await self._zmq.event()
         await asyncio.sleep(_SETTLE_S)
-        self._last = self._zmq.drain()
+        self._last = drain(self._zmq.socket)
         self._lost = True
         with contextlib.suppress(zmq.ZMQError):
             self._zmq.socket.disconnect(self._endpoint)
