@@ -6,21 +6,29 @@ Knows nothing of sockets, notebooks or models. Raised everywhere; carried over t
     WizError
     ├── BadRequest (ValueError)            a payload, option or name that cannot be taken
     │   ├── UnknownTarget                  no handler of that name
-    │   └── ContextOverflow                the prompt is longer than the context
+    │   ├── ContextOverflow                the prompt is longer than the context
+    │   └── AmbiguousModel                 a name that fits several models equally well
     ├── NotLoaded (RuntimeError)           the original's three strict answers
     │   ├── ModelNotLoaded · ContextNotLoaded · SessionNotLoaded
     ├── NotFound (LookupError)
     │   ├── OperationNotFound · SessionNotFound
-    │   └── ModelFileNotFound (FileNotFoundError)
+    │   ├── ModelFileNotFound (FileNotFoundError)
+    │   └── HubNotFound                    no such repository, revision or file on the hub
     ├── Conflict (RuntimeError)            loaded already, with other parameters
     ├── ModelLoadFailed (RuntimeError)     llama.cpp did not take the file
+    │   └── GgufInvalid                    its header is broken, cut off or unknown here
     ├── WorkerDied (RuntimeError)          the process that held the model is gone
     ├── ServiceError (ConnectionError)
     │   ├── ServiceNotRunning · ServiceDied · ServiceStartFailed · ServiceStopping
     │   └── VersionMismatch
     ├── OperationEnded (RuntimeError)      an operation that ended without a result
     │   ├── OperationCancelled · OperationInterrupted
+    ├── HubAccessDenied (PermissionError)  gated, private, or a token the hub does not take
+    ├── HubUnreachable (ConnectionError)   no answer from the hub, or offline mode
     ├── DownloadFailed (OSError)
+    │   ├── ChecksumMismatch               what came is not what the hub promised, twice
+    │   └── DiskFull                       no room for what is still to come
+    ├── ConversionFailed (OSError)         a conversion or quantizing that broke off
     ├── StoreError (OSError)               the database cannot be read or written
     └── InternalError (RuntimeError)       a bug of ours: the log has the traceback
 """
@@ -103,6 +111,12 @@ class ContextOverflow(BadRequest):
     )
 
 
+class AmbiguousModel(BadRequest):
+    """A name that fits several models equally well; details["choices"]: their names and sizes."""
+
+    code = "ambiguous_model"
+
+
 class NotLoaded(WizError, RuntimeError):
     """A step of the ladder model → context → session was left out."""
 
@@ -166,6 +180,13 @@ class ModelFileNotFound(NotFound, FileNotFoundError):
     default_hint = "Give the path of a .gguf file, or 'demo' for the bundled model."
 
 
+class HubNotFound(NotFound):
+    """The hub has no such repository, revision or file; details: repo, revision, file."""
+
+    code = "hub_not_found"
+    default_hint = "%wiz_search finds repositories; look at the name for a slip."
+
+
 class Conflict(WizError, RuntimeError):
     """Already loaded with other parameters; details["difference"]: {name: [loaded, asked]}."""
 
@@ -178,6 +199,12 @@ class ModelLoadFailed(WizError, RuntimeError):
 
     code = "model_load_failed"
     default_hint = "Check that the file is a complete GGUF model; download it again if in doubt."
+
+
+class GgufInvalid(ModelLoadFailed):
+    """A file that is no GGUF, is cut off, or has a header that cannot be."""
+
+    code = "gguf_invalid"
 
 
 class WorkerDied(WizError, RuntimeError):
@@ -252,10 +279,50 @@ class OperationInterrupted(OperationEnded):
     default_hint = "The partial text is kept (%wiz_attach shows it). Run the cell again."
 
 
+class HubAccessDenied(WizError, PermissionError):
+    """The hub wants a token, another one, or a licence accepted; details: repo, page."""
+
+    code = "hub_access_denied"
+
+
+class HubUnreachable(WizError, ConnectionError):
+    """The hub did not answer, or may not be asked (offline mode); details: endpoint."""
+
+    code = "hub_unreachable"
+    default_hint = "What is downloaded already works without it: %wiz_models lists it."
+
+
 class DownloadFailed(WizError, OSError):
-    """A file could not be fetched from a hub."""
+    """A file could not be fetched from a hub; what came so far is kept and continued."""
 
     code = "download_failed"
+    default_hint = "Run it again: it goes on where it stopped."
+
+
+class ChecksumMismatch(DownloadFailed):
+    """A file came twice with another sha256 than the hub promised; nothing of it is kept."""
+
+    code = "checksum_mismatch"
+    default_hint = "Something between here and the hub changes data: try another network or mirror."
+
+
+class DiskFull(DownloadFailed):
+    """There is no room for what is still to come; details: needed_bytes, free_bytes."""
+
+    code = "disk_full"
+    default_hint = "Make room (%wiz_rm deletes models), or move the cache with HF_HOME."
+
+
+class ConversionRefused(BadRequest):
+    """A model that cannot be converted or quantized faithfully; details: source, file."""
+
+    code = "conversion_refused"
+
+
+class ConversionFailed(WizError, OSError):
+    """A conversion or quantizing broke off; details: source, target, log (its last lines)."""
+
+    code = "conversion_failed"
 
 
 class StoreError(WizError, OSError):
