@@ -51,7 +51,7 @@ def follow(operation: Operation, view: AnswerView, keep: Callable[[Answer], None
     return answer
 
 
-def follow_behind(operation: Operation, view: AnswerView) -> threading.Thread:
+def follow_behind(operation: Operation, view: AnswerView) -> None:
     """Draw `operation` in the output of this cell while others run.
 
     The copied context pins the output to this cell: a front end files it by its parent's id.
@@ -68,7 +68,6 @@ def follow_behind(operation: Operation, view: AnswerView) -> threading.Thread:
         target=contextvars.copy_context().run, args=(draw,), name="wiz-background", daemon=True
     )
     thread.start()
-    return thread
 
 
 def cancelled(operation: Operation) -> Answer:

@@ -12,7 +12,7 @@ from wiz_kernel_ext.notebook.arguments import MagicParser
 from wiz_kernel_ext.notebook.current import checked_variable
 from wiz_kernel_ext.notebook.defaults import SAMPLING
 from wiz_kernel_ext.notebook.follow import follow, follow_behind
-from wiz_kernel_ext.notebook.magics.desk import Desk
+from wiz_kernel_ext.notebook.magics.desk import Desk, say
 from wiz_kernel_ext.notebook.views.answer import AnswerView, PlainAnswer, RichAnswer
 from wiz_kernel_ext.notebook.views.loading import about_session
 from wiz_kernel_ext.protocol.codec import build
@@ -67,13 +67,16 @@ def run(desk: Desk, line: str, cell: str | None) -> Any:
     options = build(PromptOptions, sampling)
     operation, view = _asked(desk, arguments, text, options)
     keep = desk.notebook.keep
-    if arguments.background:
-        thread = follow_behind(operation, view)
-        keep(variable, operation)
-        if desk.notebook.headless():
-            thread.join()
-        return operation
-    return follow(operation, view, lambda answer: keep(variable, answer))
+    if not arguments.background:
+        return follow(operation, view, lambda answer: keep(variable, answer))
+    keep(variable, operation)
+    if desk.notebook.headless():
+        follow(operation, view, lambda _: None)
+    elif desk.screen.rich:
+        follow_behind(operation, view)
+    else:
+        say(desk, f"Runs in the background: %wiz_attach {operation.id} shows it.")
+    return operation
 
 
 def _asked(

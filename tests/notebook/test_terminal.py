@@ -1,0 +1,89 @@
+"""The same magics in terminal IPython: plain text as it comes, two-line errors, Ctrl-C."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pexpect
+import pytest
+
+from tests.notebook.kernels import Place, place
+from tests.notebook.test_kernel import NO_END, SHAPE
+from tests.support.tiny_gguf import write_tiny_gguf
+
+PROMPT = r"In \[(\d+)\]: "
+
+
+class Terminal:
+    """IPython in a pseudo-terminal."""
+
+    def __init__(self, here: Place) -> None:
+        arguments = ["-m", "IPython", "--simple-prompt", "--no-banner", "--colors=NoColor"]
+        environ: Any = {**here.environ, "TERM": "dumb"}
+        self.child: Any = pexpect.spawn(
+            sys.executable, arguments, env=environ, cwd=str(here.folder),
+            encoding="utf-8", codec_errors="replace", timeout=60, dimensions=(50, 200),
+        )  # fmt: skip
+        self.child.setecho(False)
+        self.child.expect(PROMPT)
+
+    def run(self, line: str) -> str:
+        """Type a line; returns what was printed."""
+        self.child.sendline(line)
+        return self.rest()
+
+    def rest(self) -> str:
+        """What is printed until the next prompt."""
+        self.child.expect(PROMPT)
+        return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", self.child.before).replace("\r\n", "\n")
+
+    def close(self) -> None:
+        self.child.sendline("exit")
+        self.child.expect(pexpect.EOF)
+        self.child.close()
+
+
+@pytest.fixture
+def terminal() -> Iterator[Terminal]:
+    """A terminal with a model loaded."""
+    with place() as here:
+        (here.folder / "m").mkdir()
+        write_tiny_gguf(here.folder / "m" / "tiny.gguf", SHAPE)
+        terminal = Terminal(here)
+        terminal.run("%load_ext wiz_kernel_ext")
+        loaded = terminal.run("%wiz_load tiny.gguf --ctx 2000 --threads 1")
+        assert "Loading tiny.gguf …" in loaded
+        assert "session terminal-" in loaded
+        terminal.run(NO_END)
+        yield terminal
+        terminal.close()
+
+
+def test_a_terminal_session_from_load_to_interrupt(terminal: Terminal) -> None:
+    printed = terminal.run("%wiz_prompt Hello -o reply --max-tokens 12")
+    assert "[12 tokens" in printed
+    assert "Out[" not in printed
+    assert "True" in terminal.run("_ == reply, reply.finish_reason")
+
+    failed = terminal.run("%wiz_prompt Hello --top-kk 2")
+    assert failed.strip().splitlines() == [
+        "BadRequest: Unknown option --top-kk.",
+        "→ Did you mean --top-k? `%wiz_prompt?` shows the options.",
+    ]
+
+    terminal.child.sendline("%wiz_prompt Go on -o part --max-tokens 1900")
+    terminal.child.expect(r"\S")
+    terminal.child.sendintr()
+    ended = terminal.rest()
+    assert "interrupted" in ended
+    assert "KeyboardInterrupt: Interrupted." in ended
+    assert "cancelled" in terminal.run("part.finish_reason")
+
+    started = terminal.run("%wiz_prompt Go on --background -o job --max-tokens 12")
+    assert "op-" in started
+    assert "12" in terminal.run("job.result().usage.n_tokens")
+    assert "[12 tokens" in terminal.run("%wiz_attach")
+    assert "tiny" in terminal.run("%wiz_status")
