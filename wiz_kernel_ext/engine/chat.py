@@ -15,6 +15,7 @@ from typing import Any
 
 from wiz_kernel_ext.engine.backend import Model
 from wiz_kernel_ext.engine.chat_template import CHATML, ChatTemplate
+from wiz_kernel_ext.errors import BadRequest
 from wiz_kernel_ext.protocol.requests import ChatMessage
 
 
@@ -34,17 +35,27 @@ class ChatEncoder:
     ) -> list[int]:
         """The prompt's tokens, up to where the assistant speaks."""
         marker = _Marker(self._control)
-        text = self._template.render(
-            messages=[{"role": m.role, "content": marker.escape(m.content)} for m in messages],
-            tools=marker.escape_all(tools) if tools else None,
-            add_generation_prompt=True,
-            bos_token=self._bos,
-            eos_token=self._eos,
-        )
+        escaped = [{"role": m.role, "content": marker.escape(m.content)} for m in messages]
+        escaped_tools = marker.escape_all(tools) if tools else None
+        try:
+            text = self._render(escaped, escaped_tools)
+        except BadRequest:
+            if (merged := _without_system(escaped)) is None:
+                raise
+            text = self._render(merged, escaped_tools)
         tokens: list[int] = []
         for part, is_control_allowed in marker.split(text):
             tokens += self._model.tokenize(part, parse_special=is_control_allowed)
         return self._with_one_bos(tokens)
+
+    def _render(self, messages: list[dict[str, str]], tools: Any) -> str:
+        return self._template.render(
+            messages=messages,
+            tools=tools,
+            add_generation_prompt=True,
+            bos_token=self._bos,
+            eos_token=self._eos,
+        )
 
     def _with_one_bos(self, tokens: list[int]) -> list[int]:
         bos = self._model.facts.bos
@@ -55,6 +66,17 @@ class ChatEncoder:
         while tokens[:2] == [bos, bos]:
             tokens = tokens[1:]
         return tokens
+
+
+def _without_system(messages: list[dict[str, str]]) -> list[dict[str, str]] | None:
+    """The system prompt put in front of the first message, for templates that know no such role.
+
+    None if there is none, or nothing to put it in.
+    """
+    if len(messages) < 2 or messages[0]["role"] != "system" or messages[1]["role"] != "user":
+        return None
+    system, first, *rest = messages
+    return [{**first, "content": f"{system['content']}\n\n{first['content']}"}, *rest]
 
 
 class _Marker:

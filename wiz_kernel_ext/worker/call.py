@@ -20,7 +20,7 @@ class Call:
 
     def __init__(self, on_event: Callable[[AnyEvent], object] = _ignore) -> None:
         self._on_event = on_event
-        self._callbacks: list[Callable[[], None]] = []
+        self._callbacks: list[Callable[[], object]] = []
         self._lock = threading.Lock()
         self.cancelled = False
 
@@ -38,7 +38,7 @@ class Call:
         for callback in callbacks:
             callback()
 
-    def on_cancel(self, callback: Callable[[], None]) -> None:
+    def on_cancel(self, callback: Callable[[], object]) -> None:
         """Call `callback` when this is cancelled, at once if it has been."""
         with self._lock:
             if not self.cancelled:

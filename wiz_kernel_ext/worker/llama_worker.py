@@ -236,9 +236,15 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
     async def _download(self, request: DownloadModel, call: Call) -> str:
         from wiz_kernel_ext.hub.download import download
 
-        def on_progress(done: float, total: float | None) -> None:
-            call.emit(Progress(stage="download", done=done, total=total))
-
+        cancelled = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        call.on_cancel(lambda: loop.call_soon_threadsafe(cancelled.set))
         return await download(
-            request.repo, request.file, request.revision, on_progress, lambda: call.cancelled
+            request.repo,
+            request.file,
+            request.revision,
+            on_progress=lambda done, total: call.emit(
+                Progress(stage="download", done=done, total=total)
+            ),
+            cancelled=cancelled,
         )

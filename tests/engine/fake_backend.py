@@ -1,0 +1,179 @@
+"""The backend contract computed with arithmetic: what comes next depends on all tokens before.
+
+A `FakeContext` keeps for every sequence the tokens that were really decoded into it, in cells that
+are really shared, so a cache that hands out the wrong cells gives another answer, and one that
+loses count runs out of cells. Letters are tokens of one byte; 256 and up are control tokens.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+from wiz_kernel_ext.engine.backend import (
+    Batch,
+    Context,
+    ContextParameters,
+    DecodeFailed,
+    Model,
+    ModelFacts,
+    NoRoom,
+)
+from wiz_kernel_ext.engine.sampling import Stage
+
+BOS, END, USER = 256, 257, 258
+CONTROL = {BOS: "<s>", END: "</s>", USER: "<user>"}
+
+
+def next_token(tokens: Sequence[int]) -> int:
+    """The one continuation of `tokens`: a letter, or END about once in forty times."""
+    n = zlib.crc32(b"".join(t.to_bytes(2, "big") for t in tokens))
+    return END if n % 40 == 0 else 97 + n // 40 % 26
+
+
+def answer_of(tokens: Sequence[int], n_most: int) -> str:
+    """What a model that computes right answers to `tokens`, in at most `n_most` tokens."""
+    known, text = list(tokens), ""
+    while len(text) < n_most and (token := next_token(known)) != END:
+        known.append(token)
+        text += chr(token)
+    return text
+
+
+class FakeModel(Model):
+    """A vocabulary of bytes and three control tokens."""
+
+    def __init__(
+        self, *, chat_template: str | None = None, add_bos: bool = False, n_params: int = 10**9
+    ) -> None:
+        self.facts = ModelFacts(
+            name="fake",
+            description="arithmetic",
+            architecture="fake",
+            n_params=n_params,
+            size_bytes=1,
+            n_ctx_train=4096,
+            n_vocab=256 + len(CONTROL),
+            n_layers=1,
+            chat_template=chat_template,
+            bos=BOS,
+            eos=END,
+            add_bos=add_bos,
+        )
+        self.closed = False
+
+    def tokenize(self, text: str, *, parse_special: bool) -> list[int]:
+        tokens: list[int] = []
+        while text:
+            found = [t for t, name in CONTROL.items() if parse_special and text.startswith(name)]
+            tokens += found or text[0].encode()
+            text = text[len(CONTROL[found[0]]) :] if found else text[1:]
+        return tokens
+
+    def piece(self, token: int) -> bytes:
+        return bytes([token]) if token < 256 else b""
+
+    def text_of(self, token: int) -> str:
+        return CONTROL.get(token, chr(token))
+
+    def ends_generation(self, token: int) -> bool:
+        return token == END
+
+    def control_texts(self) -> list[str]:
+        return list(CONTROL.values())
+
+    def create_context(self, parameters: ContextParameters) -> Context:
+        return FakeContext(parameters.pool_size)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class FakeContext(Context):
+    """Cells of one pool; `step_s` is how long a row takes on `clock`."""
+
+    def __init__(
+        self, pool_size: int, *, can_cut: bool = True, clock: FakeClock | None = None
+    ) -> None:
+        self.pool_size = pool_size
+        self.can_cut = can_cut
+        self.cells: dict[int, list[tuple[object, int]]] = {}
+        self.batches: list[Batch] = []
+        self.n_samplers = 0
+        self.fail_next = False
+        self.clock = clock
+        self.row_s = 0.001
+        self.threads: list[int] = []
+
+    @property
+    def n_used(self) -> int:
+        return len({id(cell) for cells in self.cells.values() for cell, _ in cells})
+
+    def tokens_of(self, sequence_id: int) -> list[int]:
+        return [token for _, token in self.cells.get(sequence_id, [])]
+
+    def decode(self, batch: Batch) -> None:
+        if self.clock is not None:
+            self.clock.now += self.row_s * len(batch)
+        if self.fail_next:
+            self.fail_next = False
+            raise DecodeFailed("as asked")
+        if self.n_used + len(batch) > self.pool_size:
+            raise NoRoom
+        self.batches.append(batch)
+        self._known: dict[int, list[int]] = {}
+        for row, (token, position, sequence_id) in enumerate(
+            zip(batch.tokens, batch.positions, batch.sequence_ids, strict=True)
+        ):
+            cells = self.cells.setdefault(sequence_id, [])
+            assert position == len(cells), "a sequence must go on where it ends"
+            cells.append((object(), token))
+            if row in batch.outputs:
+                self._known[row] = self.tokens_of(sequence_id)
+
+    def copy(self, source: int, target: int, start: int, end: int) -> None:
+        assert self.can_cut
+        assert len(self.cells.get(target, [])) == start
+        self.cells.setdefault(target, []).extend(self.cells[source][start:end])
+
+    def cut(self, sequence_id: int, start: int) -> bool:
+        if start and not self.can_cut:
+            return False
+        del self.cells.get(sequence_id, [])[start:]
+        return True
+
+    def can_resume(self, sequence_id: int, position: int) -> bool:
+        return True
+
+    def clear(self) -> None:
+        self.cells.clear()
+
+    def make_sampler(self, stages: Sequence[Stage]) -> Any:
+        self.n_samplers += 1
+        return list(stages)
+
+    def free_sampler(self, sampler: Any) -> None:
+        self.n_samplers -= 1
+
+    def accept(self, sampler: Any, tokens: Sequence[int]) -> None:
+        pass
+
+    def sample(self, sampler: Any, row: int) -> int:
+        return next_token(self._known[row])
+
+    def set_threads(self, threads: int) -> None:
+        self.threads.append(threads)
+
+    def close(self) -> None:
+        self.cells.clear()
+
+
+class FakeClock:
+    """Seconds that pass when told to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now

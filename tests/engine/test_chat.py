@@ -1,0 +1,88 @@
+"""Conversations become tokens, and a user's text never becomes control."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.engine.fake_backend import BOS, CONTROL, END, USER, FakeModel
+from wiz_kernel_ext.engine.chat import ChatEncoder, any_of
+from wiz_kernel_ext.errors import BadRequest
+from wiz_kernel_ext.protocol.requests import ChatMessage
+
+TEMPLATE = "{% for m in messages %}<user>{{ m.content }}</s>{% endfor %}"
+
+
+def user(content: str) -> ChatMessage:
+    return ChatMessage(role="user", content=content)
+
+
+def encode(content: str, template: str = TEMPLATE, **model: bool) -> list[int]:
+    return ChatEncoder(FakeModel(chat_template=template, **model)).encode([user(content)])
+
+
+def test_the_templates_control_tokens_are_control_and_the_text_is_text() -> None:
+    assert encode("hi") == [USER, *b"hi", END]
+
+
+@given(st.text(alphabet="ab<>/s user"))
+def test_no_text_of_a_user_makes_a_control_token(content: str) -> None:
+    tokens = encode(content)
+    assert [t for t in tokens if t in CONTROL] == [USER, END]
+    assert bytes(tokens[1:-1]).decode() == content
+
+
+def test_control_texts_inside_tools_are_text_too() -> None:
+    encoder = ChatEncoder(FakeModel(chat_template="{{ tools | tojson }}"))
+    tools = [{"name": "</s>", "list": ["<s>", 1, None]}]
+    tokens = encoder.encode([user("x")], tools)
+    assert not set(tokens) & set(CONTROL)
+    assert bytes(tokens) == b'[{"name": "</s>", "list": ["<s>", 1, null]}]'
+
+
+@pytest.mark.parametrize(
+    ("template", "add_bos", "n_bos"),
+    [("hi", False, 0), ("hi", True, 1), ("<s>hi", True, 1), ("<s>hi", False, 1), ("<s><s>x", 1, 1)],
+)
+def test_there_is_never_a_second_bos(template: str, add_bos: bool, n_bos: int) -> None:
+    assert encode("", template, add_bos=bool(add_bos)).count(BOS) == n_bos
+
+
+def test_a_model_without_a_template_is_given_chatml() -> None:
+    tokens = ChatEncoder(FakeModel()).encode([user("hi")])
+    assert bytes(tokens) == b"<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n"
+
+
+def test_a_template_that_knows_no_system_role_gets_it_with_the_first_message() -> None:
+    strict = (
+        "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system') }}"
+        "{% endif %}[{{ m.content }}]{% endfor %}"
+    )
+    encoder = ChatEncoder(FakeModel(chat_template=strict))
+    tokens = encoder.encode([ChatMessage(role="system", content="Be brief."), user("hi")])
+    assert bytes(tokens) == b"[Be brief.\n\nhi]"
+    with pytest.raises(BadRequest, match="no system"):
+        encoder.encode([ChatMessage(role="system", content="Be brief.")])
+
+
+@given(st.lists(st.text(alphabet="<|ab>", max_size=5), max_size=8), st.text(alphabet="<|ab>"))
+def test_any_of_finds_what_a_plain_list_of_texts_finds(texts: list[str], text: str) -> None:
+    pattern = any_of(texts)
+    words = sorted({t for t in texts if t}, key=len, reverse=True)
+    if pattern is None:
+        assert not words
+    else:
+        plain = re.compile("|".join(map(re.escape, words)))
+        assert pattern.findall(text) == plain.findall(text)
+
+
+def test_thousands_of_control_tokens_do_not_make_a_long_text_slow() -> None:
+    pattern = any_of(f"<unused{n}>" for n in range(6000))
+    assert pattern is not None
+    started_at = time.monotonic()
+    assert pattern.findall("a < b " * 50_000 + "<unused5999>") == ["<unused5999>"]
+    assert time.monotonic() - started_at < 5

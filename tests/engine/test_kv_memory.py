@@ -1,0 +1,148 @@
+"""The prefix cache: what is reused, how, and what goes first."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.engine.fake_backend import FakeContext
+from wiz_kernel_ext.engine.backend import Batch
+from wiz_kernel_ext.engine.kv_memory import KvMemory, Start
+
+
+class Desk:
+    """A memory over a fake context, and prompts computed into it."""
+
+    def __init__(self, pool_size: int = 1000, ids: int = 4, *, can_cut: bool = True) -> None:
+        self.context = FakeContext(pool_size, can_cut=can_cut)
+        self.memory = KvMemory(self.context, ids)
+
+    def run(self, tokens: list[int]) -> Start:
+        """Begin a prompt and compute all of it."""
+        start = self.memory.begin(tokens)
+        new = tokens[start.n_cached :]
+        self.memory.make_room(len(new))
+        self.memory.take(start.sequence_id, len(new))
+        batch = Batch()
+        batch.add(start.sequence_id, start.n_cached, new, want_logits=True)
+        self.context.decode(batch)
+        self.memory.extend(start.sequence_id, new)
+        assert self.context.tokens_of(start.sequence_id) == tokens
+        return start
+
+    def answer(self, tokens: list[int]) -> Start:
+        """The same, and let it rest."""
+        start = self.run(tokens)
+        self.memory.rest(start.sequence_id)
+        assert self.memory.n_free == self.context.pool_size - self.context.n_used
+        return start
+
+
+HISTORY = list(range(300))
+
+
+def test_a_longer_turn_goes_on_in_place_where_the_last_one_ended() -> None:
+    desk = Desk()
+    first = desk.answer(HISTORY)
+    assert desk.run([*HISTORY, 7, 8]) == Start(first.sequence_id, 300)
+
+
+def test_the_last_token_is_always_computed_again() -> None:
+    desk = Desk()
+    first = desk.answer(HISTORY)
+    assert desk.run(HISTORY) == Start(first.sequence_id, 299)
+
+
+def test_a_small_difference_at_the_end_is_cut_off_in_place() -> None:
+    desk = Desk()
+    first = desk.answer(HISTORY)
+    assert desk.answer([*HISTORY[:280], 7, 8, 9]) == Start(first.sequence_id, 280)
+    assert desk.memory.n_resting == 1
+
+
+def test_where_much_would_be_lost_the_cells_are_shared_and_both_stay() -> None:
+    desk = Desk()
+    first = desk.answer(HISTORY)
+    second = desk.answer([*HISTORY[:100], 7])
+    assert second == Start(second.sequence_id, 100)
+    assert second.sequence_id != first.sequence_id
+    assert desk.memory.n_free == 1000 - 301
+    assert desk.run([*HISTORY, 7]).n_cached == 300
+
+
+def test_one_in_use_is_shared_never_taken() -> None:
+    desk = Desk()
+    running = desk.run(HISTORY)
+    second = desk.run([*HISTORY, 7])
+    assert second.n_cached == 300
+    assert second.sequence_id != running.sequence_id
+    assert desk.context.tokens_of(running.sequence_id) == HISTORY
+
+
+def test_what_is_only_the_beginning_of_another_is_not_kept_twice() -> None:
+    desk = Desk()
+    running = desk.run([1, 2, 3, 4])
+    desk.answer([1, 2, 3])
+    assert desk.memory.n_resting == 1
+    desk.memory.extend(running.sequence_id, [])
+    desk.memory.rest(running.sequence_id)
+    assert desk.memory.n_resting == 1
+    assert desk.memory.n_free == 1000 - 4
+
+
+def test_the_least_recently_used_goes_first_when_cells_run_out() -> None:
+    desk = Desk(pool_size=100)
+    for base in (0, 1000, 2000):
+        desk.answer(list(range(base, base + 30)))
+    desk.answer([*range(30), 7])
+    assert desk.memory.make_room(30)
+    assert desk.run([*range(30), 8]).n_cached == 30
+    assert desk.run([*range(2000, 2030), 8]).n_cached == 30
+    assert desk.memory.begin([*range(1000, 1030), 8]).n_cached == 0
+
+
+def test_the_least_recently_used_makes_way_when_ids_run_out() -> None:
+    desk = Desk(ids=3)
+    for base in (0, 1000, 2000, 3000):
+        desk.answer(list(range(base, base + 100)))
+    assert desk.memory.n_resting == 3
+    assert desk.run([*range(1000, 1100), 8]).n_cached == 100
+    assert desk.memory.begin([*range(100), 8]).n_cached == 0
+
+
+def test_making_room_says_when_running_ones_are_in_the_way() -> None:
+    desk = Desk(pool_size=100)
+    desk.run(list(range(60)))
+    desk.answer(list(range(100, 130)))
+    assert desk.memory.make_room(40)
+    assert not desk.memory.make_room(41)
+
+
+@pytest.mark.parametrize(
+    ("promised", "room"), [(0, True), (30, True), (39, True), (40, False), (500, False)]
+)
+def test_room_counts_what_rests_but_not_what_is_promised(promised: int, room: bool) -> None:
+    desk = Desk(pool_size=100)
+    desk.answer(list(range(50)))
+    assert desk.memory.has_room(list(range(1000, 1060)), promised) is room
+
+
+def test_room_does_not_count_shared_cells_as_both_kept_and_freed() -> None:
+    desk = Desk(pool_size=100)
+    desk.answer(list(range(90)))
+    assert desk.memory.has_room([*range(90), *range(1000, 1009)])
+    assert not desk.memory.has_room([*range(90), *range(1000, 1010)])
+
+
+def test_a_memory_that_cannot_be_cut_is_continued_whole_or_not_at_all() -> None:
+    desk = Desk(can_cut=False)
+    first = desk.answer(HISTORY)
+    assert desk.run([*HISTORY, 7]) == Start(first.sequence_id, 300)
+    assert desk.run([*HISTORY[:280], 7]).n_cached == 0
+
+
+def test_clearing_forgets_everything_and_frees_every_id() -> None:
+    desk = Desk(ids=2)
+    desk.run(HISTORY)
+    desk.memory.clear()
+    assert desk.memory.n_free == 1000
+    assert [desk.run([n]).n_cached for n in (1, 2)] == [0, 0]
