@@ -93,7 +93,7 @@ def test_a_worker_killed_in_mid_answer_fails_the_cell_with_the_cause_and_comes_b
     kernel.run("variable = 41")
     prompt(kernel, "Hello, my name is Ana.")
     message = kernel.send(f"%%wiz_prompt --temperature 0\n{LONG}")
-    kernel.wait_shown(message)
+    kernel.wait_answer(message)
     os.kill(client.status().workers[0].pid, signal.SIGKILL)
     cell = kernel.finish(message)
     assert cell.status == "error"

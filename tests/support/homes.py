@@ -24,12 +24,18 @@ class Home:
     settings: Settings
 
     @classmethod
-    def make(cls, **settings: float) -> Home:
-        """A new home; `settings` are times of `Settings`."""
+    def make(cls, *, keep_alive_s: float = 1800.0, idle_exit_s: float = 600.0) -> Home:
+        """A new home; nothing is in it yet."""
         folder = Path(tempfile.mkdtemp(prefix="wz-", dir="/tmp"))
         return cls(
             folder,
-            Settings(name=folder.name, runtime_dir=folder / "r", data_dir=folder / "d", **settings),
+            Settings(
+                name=folder.name,
+                runtime_dir=folder / "r",
+                data_dir=folder / "d",
+                keep_alive_s=keep_alive_s,
+                idle_exit_s=idle_exit_s,
+            ),
         )
 
     @property

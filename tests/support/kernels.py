@@ -16,20 +16,19 @@ CELL_TIMEOUT_S = 60.0
 
 @dataclass
 class Cell:
-    """One executed cell: its status and all it showed, in order; times in seconds since sent."""
+    """One executed cell: its status and all it showed, in order; times in seconds since sent.
+
+    `answer` is the Markdown it showed last: only a model's answer is drawn as Markdown.
+    """
 
     status: str = "running"
     text: str = ""
     shown: list[str] = field(default_factory=list)
+    answer: str = ""
     traceback: list[str] = field(default_factory=list)
     error_name: str = ""
-    first_shown_s: float | None = None
+    first_text_s: float | None = None
     took_s: float = 0.0
-
-    @property
-    def last(self) -> str:
-        """What a display showed at last."""
-        return self.shown[-1] if self.shown else ""
 
 
 class Kernel:
@@ -54,7 +53,7 @@ class Kernel:
 
     def send(self, code: str) -> str:
         """Send a cell; returns its message id."""
-        return self.client.execute(code, allow_stdin=False, store_history=True)
+        return str(self.client.execute(code, allow_stdin=False, store_history=True))
 
     def run(self, code: str, timeout_s: float = CELL_TIMEOUT_S) -> Cell:
         """Send a cell and wait for its end."""
@@ -80,17 +79,17 @@ class Kernel:
         cell.status = reply["content"]["status"]
         return cell
 
-    def wait_shown(self, message_id: str, timeout_s: float = CELL_TIMEOUT_S) -> str:
-        """The first text the cell shows."""
+    def wait_answer(self, message_id: str, timeout_s: float = CELL_TIMEOUT_S) -> str:
+        """The first text of the answer that the cell shows."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             message = self.client.get_iopub_msg(timeout=timeout_s)
             cell = Cell()
             if message["parent_header"].get("msg_id") == message_id:
                 self._take(cell, message, 0.0)
-                if cell.last.strip() or cell.text.strip():
-                    return cell.last or cell.text
-        raise TimeoutError("nothing was shown")
+                if cell.answer:
+                    return cell.answer
+        raise TimeoutError("nothing was answered")
 
     @staticmethod
     def _take(cell: Cell, message: dict[str, Any], at_s: float) -> bool:
@@ -101,12 +100,13 @@ class Kernel:
             cell.text += content["text"]
         elif kind in ("display_data", "update_display_data", "execute_result"):
             data = content["data"]
-            cell.shown.append(data.get("text/markdown") or data.get("text/plain", ""))
+            cell.shown.append(data.get("text/plain", ""))
+            if markdown := data.get("text/markdown"):
+                cell.answer = markdown
+                cell.first_text_s = at_s if cell.first_text_s is None else cell.first_text_s
         elif kind == "error":
             cell.traceback = content["traceback"]
             cell.error_name = content["ename"]
-        if cell.first_shown_s is None and kind in ("stream", "display_data", "update_display_data"):
-            cell.first_shown_s = at_s
         return False
 
     def value(self, expression: str) -> Any:
