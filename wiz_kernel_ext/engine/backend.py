@@ -154,7 +154,7 @@ class Context(ABC):
 
     @abstractmethod
     def sample(self, sampler: Any, row: int) -> int:
-        """Pick a token from the logits of `row`, one of the last batch's `outputs`, and accept it."""
+        """Pick a token from the logits of `row`, one of the last `outputs`, and accept it."""
 
     @abstractmethod
     def set_threads(self, threads: int) -> None:
