@@ -16,7 +16,7 @@ PACKAGE = Path(wiz_kernel_ext.__file__).parent
 BASE = {"errors", "settings", "protocol"}
 ROOMS: dict[str, set[str]] = {
     "errors": set(),
-    "settings": set(),
+    "settings": {"errors"},
     "protocol": {"errors"},
     "gguf_file": {"errors"},
     "engine": BASE | {"gguf_file"},

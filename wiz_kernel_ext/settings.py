@@ -11,10 +11,23 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from wiz_kernel_ext.errors import BadRequest
+
 
 def _default_name() -> str:
     """One service per user, host and Python environment: the environment's part of the name."""
     return "env-" + hashlib.sha256(sys.prefix.encode()).hexdigest()[:8]
+
+
+def _seconds(name: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise BadRequest(
+            f"{name} is {text!r}, not a number of seconds.",
+            hint="Set it to a number (-1 keeps a model for good), or unset it.",
+            field=name,
+        ) from None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,5 +58,5 @@ class Settings:
                 values[key] = Path(place).expanduser()
         for key in ("keep_alive_s", "idle_exit_s", "start_timeout_s"):
             if seconds := env.get(f"WIZ_{key.upper()}"):
-                values[key] = float(seconds)
+                values[key] = _seconds(f"WIZ_{key.upper()}", seconds)
         return cls(**values)  # type: ignore[arg-type]

@@ -88,12 +88,12 @@ class Feed:
 
     async def _read(self, comm: ClientComm) -> None:
         try:
-            for _ in range(MAX_REATTACHES):
+            for attempt in range(MAX_REATTACHES + 1):
                 try:
                     await self._follow(comm)
                     break
                 except ServiceError as error:
-                    if not self.id or self.ended:
+                    if not self.id or self.ended or attempt == MAX_REATTACHES:
                         raise
                     comm = await self._reattach(error)
             if not self.ended:

@@ -16,7 +16,7 @@ import time
 import psutil
 
 import wiz_kernel_ext
-from wiz_kernel_ext.errors import ServiceStartFailed
+from wiz_kernel_ext.errors import ServiceStartFailed, ServiceStopping
 from wiz_kernel_ext.protocol.codec import PROTOCOL_VERSION
 from wiz_kernel_ext.protocol.results import ServiceInfo
 from wiz_kernel_ext.service.clients import Clients
@@ -128,6 +128,8 @@ class Service:
         )
 
     async def _handle(self, comm: ServerComm) -> object:
+        if self._stopping.is_set():
+            raise ServiceStopping("The service is stopping.")
         self._last_asked = time.monotonic()
         try:
             return await self._handlers.handle(comm)
@@ -162,7 +164,7 @@ class Service:
             await self._supervisor.unload_expired()
             if self._idle() and self._withdraw():
                 log.info("idle for %.0f s: stopping", self.settings.idle_exit_s)
-                return
+                self._stopping.set()
 
     def _idle(self) -> bool:
         unused_s = time.monotonic() - self._last_asked

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from wiz_kernel_ext.hub.download import download
 from wiz_kernel_ext.protocol.events import Progress, StateChanged
 from wiz_kernel_ext.protocol.requests import DownloadModel
 from wiz_kernel_ext.service.operations import Operation, Operations
@@ -14,8 +15,6 @@ async def begin_download(request: DownloadModel, client: str, operations: Operat
     operation = Operation("download", title=f"{request.repo}/{request.file}", client=client)
 
     async def body(operation: Operation) -> str:
-        from wiz_kernel_ext.hub.download import download
-
         operation.emit(StateChanged(state="running"))
         cancelled = asyncio.Event()
         operation.on_cancel(cancelled.set)

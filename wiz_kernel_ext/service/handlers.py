@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
+import msgspec
+
 import wiz_kernel_ext
 from wiz_kernel_ext.errors import (
     ContextNotLoaded,
@@ -169,7 +171,9 @@ class Handlers:
             self.records.operations.list, request.limit, row.id if row else None
         )
         live = {operation.id: operation.info() for operation in self.operations.running()}
-        return [live.get(row.id) or operation_info(row) for row in rows]
+        infos = [live.get(row.id) or operation_info(row) for row in rows]
+        # A list of long answers would be a heavy message; one operation is asked for its text.
+        return [msgspec.structs.replace(info, text="") for info in infos]
 
     async def get_operation(self, comm: ServerComm, request: r.GetOperation) -> OperationInfo:
         """service:getOperation."""
