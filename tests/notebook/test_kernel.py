@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.notebook.kernels import Kernel, Place, place
+from tests.notebook.kernels import Kernel
+from tests.support.place import Place, place
 from tests.support.tiny_gguf import Shape, write_tiny_gguf
 
 # Slow enough that an answer can be interrupted, small enough to be written in no time.
@@ -132,7 +133,7 @@ def test_an_interrupt_ends_the_cell_soon_and_keeps_the_partial_answer(kernel: Ke
 def test_in_the_background_other_cells_run_and_the_output_is_drawn_where_it_began(
     kernel: Kernel,
 ) -> None:
-    began = kernel.send("%%wiz_prompt --background -o job --max-tokens 1500 --session back\nGo.")
+    began = kernel.send("%%wiz_prompt --background -o job --max-tokens 400 --session back\nGo.")
     assert kernel.wait(began).status == "ok"
     assert kernel.must("6 * 7, job.state").text == "(42, 'running')"
     kernel.until(began, lambda message: message["msg_type"] == "update_display_data")
@@ -141,7 +142,7 @@ def test_in_the_background_other_cells_run_and_the_output_is_drawn_where_it_bega
 
 def test_headless_cells_end_when_their_background_work_has(kernel: Kernel) -> None:
     ran = kernel.run(
-        "%%wiz_prompt --background -o job --max-tokens 30 --session back\nGo.", allow_stdin=False
+        "%%wiz_prompt --background -o job --max-tokens 30 --session headless\nGo.", allow_stdin=False
     )
     assert "30 tokens" in ran.text
 

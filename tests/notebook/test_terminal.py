@@ -7,11 +7,11 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-import pexpect
+import pexpect  # type: ignore[import-untyped]
 import pytest
 
-from tests.notebook.kernels import Place, place
 from tests.notebook.test_kernel import NO_END, SHAPE
+from tests.support.place import Place, place
 from tests.support.tiny_gguf import write_tiny_gguf
 
 PROMPT = r"In \[(\d+)\]: "

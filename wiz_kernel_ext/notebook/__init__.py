@@ -20,6 +20,7 @@ def register(shell: InteractiveShell) -> None:
     from wiz_kernel_ext.errors import BadRequest
     from wiz_kernel_ext.notebook.magics import WizMagics
     from wiz_kernel_ext.notebook.magics.completion import add_completion
+    from wiz_kernel_ext.notebook.questions import allow_questions
 
     unregister(shell)
     try:
@@ -32,10 +33,13 @@ def register(shell: InteractiveShell) -> None:
         ) from None
     shell.register_magics(magics)
     add_completion(shell)
+    allow_questions(shell)
 
 
 def unregister(shell: InteractiveShell) -> None:
     """Take them away again, if they are there."""
+    from wiz_kernel_ext.notebook.questions import disallow_questions
+
     magics = shell.magics_manager.registry.pop("WizMagics", None)
     if magics is None:
         return
@@ -43,4 +47,5 @@ def unregister(shell: InteractiveShell) -> None:
         for name in names:
             shell.magics_manager.magics[kind].pop(name, None)
     shell.configurables.remove(magics)
+    disallow_questions(shell)
     magics.notebook.close()
