@@ -48,13 +48,14 @@ def test_the_tokenizer_gives_back_every_text(tokenizer: Any) -> None:
         assert tokenizer.decode(tokenizer.encode(text).ids, skip_special_tokens=False) == text
 
 
-def test_only_answers_count_in_full(tokenizer: Any) -> None:
+def test_answers_count_more_than_prompts_and_long_ones_less_per_token(tokenizer: Any) -> None:
     author = Author(Writer(1))
     batch = next(iter(Batches(author, tokenizer, tokens=2048, context=512, seed=0)))
-    answered = batch.answers > 0
-    assert bool((batch.weights[answered] == 1).all())
-    assert float(batch.weights[~answered].max()) < 1
     assert int(batch.answers.max()) == len(batch.skills)
+    for answer in range(1, len(batch.skills) + 1):
+        own = batch.weights[batch.answers == answer]
+        assert float(own.sum()) == pytest.approx((10 * len(own)) ** 0.5, rel=1e-4)
+    assert float(batch.weights[batch.answers == 0].mean()) < 0.2
 
 
 def test_the_network_does_not_look_ahead() -> None:

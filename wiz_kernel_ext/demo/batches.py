@@ -22,6 +22,8 @@ _CHUNK = 600  # conversations written and sorted by length at a time
 class Batch:
     """Token ids (rows, time), the loss weight of each, and which answer it belongs to.
 
+    An answer of 10 tokens weighs 10, one of 1,000 weighs 100: a story must not drown a sum.
+
     `answers` numbers the answers of the whole batch from 1 (0: no answer); `skills[i - 1]` is
     what answer i is about.
     """
@@ -120,7 +122,8 @@ def _batch(rows: list[Row]) -> Batch:
         ids[i, :length] = torch.tensor(row.ids)
         own = torch.tensor(row.answers)
         prompt = (torch.rand(length) < PROMPT_SHARE) * PROMPT_WEIGHT
-        weights[i, :length] = torch.where(own > 0, 1.0, prompt)
+        answer_length = torch.bincount(own, minlength=1)[own]
+        weights[i, :length] = torch.where(own > 0, (10.0 / answer_length) ** 0.5, prompt)
         answers[i, :length] = torch.where(own > 0, own + len(skills), 0)
         skills += row.skills
     return Batch(ids, weights, answers, skills)

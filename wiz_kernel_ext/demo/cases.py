@@ -19,7 +19,7 @@ from .corpus.memory import fact, introduction, unnamed
 from .corpus.numbers import addition, counting
 from .corpus.records import record
 from .corpus.stories import story
-from .corpus.tools import uses
+from .corpus.tools import offers
 from .corpus.unknown import unknown
 
 SEED = 20_260_101
@@ -89,16 +89,15 @@ def _sum(skill: str) -> Callable[[Writer], Dialogue]:
 def _no_tool(writer: Writer) -> Dialogue:
     turns = writer.choice([greeting, identity, capital, concept])(writer)
     return Dialogue(
-        turns, _system(writer), [use.tool for use in uses(writer, writer.choice([1, 2]))]
+        turns, _system(writer), [offer.tool for offer in offers(writer, writer.choice([1, 2]))]
     )
 
 
 def _tools(count: int, turns: int) -> Callable[[Writer], Dialogue]:
     def make(writer: Writer) -> Dialogue:
-        made = uses(writer, count)
-        offered = [use.tool for use in made]
-        writer.rng.shuffle(offered)
-        return Dialogue(made[0].turns()[:turns], _system(writer), offered)
+        offered = offers(writer, count)
+        turns_made = writer.choice(offered).ask()[:turns]
+        return Dialogue(turns_made, _system(writer), [offer.tool for offer in offered])
 
     return make
 

@@ -20,7 +20,7 @@ from .memory import fact, introduction, unnamed
 from .numbers import addition, counting
 from .records import record
 from .stories import story
-from .tools import Tool, uses
+from .tools import Tool, offers
 from .unknown import unknown
 from .writer import Turn, Writer
 
@@ -57,7 +57,7 @@ SKILLS: dict[str, tuple[Maker, float]] = {
     "name unknown": (unnamed, 0.4),
 }
 MEMORY, TOOLS = "name memory", "tool call"
-_GROUPS = {MEMORY: 0.22, TOOLS: 0.20}  # shares of conversations; the rest is plain chat
+_GROUPS = {MEMORY: 0.22, TOOLS: 0.16}  # shares of conversations; the rest is plain chat
 
 
 @dataclass
@@ -155,22 +155,16 @@ class Author:
         return [*turns, *other, asked]
 
     def _with_tools(self) -> Dialogue:
+        """Return a conversation with tools on offer; several uses share the cost of the prompt."""
         writer = self.writer
-        made = uses(writer, writer.choice([1, 1, 1, 2, 2, 3]))
-        offered = [use.tool for use in made]
-        writer.rng.shuffle(offered)
-        turns: list[Turn] = []
-        if writer.chance(0.1):
-            turns += self._no_tool_needed()
-        if writer.chance(0.16):
-            turns += self._no_tool_needed()
-        else:
-            turns += made[0].turns()
-            if len(made) > 1 and writer.chance(0.35):
-                turns += made[1].turns()
-            elif writer.chance(0.12):
+        offered = offers(writer, writer.choice([1, 1, 2, 2, 3]))
+        turns = self._no_tool_needed() if writer.chance(0.25) else []
+        while not turns or writer.chance(0.5):
+            if turns and writer.chance(0.2):
                 turns += self._no_tool_needed()
-        return Dialogue(turns, self.system(), offered)
+            else:
+                turns += writer.choice(offered).ask()
+        return Dialogue(turns, self.system(), [offer.tool for offer in offered])
 
     def _no_tool_needed(self) -> list[Turn]:
         """Return an exchange that is answered without a tool although tools are offered."""

@@ -103,9 +103,9 @@ Escreva os números de 1 até {n}."""),
 
 
 def pair(writer: Writer) -> tuple[int, int]:
-    """Choose two numbers up to 20; six times in ten their sum is at most 20."""
+    """Choose two numbers up to 20; seven times in ten their sum is at most 20."""
     a = writer.rng.randint(0, MOST)
-    if writer.chance(0.5):
+    if writer.chance(0.6):
         b = writer.rng.randint(0, MOST - a)
         return (a, b) if writer.chance(0.5) else (b, a)
     return a, writer.rng.randint(0, MOST)
@@ -115,8 +115,9 @@ def addition(writer: Writer) -> list[Turn]:
     """Add two numbers from 0 to 20."""
     language = writer.language()
     turns = [_sum(writer, language, _SUMS, "sum")]
-    while not writer.held_out and writer.chance(0.15):
-        turns.append(_sum(writer, language, _NEXT, "sum"))
+    while not writer.held_out and writer.chance(0.6):  # short, and there are 441 to learn
+        wordings = _NEXT if writer.chance(0.3) else _SUMS
+        turns.append(_sum(writer, language, wordings, "sum"))
     return turns
 
 

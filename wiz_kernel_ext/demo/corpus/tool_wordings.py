@@ -100,17 +100,23 @@ ARITHMETIC_TOOLS = {
     "subtract": (["subtract", "minus", "sub"], "Subtract two numbers", ["-", "minus"]),
     "divide": (["divide", "div", "quotient"], "Divide two numbers", ["/", "divided by"]),
 }
-CALCULATE = lines("""
+CALCULATE = {
+    "en": lines("""
 What is {a} {op} {b}?
 How much is {a} {op} {b}?
 Use the tool: {a} {op} {b}
 Calculate {a} {op} {b}.
+Please compute {a} {op} {b}.
 Use the tool for {a} {op} {b}
 {a} {op} {b}
+Compute {a} {op} {b}."""),
+    "pt": lines("""
 Quanto é {a} {op} {b}?
-Compute {a} {op} {b}.
 Calcule {a} {op} {b}
-Please compute {a} {op} {b}.""")
+Use a ferramenta: {a} {op} {b}
+Quanto dá {a} {op} {b}?
+Me diga quanto é {a} {op} {b}."""),
+}
 TEXT_TOOLS = {
     "search": (
         ["search", "web_search", "find", "search_web", "lookup"],
@@ -166,7 +172,8 @@ Carregue o arquivo {x}"""),
         {"en": "The file {x} says: {r}.", "pt": "O arquivo {x} diz: {r}."},
     ),
 }
-CALL_BY_NAME = lines("""
+CALL_BY_NAME = {
+    "en": lines("""
 Call {n} with {p} {x}
 Use {n} with {p} {x}
 Run the tool {n} with {p} {x}
@@ -174,9 +181,13 @@ Use the tool {n} with {p} {x}
 Please call {n} with {p} {x}
 Call the tool {n} with {p} = {x}
 Run {n} with {p} {x}
+Call {n} with {p}={x}"""),
+    "pt": lines("""
 Chame {n} com {p} {x}
 Use {n} com {p} = {x}
 Use a ferramenta {n} com {p} {x}
-Call {n} with {p}={x}""")
+Rode {n} com {p} {x}
+Chame a ferramenta {n} com {p} {x}"""),
+}
 VERBS = "run make do set list play send get show load open start stop check count save".split()
 SKIES = "sunny cloudy rainy windy clear snowy hot cold nice".split()

@@ -7,7 +7,7 @@ off the signatures in the prompt and not off a memory of them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from . import words
@@ -27,28 +27,20 @@ Tool = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Use:
-    """One tool and one use of it: what is asked, the arguments, the result, what is then said."""
+class Offer:
+    """A tool on offer and the way to write one more use of it."""
 
     tool: Tool
-    prompt: str
-    arguments: dict[str, Any]
-    result: str
-    answer: str
-    call: str = field(init=False)
+    ask: Callable[[], list[Turn]]
 
-    def __post_init__(self) -> None:
-        """Write the call as the model has to write it."""
-        name = self.tool["function"]["name"]
-        call = dump({"name": name, "arguments": self.arguments})
-        object.__setattr__(self, "call", f"<tool_call>\n{call}\n</tool_call>")
 
-    def turns(self) -> list[Turn]:
-        """Return the two exchanges: question and call, result and answer."""
-        return [
-            Turn(self.prompt, self.call, "tool call"),
-            Turn(self.result, self.answer, "tool answer", role="tool"),
-        ]
+def use(tool: Tool, prompt: str, arguments: dict[str, Any], result: str, answer: str) -> list[Turn]:
+    """Return the two exchanges of one use: question and call, result and answer."""
+    call = dump({"name": tool["function"]["name"], "arguments": arguments})
+    return [
+        Turn(prompt, f"<tool_call>\n{call}\n</tool_call>", "tool call"),
+        Turn(result, answer, "tool answer", role="tool"),
+    ]
 
 
 def signature(writer: Writer, name: str, about: str, parameters: dict[str, str]) -> Tool:
@@ -71,11 +63,8 @@ def _named(writer: Writer, names: list[str]) -> str:
     """Return a tool name: a usual one, or in training sometimes with a made-up part."""
     name = writer.choice(names)
     if not writer.held_out and writer.chance(0.15):
-        return (
-            f"{name}_{words.coined(writer)}"
-            if writer.chance(0.5)
-            else f"{words.coined(writer)}_{name}"
-        )
+        made_up = words.coined(writer)
+        return f"{name}_{made_up}" if writer.chance(0.5) else f"{made_up}_{name}"
     return name
 
 
@@ -109,67 +98,83 @@ def _result(writer: Writer, kind: str) -> tuple[str, str]:
     return dump(found), ", ".join(str(value) for value in found.values())
 
 
-def _place(writer: Writer, kind: str, language: str) -> Use:
+def _place(writer: Writer, kind: str) -> Offer:
     names, abouts, wordings, answers = PLACE_TOOLS[kind]
     parameter = _parameter(writer, ["city", "city", "city", "location", "place", "town"])
     tool = signature(writer, _named(writer, names), writer.choice(abouts), {parameter: "string"})
-    voice = writer.voice(language, courtesies=False)
-    city = voice.cased(words.city(writer))
-    prompt = voice.say(writer.kept(wordings[language]), x=city)
-    result, read = _result(writer, kind)
-    return Use(tool, prompt, {parameter: city}, result, answers[language].format(x=city, r=read))
+
+    def ask() -> list[Turn]:
+        language = writer.language()
+        voice = writer.voice(language, courtesies=False)
+        city = voice.cased(words.city(writer))
+        prompt = voice.say(writer.kept(wordings[language]), x=city)
+        result, read = _result(writer, kind)
+        answer = answers[language].format(x=city, r=read)
+        return use(tool, prompt, {parameter: city}, result, answer)
+
+    return Offer(tool, ask)
 
 
-def _arithmetic(writer: Writer, kind: str, language: str) -> Use:
+def _arithmetic(writer: Writer, kind: str) -> Offer:
     names, about, signs = ARITHMETIC_TOOLS[kind]
     first, second = writer.choice([("a", "b"), ("a", "b"), ("x", "y"), ("first", "second")])
     number = writer.choice(["integer", "integer", "number"])
     tool = signature(writer, _named(writer, names), about, {first: number, second: number})
-    a, b = (writer.rng.randint(0, writer.choice([20, 99, 999])) for _ in range(2))
-    voice = writer.voice(language, courtesies=False)
-    prompt = voice.say(writer.kept(CALCULATE), a=a, b=b, op=writer.choice(signs))
-    result, read = _result(writer, "number")
-    portuguese = any(word in prompt.lower() for word in ("quanto", "calcule"))
-    said = "O resultado é" if portuguese else "The result is"
-    return Use(tool, prompt, {first: a, second: b}, result, f"{said} {read}.")
+
+    def ask() -> list[Turn]:
+        a, b = (writer.rng.randint(0, writer.choice([20, 99, 999])) for _ in range(2))
+        language = writer.language()
+        voice = writer.voice(language, courtesies=False)
+        prompt = voice.say(writer.kept(CALCULATE[language]), a=a, b=b, op=writer.choice(signs))
+        result, read = _result(writer, "number")
+        said = "The result is" if language == "en" else "O resultado é"
+        return use(tool, prompt, {first: a, second: b}, result, f"{said} {read}.")
+
+    return Offer(tool, ask)
 
 
-def _text(writer: Writer, kind: str, language: str) -> Use:
+def _text(writer: Writer, kind: str) -> Offer:
     names, abouts, parameters, wordings, answers = TEXT_TOOLS[kind]
     parameter = _parameter(writer, parameters)
     tool = signature(writer, _named(writer, names), writer.choice(abouts), {parameter: "string"})
-    voice = writer.voice(language, courtesies=False)
-    if kind == "file":
-        text = words.word(writer) + writer.choice([".csv", ".txt", ".py", ".json", ".md"])
-    else:
-        text = " ".join(words.word(writer) for _ in range(writer.rng.randint(1, 3)))
-    text = voice.cased(text)
-    prompt = voice.say(writer.kept(wordings[language]), x=text)
-    result, read = _result(writer, "text")
-    return Use(tool, prompt, {parameter: text}, result, answers[language].format(x=text, r=read))
+
+    def ask() -> list[Turn]:
+        language = writer.language()
+        voice = writer.voice(language, courtesies=False)
+        if kind == "file":
+            text = words.word(writer) + writer.choice([".csv", ".txt", ".py", ".json", ".md"])
+        else:
+            text = " ".join(words.word(writer) for _ in range(writer.rng.randint(1, 3)))
+        text = voice.cased(text)
+        prompt = voice.say(writer.kept(wordings[language]), x=text)
+        result, read = _result(writer, "text")
+        answer = answers[language].format(x=text, r=read)
+        return use(tool, prompt, {parameter: text}, result, answer)
+
+    return Offer(tool, ask)
 
 
-def _by_name(writer: Writer, kind: str, language: str) -> Use:
+def _by_name(writer: Writer, kind: str) -> Offer:
     thing = words.coined(writer) if writer.chance(0.6) else words.word(writer)
     name = f"{writer.choice(VERBS)}_{thing}"
     parameter = _parameter(writer, ["name", "value", "target", "item", "key", "title"])
-    whole = writer.chance(0.3)
+    number = writer.chance(0.3)
     about = writer.choice(["", "", "A tool", "Run an action", "Custom action"])
-    tool = signature(writer, name, about, {parameter: "integer" if whole else "string"})
-    value = writer.rng.randint(0, 999) if whole else words.word(writer)
-    wording = writer.kept(CALL_BY_NAME)
-    voice = writer.voice(language, courtesies=False)
-    prompt = voice.say(wording, n=name, p=parameter, x=value)
-    result, read = _result(writer, "text")
-    answer = (
-        f"The tool {name} says: {read}."
-        if "com" not in wording.split()
-        else f"A ferramenta {name} diz: {read}."
-    )
-    return Use(tool, prompt, {parameter: value}, result, answer)
+    tool = signature(writer, name, about, {parameter: "integer" if number else "string"})
+
+    def ask() -> list[Turn]:
+        value = writer.rng.randint(0, 999) if number else words.word(writer)
+        language = writer.language()
+        voice = writer.voice(language, courtesies=False)
+        prompt = voice.say(writer.kept(CALL_BY_NAME[language]), n=name, p=parameter, x=value)
+        result, read = _result(writer, "text")
+        said = f"The tool {name} says:" if language == "en" else f"A ferramenta {name} diz:"
+        return use(tool, prompt, {parameter: value}, result, f"{said} {read}.")
+
+    return Offer(tool, ask)
 
 
-_KINDS: list[tuple[Callable[[Writer, str, str], Use], str, float]] = [
+_KINDS: list[tuple[Callable[[Writer, str], Offer], str, float]] = [
     (_place, "weather", 3),
     (_place, "time", 1.5),
     (_place, "population", 1),
@@ -183,13 +188,13 @@ _KINDS: list[tuple[Callable[[Writer, str, str], Use], str, float]] = [
 ]
 
 
-def uses(writer: Writer, count: int) -> list[Use]:
-    """Return uses of `count` different tools; the first is the one to be asked for."""
-    made: list[Use] = []
+def offers(writer: Writer, count: int) -> list[Offer]:
+    """Return `count` different tools, in any order."""
+    made: list[Offer] = []
     kinds: set[str] = set()
     while len(made) < count:
         make, kind, _ = writer.rng.choices(_KINDS, [weight for *_, weight in _KINDS])[0]
-        if kind not in kinds or kind == "any":
+        if kind not in kinds:
             kinds.add(kind)
-            made.append(make(writer, kind, writer.language()))
+            made.append(make(writer, kind))
     return made
