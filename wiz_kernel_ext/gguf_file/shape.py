@@ -21,7 +21,8 @@ class ModelShape:
     """The sizes that memory depends on; lengths in values, `n_ctx_train` in tokens.
 
     `kv_values` is how many values of the KV cache one token takes, over all layers;
-    `state_values` what a recurrent model keeps for one sequence, however long.
+    `state_values` what a recurrent model keeps for one sequence, however long. `n_ffn` is the
+    widest layer's, with all experts that work at once.
     """
 
     name: str
@@ -31,6 +32,7 @@ class ModelShape:
     n_layers: int
     n_ctx_train: int
     n_embd: int
+    n_ffn: int
     n_heads: int
     n_vocab: int
     n_experts: int
@@ -59,6 +61,8 @@ def model_shape(header: Header) -> ModelShape:
     inner, conv, state = (
         number(f"ssm.{key}") for key in ("inner_size", "conv_kernel", "state_size")
     )
+    n_ffn = max(_by_layer(metadata.get(f"{architecture}.feed_forward_length"), 1), default=0)
+    n_ffn_experts = number("expert_feed_forward_length") * number("expert_used_count")
     tokens = metadata.get("tokenizer.ggml.tokens")
     return ModelShape(
         name=_text(metadata.get("general.name")),
@@ -69,6 +73,7 @@ def model_shape(header: Header) -> ModelShape:
         n_layers=n_layers,
         n_ctx_train=number("context_length"),
         n_embd=n_embd,
+        n_ffn=max(n_ffn, n_ffn_experts),
         n_heads=n_heads,
         n_vocab=tokens.count if isinstance(tokens, GgufArray) else number("vocab_size"),
         n_experts=number("expert_count"),
