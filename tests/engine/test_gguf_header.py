@@ -20,6 +20,11 @@ def text(value: str) -> bytes:
     return struct.pack("<Q", len(value)) + value.encode()
 
 
+def vocabulary(*tokens: str) -> tuple[str, int, bytes]:
+    listed = struct.pack("<IQ", 8, len(tokens)) + b"".join(map(text, tokens))
+    return "tokenizer.ggml.tokens", 9, listed
+
+
 def gguf_bytes(
     *,
     version: int = 3,
@@ -57,7 +62,8 @@ def test_the_size_needed_is_exact_for_packed_types(tmp_path: Path, quantization:
 
 
 def test_a_file_made_by_hand_passes(tmp_path: Path) -> None:
-    check_bytes(tmp_path, gguf_bytes())
+    architecture = ("general.architecture", 8, text("llama"))
+    check_bytes(tmp_path, gguf_bytes(entries=(architecture, vocabulary("a", "", "", "b"))))
 
 
 def test_a_missing_file_is_not_found(tmp_path: Path) -> None:
@@ -99,6 +105,8 @@ def test_a_directory_and_a_device_are_no_models(tmp_path: Path) -> None:
         (gguf_bytes(tensors=(("t", (1, 1, 1, 1, 1), 0, 0),)), "5 dimensions"),
         (gguf_bytes(tensors=(("t", (33,), 8, 0),)), "broken rows"),
         (gguf_bytes(tensors=(("t", (32,), 0, 5),)), "odd offset"),
+        (gguf_bytes(entries=(vocabulary("a", "b", "a"),)), "same token twice"),
+        (gguf_bytes(entries=(vocabulary("a", "a\0b"),)), "same token twice"),
         (gguf_bytes(n_data=127), "incomplete"),
         (gguf_bytes(tensors=(("t", (32,), 0, 1 << 30),)), "incomplete"),
     ],

@@ -10,6 +10,7 @@ import os
 import re
 import stat
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -31,6 +32,7 @@ DEFAULT_ALIGNMENT = 32
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q"}
 _SCALARS[12] = "d"
 _TEXT, _ARRAY = 8, 9
+_VOCABULARY = "tokenizer.ggml.tokens"
 _PART = re.compile(r"^(.*)-(\d{5})-of-(\d{5})\.gguf$")
 
 
@@ -113,7 +115,7 @@ class _Reader:
         for _ in range(n_entries):
             name = self._text(MAX_NAME_BYTES)
             (kind,) = self._unpack("I")
-            header.metadata[name] = self._value(kind, 0)
+            header.metadata[name] = self._value(name, kind)
         self._tensors(header)
         return header
 
@@ -150,32 +152,41 @@ class _Reader:
             raise _bad(self._path, f"has tensor {name} with broken rows: it is damaged")
         return n // n_items * n_bytes
 
-    def _value(self, kind: int, depth: int) -> Any:
+    def _value(self, name: str, kind: int) -> Any:
         if kind in _SCALARS:
             return self._unpack(_SCALARS[kind])[0]
         if kind == _TEXT:
             return self._text(MAX_TEXT_BYTES)
-        if kind == _ARRAY and not depth:
-            self._skip_array()
+        if kind == _ARRAY:
+            self._skip_list(name)
             return None
         raise _bad(self._path, f"has an entry of unknown type {kind}: it is damaged")
 
-    def _skip_array(self) -> None:
+    def _skip_list(self, name: str) -> None:
         item, n = self._unpack("IQ")
         if n > MAX_ITEMS:
             raise _bad(self._path, f"claims a list of {n} items: it is damaged")
         if item in _SCALARS:
             self._skip(n * struct.calcsize(f"<{_SCALARS[item]}"))
+        elif item == _TEXT and name == _VOCABULARY:
+            # llama.cpp reads them up to a zero byte, names empty ones, and aborts on a double.
+            words = (text.partition(b"\0")[0] for text in self._texts(n))
+            if len({word or f"[EMPTY_{i}]".encode() for i, word in enumerate(words)}) < n:
+                raise _bad(self._path, "has the same token twice in its vocabulary: it is damaged")
         elif item == _TEXT:
-            read, unpack = self._file.read, struct.Struct("<Q").unpack
-            for _ in range(n):
-                (length,) = unpack(read(8))
-                if length > MAX_NAME_BYTES:
-                    self._skip(length)
-                else:
-                    read(length)
+            for _ in self._texts(n):
+                pass
         else:
             raise _bad(self._path, f"has a list of unknown type {item}: it is damaged")
+
+    def _texts(self, n: int) -> Iterator[bytes]:
+        read, unpack = self._file.read, struct.Struct("<Q").unpack
+        for _ in range(n):
+            (length,) = unpack(read(8))
+            if length > MAX_NAME_BYTES:
+                self._skip(length)
+            else:
+                yield read(length)
 
     def _skip(self, n_bytes: int) -> None:
         if self._file.tell() + n_bytes > self._size:

@@ -105,6 +105,17 @@ class LlamaBackend(Backend):
         return LlamaModel(model)
 
 
+def load_vocabulary(path: str) -> LlamaModel:
+    """A model that can only tokenize: its vocabulary, without its weights."""
+    params = c.llama_model_default_params()
+    params.vocab_only = True
+    log_tail.clear()
+    model = c.llama_model_load_from_file(path.encode(), params)
+    if not model:
+        raise LibraryRefused(log_tail.reason() or "no reason given", log_tail.lines())
+    return LlamaModel(model)
+
+
 class LlamaModel(Model):
     """A loaded `llama_model`."""
 

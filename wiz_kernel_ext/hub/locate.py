@@ -22,7 +22,11 @@ def locate_model(name: str, cwd: Path | None = None, models_dir: Path | None = N
     as it is and with ".gguf". Raises ModelFileNotFound naming the places, BadRequest for no name.
     """
     if not name.strip() or "\0" in name:
-        raise BadRequest("A model needs a path or a name.", field="modelPath")
+        raise BadRequest(
+            "A model needs a path or a name.",
+            hint="Give the path of a .gguf file, or 'demo' for the bundled model.",
+            field="modelPath",
+        )
     cwd = cwd or Path.cwd()
     if name == DEMO and not (cwd / DEMO).is_file():
         return _demo()

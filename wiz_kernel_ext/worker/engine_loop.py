@@ -13,6 +13,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TypeVar
 
+from wiz_kernel_ext.errors import ServiceStopping
+
 T = TypeVar("T")
 Command = Callable[[], object]
 
@@ -25,9 +27,10 @@ class EngineLoop:
     def __init__(self) -> None:
         self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
         self._running = True
+        self._ended = False
 
     def post(self, command: Command) -> None:
-        """Run `command` before the next step; from any thread."""
+        """Run `command` before the next step; from any thread. Nothing after the end."""
         self._commands.put(command)
 
     async def call(self, function: Callable[[], T]) -> T:
@@ -42,6 +45,8 @@ class EngineLoop:
             except BaseException as error:
                 future.set_exception(error)
 
+        if self._ended:
+            raise ServiceStopping("The worker is closed.", hint="Make a new one.")
         self.post(command)
         return await asyncio.wrap_future(future)
 
@@ -60,6 +65,8 @@ class EngineLoop:
             self._run_commands(wait=not is_busy)
             if self._running:
                 is_busy = step()
+        self._ended = True
+        self._run_commands(wait=False)  # whoever asked at the last moment gets an answer too
 
     def _run_commands(self, *, wait: bool) -> None:
         try:

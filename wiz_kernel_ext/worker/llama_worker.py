@@ -12,6 +12,7 @@ import platform
 import secrets
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,7 +22,7 @@ import msgspec
 from wiz_kernel_ext import __version__
 from wiz_kernel_ext.engine.backend import Backend
 from wiz_kernel_ext.engine.sequence import Listener
-from wiz_kernel_ext.errors import BadRequest, SessionNotLoaded, WizError
+from wiz_kernel_ext.errors import BadRequest, ServiceStopping, SessionNotLoaded, WizError
 from wiz_kernel_ext.hub.locate import locate_model
 from wiz_kernel_ext.protocol.calls import WorkerCalls
 from wiz_kernel_ext.protocol.events import Progress
@@ -100,8 +101,9 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
         return worker
 
     async def close(self) -> None:
-        """Give the model back and end the engine's thread."""
-        await self._loop.call(self._host.close)
+        """Give the model back and end the engine's thread; a second time changes nothing."""
+        with suppress(ServiceStopping):
+            await self._loop.call(self._host.close)
         self._loop.stop()
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join)
@@ -218,10 +220,13 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
         )
         if call.cancelled:
             return AnswerInfo(text="", finish_reason="cancelled")
-        sequence = await self._loop.call(
-            lambda: self._host.submit(messages, request.tools, request.options, listener)
-        )
-        call.on_cancel(lambda: self._loop.post(lambda: self._host.cancel(sequence)))
+
+        def submit() -> None:
+            sequence = self._host.submit(messages, request.tools, request.options, listener)
+            # Here, so that an asker who gives up just now leaves no answer nobody can stop.
+            call.on_cancel(lambda: self._loop.post(lambda: self._host.cancel(sequence)))
+
+        await self._loop.call(submit)
         result = await end
         if isinstance(result, WizError):
             raise result
