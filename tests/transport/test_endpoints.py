@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from wiz_kernel_ext.errors import ServiceError
 from wiz_kernel_ext.settings import Settings
 from wiz_kernel_ext.transport.endpoints import (
     MAX_SOCKET_PATH_BYTES,
@@ -18,6 +19,7 @@ from wiz_kernel_ext.transport.endpoints import (
     choose_endpoint,
     places,
     read_connection,
+    remove_socket,
     remove_stale,
     write_connection,
 )
@@ -181,3 +183,18 @@ def test_stale_files_go_and_a_socket_with_a_listener_stays(short_dir: Path) -> N
     assert not where.connection_file.exists()
     remove_stale(where)
     assert list(where.socket_dir.iterdir()) == [other]
+
+
+def test_the_socket_of_a_process_that_is_gone_can_be_removed(tmp_path: Path) -> None:
+    (tmp_path / "x.sock").touch()
+    for _ in range(2):
+        remove_socket(f"ipc://{tmp_path}/x.sock")
+    remove_socket("tcp://127.0.0.1:1")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_places_that_cannot_be_made_are_a_typed_error(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("a file in its place")
+    with pytest.raises(ServiceError, match="run cannot be made") as caught:
+        places(settings(tmp_path)).create()
+    assert "WIZ_RUNTIME_DIR" in caught.value.hint

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
+import psutil
 import pytest
 
-from wiz_kernel_ext.errors import ServiceStartFailed
+from wiz_kernel_ext.errors import ServiceError, ServiceStartFailed
 from wiz_kernel_ext.settings import Settings
 from wiz_kernel_ext.transport.discovery import find, has_ended
 from wiz_kernel_ext.transport.endpoints import ConnectionInfo, places, write_connection
@@ -153,6 +155,30 @@ def test_a_start_lock_that_is_kept_is_a_typed_error_that_names_its_file(tmp_path
     holder.join()
     with start_lock(file, 1):
         pass
+
+
+def test_a_disk_without_locks_is_a_typed_error_that_says_what_to_do(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_locks(handle: int, kind: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    path.touch()
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    n_open = psutil.Process().num_fds()
+    calls: list[Callable[[], bool]] = [LifetimeLock(path).acquire, lambda: is_held(path)]
+    for call in calls:
+        with pytest.raises(ServiceError, match="No locks available") as caught:
+            call()
+        assert "WIZ_RUNTIME_DIR" in caught.value.hint
+    with pytest.raises(ServiceError, match="cannot be locked"), start_lock(path, 0.2):
+        pass
+    assert psutil.Process().num_fds() == n_open
+
+
+def test_a_lock_in_a_directory_that_is_not_there_is_a_typed_error(tmp_path: Path) -> None:
+    with pytest.raises(ServiceError, match="No such file"):
+        LifetimeLock(tmp_path / "none" / "alive").acquire()
 
 
 def test_a_service_is_found_while_it_lives_and_has_said_where(short_dir: Path) -> None:

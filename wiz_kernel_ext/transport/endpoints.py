@@ -21,6 +21,7 @@ import msgspec
 import zmq
 from jupyter_core.paths import jupyter_data_dir, jupyter_runtime_dir
 
+from wiz_kernel_ext.errors import ServiceError
 from wiz_kernel_ext.settings import Settings
 
 # sun_path is 104 bytes on macOS and 108 on Linux, with its final NUL.
@@ -58,11 +59,16 @@ class Places:
     models_dir: Path
 
     def create(self) -> None:
-        """Make the directories that are missing; the ones with sockets and data owner-only."""
-        self.runtime_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.socket_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.socket_dir.chmod(0o700)
-        self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Make the directories that are missing, owner-only; raises ServiceError if it cannot."""
+        try:
+            for directory in (self.runtime_dir, self.socket_dir, self.data_dir):
+                directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.socket_dir.chmod(0o700)
+        except OSError as error:
+            raise ServiceError(
+                f"{error.filename} cannot be made: {error.strerror}.",
+                hint="Point WIZ_RUNTIME_DIR and WIZ_DATA_DIR at directories of yours.",
+            ) from error
 
 
 def places(settings: Settings) -> Places:
@@ -136,6 +142,12 @@ def remove_stale(where: Places) -> None:
     for path in where.socket_dir.glob("*.sock"):
         if not _has_listener(path):
             path.unlink(missing_ok=True)
+
+
+def remove_socket(endpoint: str) -> None:
+    """Remove the socket file of a process that is gone and did not close its link."""
+    if endpoint.startswith("ipc://"):
+        Path(endpoint.removeprefix("ipc://")).unlink(missing_ok=True)
 
 
 def _has_listener(path: Path) -> bool:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import filelock
 
-from wiz_kernel_ext.errors import ServiceStartFailed
+from wiz_kernel_ext.errors import ServiceError, ServiceStartFailed
 
 _RETRY_S = 0.005
 
@@ -35,16 +35,21 @@ class LifetimeLock:
         """Take the lock; False if another holder keeps it for `timeout_s`.
 
         It waits a little even where nobody holds it for good, because `is_held` does for a moment.
+        Raises ServiceError where files cannot be locked.
         """
-        handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
-        deadline_s = time.monotonic() + timeout_s
-        while not _try_lock(handle, fcntl.LOCK_EX):
-            if time.monotonic() >= deadline_s:
+        with _typed(self._path):
+            handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            deadline_s = time.monotonic() + timeout_s
+            while not _try_lock(handle, self._path, fcntl.LOCK_EX):
+                if time.monotonic() >= deadline_s:
+                    return False
+                sleep(_RETRY_S)
+            self._handle, handle = handle, -1
+            return True
+        finally:
+            if handle >= 0:
                 os.close(handle)
-                return False
-            sleep(_RETRY_S)
-        self._handle = handle
-        return True
 
     def release(self) -> None:
         """Let go before the end of the process."""
@@ -54,34 +59,51 @@ class LifetimeLock:
 
 
 def is_held(path: Path) -> bool:
-    """Whether a living process holds the lifetime lock on `path`."""
+    """Whether a living process holds the lifetime lock on `path`; raises as `acquire` does."""
     try:
         handle = os.open(path, os.O_RDONLY)
     except OSError:
         return False
     try:
-        return not _try_lock(handle, fcntl.LOCK_SH)
+        return not _try_lock(handle, path, fcntl.LOCK_SH)
     finally:
         os.close(handle)
 
 
-def _try_lock(handle: int, kind: int) -> bool:
+def _try_lock(handle: int, path: Path, kind: int) -> bool:
     try:
-        fcntl.flock(handle, kind | fcntl.LOCK_NB)
+        with _typed(path):
+            fcntl.flock(handle, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
 
 
 @contextlib.contextmanager
+def _typed(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (BlockingIOError, filelock.Timeout):
+        raise
+    except (OSError, NotImplementedError) as error:
+        # Some network file systems have no locks.
+        raise ServiceError(
+            f"{path} cannot be locked: {getattr(error, 'strerror', None) or error}.",
+            hint="Point WIZ_RUNTIME_DIR at a directory of yours on a local disk.",
+        ) from error
+
+
+@contextlib.contextmanager
 def start_lock(path: Path, timeout_s: float) -> Iterator[None]:
     """Hold the lock under which a service is started or ended.
 
-    Raises ServiceStartFailed if another process keeps it for `timeout_s`.
+    Raises ServiceStartFailed if another process keeps it for `timeout_s`, and ServiceError where
+    files cannot be locked.
     """
     lock = filelock.FileLock(path, timeout=timeout_s, poll_interval=0.02, mode=0o600)
     try:
-        lock.acquire()
+        with _typed(path):
+            lock.acquire()
     except filelock.Timeout:
         raise ServiceStartFailed(
             f"Another process has been starting the service for more than {timeout_s:.0f} s.",
