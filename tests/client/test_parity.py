@@ -1,4 +1,4 @@
-"""One set of names: the in-process worker, the async client and the sync client cannot drift apart."""
+"""One set of names: worker, async client and sync client cannot drift apart."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ import pytest
 from tests.support.homes import Home
 from tests.support.kernels import Kernel
 from wiz_kernel_ext.client import Client
+from wiz_kernel_ext.demo import model_path
 from wiz_kernel_ext.errors import Conflict, ContextNotLoaded, ModelNotLoaded, SessionNotLoaded
 
 PROMPTS = (
@@ -65,8 +67,6 @@ def test_processes_that_start_at_the_same_instant_share_one_service(n_rounds: in
     for _ in range(n_rounds):
         home = Home.make()
         try:
-            import os
-
             environment = {**os.environ, **home.environment}
             both = [
                 subprocess.Popen(
@@ -119,9 +119,7 @@ def test_the_same_model_is_shared_at_once_and_other_parameters_are_refused(
     assert other.load_model("demo").worker_pid == first.worker_pid
     with pytest.raises(Conflict) as caught:
         other.load_model("demo", use_mmap=False)
-    assert caught.value.details["difference"] == {"useMmap": [True, False]} or (
-        "use_mmap" in caught.value.details["difference"]
-    )
+    assert list(caught.value.details["difference"].values()) == [[True, False]]
     assert other.load_model("demo", use_mmap=False, reload=True).worker_pid != first.worker_pid
     assert len(home.workers()) == 1
     other.close()
@@ -129,13 +127,12 @@ def test_the_same_model_is_shared_at_once_and_other_parameters_are_refused(
 
 def test_the_ladder_of_raw_calls_is_strict_and_each_clients_own(client: Client) -> None:
     other = Client()
-    for raw, error in (
-        (lambda c: c.prompt("x"), SessionNotLoaded),
-        (lambda c: c.create_context(), ModelNotLoaded),
-        (lambda c: c.initialize_session(), ModelNotLoaded),
-    ):
-        with pytest.raises(error):
-            raw(client)
+    with pytest.raises(SessionNotLoaded):
+        client.prompt("x")
+    with pytest.raises(ModelNotLoaded):
+        client.create_context()
+    with pytest.raises(ModelNotLoaded):
+        client.initialize_session()
     client.load_model("demo")
     with pytest.raises(ContextNotLoaded, match=r"^Context not loaded\.$"):
         client.initialize_session()
@@ -150,8 +147,6 @@ def test_the_ladder_of_raw_calls_is_strict_and_each_clients_own(client: Client) 
 def test_two_models_are_two_workers(home: Home, client: Client) -> None:
     ready(client)
     copy = home.folder / "copy.gguf"
-    from wiz_kernel_ext.demo import model_path
-
     copy.write_bytes(model_path().read_bytes())
     client.load_model(str(copy))
     assert len(home.workers()) == 2

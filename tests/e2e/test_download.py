@@ -1,0 +1,71 @@
+"""Downloads belong to the service: progress on the way, the standard cache at the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.homes import Home
+from tests.support.stand_in_hub import Repository, StandInHub
+from wiz_kernel_ext.client import Client
+from wiz_kernel_ext.demo import model_path
+from wiz_kernel_ext.errors import DownloadFailed, OperationCancelled
+from wiz_kernel_ext.protocol.events import Progress
+from wiz_kernel_ext.protocol.requests import DownloadModel
+
+REPO = "founders/demo-GGUF"
+FILE = "demo-q8_0.gguf"
+
+
+@pytest.fixture
+def hub(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandInHub]:
+    model = model_path().read_bytes()
+    with StandInHub({REPO: Repository({FILE: model})}) as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        monkeypatch.setenv("HF_HOME", str(home.folder / "hf"))
+        monkeypatch.setenv("HF_HUB_DISABLE_XET", "1")
+        yield hub
+
+
+def test_a_download_lands_in_the_standard_cache_and_loads(hub: StandInHub, client: Client) -> None:
+    path = client.download_model(repo=REPO, file=FILE)
+    assert Path(path).name == FILE
+    assert "snapshots" in path
+    client.load_model(path)
+    client.create_context()
+    client.initialize_session()
+    assert client.prompt("Hello", temperature=0)
+
+
+def test_a_download_goes_on_while_its_asker_is_gone_and_another_sees_its_progress(
+    hub: StandInHub, home: Home, client: Client
+) -> None:
+    hub.bytes_per_s = 2e6
+    asker = Client()
+    operation = asker.start(DownloadModel(repo=REPO, file=FILE))
+    asker.close()
+    later = client.attach(operation.id)
+    path = later.result(timeout_s=60)
+    assert Path(path).stat().st_size == model_path().stat().st_size
+    progress = [event for event in later.events() if isinstance(event, Progress)]
+    assert progress[-1].done == progress[-1].total == model_path().stat().st_size
+
+
+def test_a_cancelled_download_ends_at_once_and_says_so(hub: StandInHub, client: Client) -> None:
+    hub.bytes_per_s = 2e5
+    operation = client.start(DownloadModel(repo=REPO, file=FILE))
+    time.sleep(0.5)
+    operation.cancel()
+    with pytest.raises(OperationCancelled):
+        operation.result(timeout_s=10)
+    assert operation.state == "cancelled"
+
+
+def test_what_is_not_there_is_named(hub: StandInHub, client: Client) -> None:
+    with pytest.raises(DownloadFailed, match=r"nothing-here\.gguf"):
+        client.download_model(repo=REPO, file="nothing-here.gguf")
+    with pytest.raises(DownloadFailed, match="founders/none"):
+        client.download_model(repo="founders/none", file=FILE)
