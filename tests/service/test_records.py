@@ -1,0 +1,103 @@
+"""What is kept of operations: real SQLite, a service that is cut off, a disk that is full."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wiz_kernel_ext.errors import OperationNotFound, StoreError
+from wiz_kernel_ext.protocol.events import Delta, End, Notice
+from wiz_kernel_ext.protocol.requests import OpenSession
+from wiz_kernel_ext.service.operations import Operation
+from wiz_kernel_ext.service.records import Records
+from wiz_kernel_ext.service.recovery import recover
+from wiz_kernel_ext.service.sessions import Sessions
+
+
+async def started(file: Path) -> Records:
+    records = Records(file)
+    await records.start()
+    return records
+
+
+async def test_an_ended_operation_is_restored_with_its_whole_log(tmp_path: Path) -> None:
+    records = await started(tmp_path / "wiz.sqlite")
+    operation = Operation("prompt", title="hello")
+    await records.created(operation)
+    operation.emit(Delta(text="a"))
+    operation.emit(Delta(text="b"))
+    operation.emit(End(state="done"))
+    await records.ended(operation)
+    restored = await records.restore(operation.id)
+    assert restored.events == operation.events
+    assert (restored.state, restored.text, restored.ended) == ("done", "ab", True)
+    await records.close()
+
+
+async def test_events_reach_the_disk_while_the_operation_runs(tmp_path: Path) -> None:
+    file = tmp_path / "wiz.sqlite"
+    records = await started(file)
+    operation = Operation("prompt", title="long")
+    await records.created(operation)
+    operation.emit(Delta(text="so far"))
+    await asyncio.sleep(0.5)
+    # A second service finds what the first, cut off here, had written.
+    other = Records(file)
+    (row,) = await other.start()
+    assert (row.id, row.state, row.text) == (operation.id, "interrupted", "so far")
+    restored = await other.restore(operation.id)
+    assert restored.end.error is not None
+    assert restored.end.error.details["text"] == "so far"
+    await other.close()
+    await records.close()
+
+
+async def test_a_turn_that_was_cut_off_is_added_to_its_conversation_marked(tmp_path: Path) -> None:
+    file = tmp_path / "wiz.sqlite"
+    first = await started(file)
+    session = await Sessions(first).open(OpenSession(session="mine"))
+    operation = Operation("prompt", title="a question", session_id=session.id)
+    await first.created(operation)
+    operation.emit(Delta(text="half an ans"))
+    await asyncio.sleep(0.5)
+    second = Records(file)
+    sessions = Sessions(second)
+    await recover(await second.start(), sessions)
+    messages = (await sessions.detail("mine")).messages
+    assert [(m.role, m.content, m.finish_reason) for m in messages] == [
+        ("user", "a question", None),
+        ("assistant", "half an ans", "interrupted"),
+    ]
+    await second.close()
+    await first.close()
+
+
+async def test_a_store_that_cannot_be_written_costs_the_history_not_the_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = await started(tmp_path / "wiz.sqlite")
+
+    def full(*_: Any) -> None:
+        raise StoreError("The disk is full.")
+
+    monkeypatch.setattr(records.operations, "append_events", full)
+    operation = Operation("prompt")
+    await records.created(operation)
+    operation.emit(Delta(text="a"))
+    await asyncio.sleep(0.3)
+    operation.emit(End(state="done"))
+    await records.ended(operation)
+    notices = [n.event for n in operation.events if isinstance(n.event, Notice)]
+    assert [notice.text for notice in notices] == ["This answer cannot be kept: The disk is full."]
+    assert operation.text == "a"
+    await records.close()
+
+
+async def test_an_unknown_operation_is_not_found(tmp_path: Path) -> None:
+    records = await started(tmp_path / "wiz.sqlite")
+    with pytest.raises(OperationNotFound, match="op-none"):
+        await records.restore("op-none")
+    await records.close()
