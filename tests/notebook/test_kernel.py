@@ -141,9 +141,8 @@ def test_in_the_background_other_cells_run_and_the_output_is_drawn_where_it_bega
 
 
 def test_headless_cells_end_when_their_background_work_has(kernel: Kernel) -> None:
-    ran = kernel.run(
-        "%%wiz_prompt --background -o job --max-tokens 30 --session headless\nGo.", allow_stdin=False
-    )
+    code = "%%wiz_prompt --background -o job --max-tokens 30 --session headless\nGo."
+    ran = kernel.run(code, allow_stdin=False)
     assert "30 tokens" in ran.text
 
 

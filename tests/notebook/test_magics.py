@@ -172,6 +172,20 @@ def test_an_interrupt_does_not_wait_for_a_service_that_is_slow_to_say_so(
     assert cells.shell.user_ns["_"] == "One "
 
 
+def test_an_interrupt_before_anything_was_begun_is_two_lines_too(
+    cells: Cells, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(request: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cells.client, "start", start)
+    for code in ("%wiz_load demo", "%wiz_prompt Hello"):
+        error = cells.run(code)
+        assert isinstance(error, KeyboardInterrupt)
+        shown: Any = error
+        assert shown._render_traceback_()[0] == "KeyboardInterrupt: Interrupted."
+
+
 def test_a_failure_keeps_the_text_on_the_screen_and_fails_the_cell(cells: Cells) -> None:
     cells.client.prompts = [FakeOperation([[Delta(text="half")]], WorkerDied("It died."))]
     assert isinstance(cells.run("%wiz_prompt x"), WorkerDied)
@@ -214,6 +228,7 @@ def test_the_screen_can_be_told_to_be_plain(
         ("%%wiz_prompt --nonsense\nbody", "--nonsense"),
         ("%wiz_prompt x -o not-a-name", "-o"),
         ("%wiz_prompt x --session ' '", "session"),
+        ("%wiz_prompt x --session ''", "session"),
         ("%wiz_prompt x --logit-bias a", "--logit-bias"),
         ("%wiz_load demo --ctx 2", "--ctx"),
         ("%wiz_load demo other", "other"),

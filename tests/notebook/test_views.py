@@ -7,12 +7,13 @@ import pytest
 from tests.notebook.fakes import FakeScreen, answer
 from wiz_kernel_ext.errors import WorkerDied
 from wiz_kernel_ext.notebook.screen import Drawing
-from wiz_kernel_ext.notebook.views.answer import PlainAnswer, RichAnswer, marked
+from wiz_kernel_ext.notebook.views.answer import PlainAnswer, RichAnswer, marked, took
 from wiz_kernel_ext.notebook.views.loading import LoadView, about_session
 from wiz_kernel_ext.notebook.views.pace import INTERVAL_S, MAX_BYTES_PER_S, Pace
 from wiz_kernel_ext.notebook.views.tables import tables_drawing
+from wiz_kernel_ext.protocol.answer import Answer
 from wiz_kernel_ext.protocol.events import Delta, Notice, Progress
-from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo, SessionInfo
+from wiz_kernel_ext.protocol.results import AnswerInfo, ContextInfo, ModelInfo, SessionInfo
 
 
 class Clock:
@@ -103,6 +104,13 @@ def test_an_interrupted_answer_is_marked_outside_its_code(
     text: str, reason: str, drawn: str
 ) -> None:
     assert marked(answer(text, reason)) == drawn
+
+
+def test_what_is_kept_of_a_lost_answer_counts_nothing() -> None:
+    lost = Answer(AnswerInfo(text="half", finish_reason="interrupted"))
+    assert took(lost) == "cut off"
+    assert took(answer("one two", "cancelled")) == "2 tokens · 10 tokens/s · interrupted"
+    assert took(answer("")) == "0 tokens"
 
 
 def test_a_terminal_gets_each_piece_once_and_the_rest_at_the_end() -> None:

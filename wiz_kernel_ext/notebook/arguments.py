@@ -9,7 +9,8 @@ from __future__ import annotations
 import argparse
 import shlex
 from collections.abc import Callable
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 from IPython.core.magic_arguments import MagicArgumentParser
 
@@ -41,15 +42,36 @@ class MagicParser(TypedParser, MagicArgumentParser):
 
 
 def takes(parser: MagicParser) -> Callable[[F], F]:
-    """Mark a magic as taking `parser`'s arguments, as IPython's own decorator does."""
+    """Mark a magic as taking `parser`'s arguments, as IPython's own decorator does.
+
+    An interrupt that nothing in the magic had a better answer to leaves it in two lines.
+    """
 
     def mark(magic: F) -> F:
-        magic.parser = parser  # type: ignore[attr-defined]
-        magic.has_arguments = True  # type: ignore[attr-defined]
-        magic.__doc__ = parser.format_help()
-        return magic
+        @wraps(magic)
+        def run(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return magic(*args, **kwargs)
+            except KeyboardInterrupt as error:
+                if hasattr(error, "_render_traceback_"):
+                    raise
+                raise interrupted("Run the cell again to start over.") from None
+
+        marked: Any = run
+        marked.parser = parser
+        marked.has_arguments = True
+        marked.__doc__ = parser.format_help()
+        return cast(F, marked)
 
     return mark
+
+
+def interrupted(next_step: str) -> KeyboardInterrupt:
+    """A KeyboardInterrupt that draws itself in two lines instead of a traceback of ours."""
+    error = KeyboardInterrupt("Interrupted.")
+    lines = ["KeyboardInterrupt: Interrupted.", f"→ {next_step}"]
+    error._render_traceback_ = lambda: lines  # type: ignore[attr-defined]
+    return error
 
 
 def split_words(line: str) -> list[str]:

@@ -48,7 +48,7 @@ class Notebook:
         self, name: str | None, *, system: str | None = None, new: bool = False
     ) -> tuple[SessionInfo, bool]:
         """The session called `name`, or the notebook's own; and whether it was seen here before."""
-        if name:
+        if name is not None:
             info = self.client.open_session(
                 checked_session_name(name), system_prompt=system, new=new
             )

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from wiz_kernel_ext.errors import OperationEnded, WizError
+from wiz_kernel_ext.notebook.arguments import interrupted
 from wiz_kernel_ext.notebook.views.answer import AnswerView
 from wiz_kernel_ext.notebook.views.pace import INTERVAL_S
 from wiz_kernel_ext.protocol.answer import Answer
@@ -34,7 +35,7 @@ def follow(operation: Operation, view: AnswerView, keep: Callable[[Answer], None
         answer = cancelled(operation)
         view.end(answer)
         keep(answer)
-        raise interrupt("What there is of the answer is kept in `_`.") from None
+        raise interrupted("What there is of the answer is kept in `_`.") from None
     except OperationEnded as error:
         partial = _partial(operation, error)
         if partial:
@@ -82,14 +83,6 @@ def cancelled(operation: Operation) -> Answer:
     return Answer(
         AnswerInfo(text=operation.text, finish_reason="cancelled", operation_id=operation.id)
     )
-
-
-def interrupt(next_step: str) -> KeyboardInterrupt:
-    """A KeyboardInterrupt that draws itself in two lines instead of a traceback of ours."""
-    error = KeyboardInterrupt("Interrupted.")
-    lines = ["KeyboardInterrupt: Interrupted.", f"→ {next_step}"]
-    error._render_traceback_ = lambda: lines  # type: ignore[attr-defined]
-    return error
 
 
 def _drawn(operation: Operation, view: AnswerView) -> Any:

@@ -8,7 +8,6 @@ from wiz_kernel_ext.cli.flags import add_flags, given
 from wiz_kernel_ext.errors import BadRequest, WizError
 from wiz_kernel_ext.notebook.arguments import MagicParser
 from wiz_kernel_ext.notebook.defaults import CONTEXT, MODEL
-from wiz_kernel_ext.notebook.follow import interrupt
 from wiz_kernel_ext.notebook.magics.desk import Desk, located
 from wiz_kernel_ext.notebook.views.loading import LoadView, about_session
 from wiz_kernel_ext.notebook.views.pace import INTERVAL_S
@@ -58,8 +57,8 @@ def run(desk: Desk, line: str) -> None:
         model = _loaded(desk, request, view)
         context = {"model_path": model.model_path, "reload": arguments.reload, **context}
         made = desk.notebook.client.request(build(CreateContext, context), ContextInfo)
-        session, known = desk.notebook.open_session(desk.session)
-    except WizError:
+        session, known = desk.notebook.open_session(desk.session or None)
+    except (WizError, KeyboardInterrupt):
         view.say("not loaded")
         raise
     view.end(model, made, about_session(session, known=known))
@@ -73,6 +72,5 @@ def _loaded(desk: Desk, request: LoadModel, view: LoadView) -> ModelInfo:
         model: ModelInfo = operation.result()
     except KeyboardInterrupt:
         operation.cancel()
-        view.say("not loaded")
-        raise interrupt("Run the cell again to load the model.") from None
+        raise
     return model

@@ -83,13 +83,13 @@ def cancel(desk: Desk, line: str) -> None:
     if arguments.id:
         ended = client.cancel(arguments.id)
     else:
-        session, _ = desk.notebook.open_session(desk.session)
+        session, _ = desk.notebook.open_session(desk.session or None)
         ended = sorted({*client.cancel(), *client.cancel(session=session.id)})
     say(desk, f"Cancelled: {', '.join(ended)}" if ended else "Nothing was running.")
 
 
 def _latest(desk: Desk) -> OperationInfo:
-    session, _ = desk.notebook.open_session(desk.session)
+    session, _ = desk.notebook.open_session(desk.session or None)
     request = ListOperations(limit=50, session=session.id)
     found = desk.notebook.client.request(request, list[OperationInfo])
     if not found:

@@ -82,9 +82,8 @@ def run(desk: Desk, line: str, cell: str | None) -> Any:
 def _asked(
     desk: Desk, arguments: argparse.Namespace, text: str, options: PromptOptions
 ) -> tuple[Operation, AnswerView]:
-    session, known = desk.notebook.open_session(
-        arguments.session or desk.session, system=arguments.system, new=arguments.new
-    )
+    name = desk.session or None if arguments.session is None else arguments.session
+    session, known = desk.notebook.open_session(name, system=arguments.system, new=arguments.new)
     request = Prompt(prompt=text, options=options, session=session.id, autoload=True)
     operation = desk.notebook.client.start(request)
     desk.notebook.last_operation = operation.id

@@ -137,10 +137,11 @@ def marked(answer: Answer) -> str:
 
 def took(answer: Answer) -> str:
     """What an answer took, and how it ended if not by itself."""
-    parts = [speed(answer.usage.n_tokens, answer.timings.generation_s)]
-    if ending := ENDINGS.get(answer.finish_reason):
-        parts.append(ending)
-    return " · ".join(parts)
+    n_tokens, ending = answer.usage.n_tokens, ENDINGS.get(answer.finish_reason, "")
+    # What is kept of an answer whose end never came has no counts.
+    known = n_tokens or not ending
+    count = speed(n_tokens, answer.timings.generation_s) if known else ""
+    return " · ".join(part for part in (count, ending) if part)
 
 
 def stage(progress: Progress) -> str:
