@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -138,7 +139,9 @@ async def test_messages_of_odd_shapes_and_ids_are_survived(wire: Road) -> None:
 
 async def test_a_client_may_come_before_its_server(wire: Road) -> None:
     if wire.kind == "tcp":
-        wire.endpoint = "tcp://127.0.0.1:38917"
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            wire.endpoint = f"tcp://127.0.0.1:{free.getsockname()[1]}"
     client = await wire.client()
     comm = await client.open("t", "early")
     await asyncio.sleep(0.2)
