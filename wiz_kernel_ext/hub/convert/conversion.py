@@ -1,0 +1,90 @@
+"""A checkpoint to a GGUF, asked for from the service: the size before, and the work in a child.
+
+Knows when to use this package's converter and when the llama.cpp checkout the user names. Imports
+neither numpy nor gguf.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import msgspec
+
+from wiz_kernel_ext.errors import ConversionRefused
+from wiz_kernel_ext.hub.child import OnNotice, OnProgress, follow
+from wiz_kernel_ext.hub.convert.handover import convert_with_llama_cpp, find_checkout
+from wiz_kernel_ext.hub.convert.plan import check_out_type, make_plan
+from wiz_kernel_ext.hub.convert.report import ConversionReport
+
+
+def estimate(source: Path, outtype: str = "bf16") -> int:
+    """The GGUF's size in bytes, before converting; raises ConversionRefused as converting would.
+
+    Reads only headers. The tokenizer is looked at when converting, not here.
+    """
+    return make_plan(source, outtype).size_bytes
+
+
+async def convert(
+    source: Path,
+    target: Path,
+    *,
+    outtype: str = "bf16",
+    on_progress: OnProgress | None = None,
+    on_notice: OnNotice | None = None,
+    cancelled: asyncio.Event | None = None,
+    name: str | None = None,
+    repo: str | None = None,
+    commit: str | None = None,
+    overwrite: bool = False,
+    llama_cpp_dir: Path | None = None,
+    python: Path | None = None,
+) -> ConversionReport:
+    """Convert the checkpoint folder `source` to the GGUF `target`, of type f32, f16, bf16 or q8_0.
+
+    `on_progress(done, total)` is in bytes of the checkpoint. With `llama_cpp_dir` the converter of
+    that llama.cpp checkout does it (run by `python`); with LLAMA_CPP_DIR in the environment it does
+    what this one refuses. Raises ConversionRefused, ConversionFailed, Conflict (the target exists)
+    and OperationCancelled; in each case `target` is as it was before.
+    """
+    kind = check_out_type(outtype).lower()
+    if llama_cpp_dir is not None:
+        checkout = find_checkout(llama_cpp_dir)
+    else:
+        command = [sys.executable, "-m", "wiz_kernel_ext.hub.convert", str(source), str(target)]
+        command += ["--type", kind, "--tied"]
+        for option, value in (("--name", name), ("--repo", repo), ("--commit", commit)):
+            if value:
+                command.append(f"{option}={value}")
+        if overwrite:
+            command.append("--overwrite")
+        try:
+            result = await follow(
+                command,
+                target,
+                what=f"The conversion of {source}",
+                on_progress=on_progress,
+                on_notice=on_notice,
+                cancelled=cancelled,
+            )
+            return msgspec.convert(result, ConversionReport)
+        except ConversionRefused as refusal:
+            named = os.environ.get("LLAMA_CPP_DIR")
+            if not named:
+                raise
+            checkout = find_checkout(Path(named))
+            if on_notice is not None:
+                on_notice(f"{refusal.message} Handing it to llama.cpp's converter in {named}.")
+    return await convert_with_llama_cpp(
+        checkout,
+        source,
+        target,
+        outtype=kind,
+        on_progress=on_progress,
+        cancelled=cancelled,
+        overwrite=overwrite,
+        python=python,
+    )
