@@ -92,7 +92,7 @@ async def test_a_cancelled_answer_keeps_its_partial_text_as_the_result() -> None
     await operations.start(operation, body)
     await read(operation)
     assert operation.state == "cancelled"
-    assert operation.end.result is not None
+    assert operation.end.error is None
     assert decode(operation.end.result, AnswerInfo).text == "half"
 
 

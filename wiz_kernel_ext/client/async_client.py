@@ -19,9 +19,11 @@ from wiz_kernel_ext.protocol.calls import WorkerCalls
 from wiz_kernel_ext.protocol.codec import build, decode, decode_any, decode_request, encode
 from wiz_kernel_ext.protocol.requests import (
     Attach,
+    AwaitChange,
     Cancel,
     DeleteSession,
     DownloadModel,
+    DropLastTurn,
     GetOperation,
     GetSession,
     GetStatus,
@@ -40,6 +42,7 @@ from wiz_kernel_ext.protocol.results import (
     ServiceInfo,
     SessionDetail,
     SessionInfo,
+    SessionMessage,
     Status,
 )
 from wiz_kernel_ext.settings import Settings
@@ -156,6 +159,14 @@ class AsyncClient(WorkerCalls[AsyncOperation]):
     async def delete_session(self, session: str) -> SessionInfo:
         """Forget a session and its messages."""
         return await self.request(build(DeleteSession, _given(locals())), SessionInfo)
+
+    async def drop_last_turn(self, session: str) -> list[SessionMessage]:
+        """Take the last question and its answer out of a session; returns them."""
+        return await self.request(build(DropLastTurn, _given(locals())), list[SessionMessage])
+
+    async def await_change(self, seen: int = 0, timeout_s: float = 20.0) -> int:
+        """Wait until anything began, ended or changed since `seen` was answered."""
+        return await self.request(build(AwaitChange, _given(locals())), int)
 
     async def stop(self) -> ServiceInfo:
         """End the service and its workers; returns when it has ended."""

@@ -68,6 +68,8 @@ class Client:
     open_session = _sync(AsyncClient.open_session)
     session = _sync(AsyncClient.session)
     delete_session = _sync(AsyncClient.delete_session)
+    drop_last_turn = _sync(AsyncClient.drop_last_turn)
+    await_change = _sync(AsyncClient.await_change)
     stop = _sync(AsyncClient.stop)
     close = _sync(AsyncClient.close)
 

@@ -53,10 +53,9 @@ class _View:
             raise self._feed.error or WizError("The operation has not ended.")
         if end.error is not None:
             raise error_from_info(end.error)
-        data = end.result or b""
         if self._feed.kind == "prompt":
-            return Answer(decode(data, AnswerInfo))
-        return decode(data, ModelInfo if self._feed.kind == "load" else str)
+            return Answer(decode(end.result, AnswerInfo))
+        return decode(end.result, ModelInfo if self._feed.kind == "load" else str)
 
     async def _cancel(self) -> None:
         await self._connection.ask(Cancel(operation_id=self.id))

@@ -19,6 +19,7 @@ import wiz_kernel_ext
 from wiz_kernel_ext.errors import ServiceStartFailed, ServiceStopping
 from wiz_kernel_ext.protocol.codec import PROTOCOL_VERSION
 from wiz_kernel_ext.protocol.results import ServiceInfo
+from wiz_kernel_ext.service.changes import Changes
 from wiz_kernel_ext.service.clients import Clients
 from wiz_kernel_ext.service.handlers import Handlers
 from wiz_kernel_ext.service.loading import Loading
@@ -68,7 +69,8 @@ class Service:
         records = Records(self.places.database_file)
         unfinished = await records.start()
         self._clients = Clients()
-        self._operations = Operations(records)
+        changes = Changes()
+        self._operations = Operations(records, on_change=changes.tell)
         self._supervisor = Supervisor(
             lambda: spawn_worker(self.places),
             keep_alive_s=self.settings.keep_alive_s,
@@ -92,6 +94,7 @@ class Service:
             supervisor=self._supervisor,
             loading=loading,
             prompting=prompting,
+            changes=changes,
             service_info=self.info,
             stop=self._stopping.set,
         )

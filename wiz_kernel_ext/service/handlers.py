@@ -29,9 +29,11 @@ from wiz_kernel_ext.protocol.results import (
     ServiceInfo,
     SessionDetail,
     SessionInfo,
+    SessionMessage,
     Status,
     UnloadInfo,
 )
+from wiz_kernel_ext.service.changes import Changes
 from wiz_kernel_ext.service.clients import Clients
 from wiz_kernel_ext.service.downloading import begin_download
 from wiz_kernel_ext.service.following import follow
@@ -60,6 +62,7 @@ class Handlers:
     supervisor: Supervisor
     loading: Loading
     prompting: Prompting
+    changes: Changes
     service_info: Callable[[], ServiceInfo]
     stop: Callable[[], None]
 
@@ -67,7 +70,11 @@ class Handlers:
         """Decode the payload and answer it."""
         request = decode_request(comm.target, comm.payload)
         answer: Answerer = getattr(self, HANDLERS[type(request)])
-        return await answer(comm, request)
+        try:
+            return await answer(comm, request)
+        finally:
+            if isinstance(request, CHANGING):
+                self.changes.tell()
 
     async def initialize(self, comm: ServerComm, request: r.Initialize) -> RuntimeInfo:
         """worker:initialize."""
@@ -177,7 +184,8 @@ class Handlers:
 
     async def get_operation(self, comm: ServerComm, request: r.GetOperation) -> OperationInfo:
         """service:getOperation."""
-        return (await self._operation(request.operation_id)).info()
+        operation = await self._operation(request.operation_id)
+        return msgspec.structs.replace(operation.info(), title=operation.title)
 
     async def open_session(self, comm: ServerComm, request: r.OpenSession) -> SessionInfo:
         """service:openSession."""
@@ -195,6 +203,16 @@ class Handlers:
     async def delete_session(self, comm: ServerComm, request: r.DeleteSession) -> SessionInfo:
         """service:deleteSession."""
         return await self.sessions.delete(request.session)
+
+    async def drop_last_turn(
+        self, comm: ServerComm, request: r.DropLastTurn
+    ) -> list[SessionMessage]:
+        """service:dropLastTurn."""
+        return await self.sessions.drop_last_turn(request.session)
+
+    async def await_change(self, comm: ServerComm, request: r.AwaitChange) -> int:
+        """service:awaitChange."""
+        return await self.changes.wait(request.seen, request.timeout_s)
 
     async def stop_service(self, comm: ServerComm, request: r.StopService) -> ServiceInfo:
         """service:stop: the answer goes out first."""
@@ -236,5 +254,17 @@ HANDLERS: dict[type[r.Request], str] = {
     r.GetSession: "get_session",
     r.ListSessions: "list_sessions",
     r.DeleteSession: "delete_session",
+    r.DropLastTurn: "drop_last_turn",
+    r.AwaitChange: "await_change",
     r.StopService: "stop_service",
 }
+
+# What changes something without being an operation.
+CHANGING = (
+    r.CreateContext,
+    r.InitializeSession,
+    r.UnloadModel,
+    r.OpenSession,
+    r.DeleteSession,
+    r.DropLastTurn,
+)

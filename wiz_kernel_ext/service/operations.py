@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeVar
 
 from wiz_kernel_ext.errors import InternalError, OperationCancelled, WizError
 from wiz_kernel_ext.protocol.codec import raw
-from wiz_kernel_ext.protocol.events import AnyEvent, Delta, End, Numbered, StateChanged
+from wiz_kernel_ext.protocol.events import AnyEvent, Delta, End, Numbered, Progress, StateChanged
 from wiz_kernel_ext.protocol.results import (
     TERMINAL_STATES,
     AnswerInfo,
@@ -59,6 +59,8 @@ class Operation:
         self.state: OperationState = "queued"
         self.events: list[Numbered] = []
         self.n_recorded = 0
+        self.n_tokens = 0
+        self.progress = Progress(stage="", done=0.0)
         self.created_at = clock()
         self.ended_at: float | None = None
         self._clock = clock
@@ -93,6 +95,10 @@ class Operation:
             self.state = event.state
         if isinstance(event, End):
             self.ended_at = self._clock()
+        elif isinstance(event, Delta):
+            self.n_tokens += event.n_tokens
+        elif isinstance(event, Progress):
+            self.progress = event
         self.events.append(Numbered(len(self.events), event))
         news, self._news = self._news, asyncio.Event()
         news.set()
@@ -164,6 +170,10 @@ class Operation:
             created_at=self.created_at,
             ended_at=self.ended_at,
             text=self.text,
+            n_tokens=self.n_tokens,
+            stage=self.progress.stage,
+            done=self.progress.done,
+            total=self.progress.total,
         )
 
 
@@ -186,8 +196,15 @@ class Recorder(Protocol):
 class Operations:
     """The operations of this service: all running ones, and the latest ended ones."""
 
-    def __init__(self, recorder: Recorder, *, n_kept: int = 64) -> None:
+    def __init__(
+        self,
+        recorder: Recorder,
+        *,
+        n_kept: int = 64,
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
         self._recorder = recorder
+        self._on_change = on_change
         self._n_kept = n_kept
         self._operations: OrderedDict[str, Operation] = OrderedDict()
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -197,6 +214,7 @@ class Operations:
         await self._recorder.created(operation)
         self._operations[operation.id] = operation
         self._tasks[operation.id] = asyncio.create_task(self._run(operation, body))
+        self._on_change()
 
     def get(self, operation_id: str) -> Operation | None:
         """A running or lately ended operation; older ones are only kept."""
@@ -223,6 +241,7 @@ class Operations:
         finally:
             del self._tasks[operation.id]
             self._forget_old()
+            self._on_change()
 
     async def _end_of(self, operation: Operation, body: Body) -> End:
         try:

@@ -90,7 +90,7 @@ class Records:
                 self.operations.finish,
                 operation.id,
                 operation.state,
-                bytes(end.result) if end.result is not None else None,
+                bytes(end.result) if end.error is None else None,
                 encode(end.error) if end.error is not None else None,
                 operation.text,
                 operation.ended_at or time.time(),

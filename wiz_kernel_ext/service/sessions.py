@@ -106,6 +106,12 @@ class Sessions:
         messages = await self._records.call(self._records.sessions.messages, row.id)
         return SessionDetail(info=session_info(row), messages=messages)
 
+    async def drop_last_turn(self, name: str) -> list[SessionMessage]:
+        """Take the last question and its answer away, in the session's turn; returns them."""
+        row = await self.find(name)
+        async with self.turn(row.id):
+            return await self._records.call(self._records.sessions.drop_last_turn, row.id)
+
     async def delete(self, name: str) -> SessionInfo:
         """Forget a session."""
         row = await self.find(name)

@@ -60,7 +60,7 @@ async def spawn_worker(where: Places) -> WorkerProcess:
         )
     client = CommClient(ZmqClientLink(endpoint, keys.public, "service"), lost=_worker_lost)
     await client.start()
-    return WorkerProcess(process, client, log_file)
+    return WorkerProcess(process, client, endpoint=endpoint, log_file=log_file)
 
 
 async def _introduce(process: asyncio.subprocess.Process, endpoint: str, keys: KeyPair) -> str:

@@ -23,6 +23,7 @@ from wiz_kernel_ext.protocol.events import AnyEvent, CancelThis
 from wiz_kernel_ext.protocol.requests import CreateContext, Initialize, LoadModel, Prompt, Request
 from wiz_kernel_ext.protocol.results import AnswerInfo, ContextInfo, ModelInfo, RuntimeInfo
 from wiz_kernel_ext.transport.client import ClientComm, CommClient
+from wiz_kernel_ext.transport.endpoints import remove_socket
 
 log = logging.getLogger(__name__)
 
@@ -38,10 +39,16 @@ class WorkerProcess:
     """A running worker; every open request ends with WorkerDied when its process does."""
 
     def __init__(
-        self, process: asyncio.subprocess.Process, client: CommClient, log_file: Path
+        self,
+        process: asyncio.subprocess.Process,
+        client: CommClient,
+        *,
+        endpoint: str,
+        log_file: Path,
     ) -> None:
         self._process = process
         self._client = client
+        self._endpoint = endpoint
         self._log_file = log_file
         self._ending = False
         self._gone = asyncio.create_task(self._watch())
@@ -129,6 +136,7 @@ class WorkerProcess:
         await self._process.wait()
         self._client.fail(self._death())
         await self._client.close()
+        remove_socket(self._endpoint)
         if self._process.stdin is not None:
             self._process.stdin.close()
 
