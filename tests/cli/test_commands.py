@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.place import Place, place
+from tests.support.homes import Home
 from tests.support.tiny_gguf import Shape, write_tiny_gguf
 from wiz_kernel_ext.client import Client
 
@@ -20,36 +21,36 @@ ENDLESS = ("--logit-bias=<|im_end|>=-1000", "--logit-bias=<|endoftext|>=-1000")
 
 
 @pytest.fixture(scope="module")
-def here() -> Iterator[Place]:
+def here() -> Iterator[Home]:
     """One service for this module, with a model in its models directory."""
-    with place() as here:
-        (here.folder / "m").mkdir()
-        write_tiny_gguf(here.folder / "m" / "tiny.gguf", SHAPE)
-        yield here
+    here = Home.make()
+    here.places.models_dir.mkdir(parents=True)
+    write_tiny_gguf(here.places.models_dir / "tiny.gguf", SHAPE)
+    yield here
+    here.close()
 
 
-def wiz(here: Place, *arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
+def wiz(here: Home, *arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
     """Run `jupyter wiz` to its end."""
     return subprocess.run(
         [sys.executable, "-m", "wiz_kernel_ext", *arguments],
-        env=here.environ, cwd=here.folder, input=text, capture_output=True, text=True, timeout=60,
-        check=False,
+        env={**os.environ, **here.environment}, input=text, capture_output=True, text=True,
+        timeout=60, check=False,
     )  # fmt: skip
 
 
-def test_without_a_service_every_look_says_so_and_exits_with_3_and_starts_none() -> None:
-    with place() as empty:
-        for command in (["status"], ["status", "--json"], ["stop"], ["logs"]):
-            ran = wiz(empty, *command)
-            assert ran.returncode == 3, command
-            assert ran.stdout == ""
-            what, next_step = ran.stderr.splitlines()
-            assert what.startswith("ServiceNotRunning: ")
-            assert next_step.startswith("→ ")
-        assert empty.processes() == []
+def test_without_a_service_every_look_says_so_and_exits_with_3_and_starts_none(home: Home) -> None:
+    for command in (["status"], ["status", "--json"], ["stop"], ["logs"]):
+        ran = wiz(home, *command)
+        assert ran.returncode == 3, command
+        assert ran.stdout == ""
+        what, next_step = ran.stderr.splitlines()
+        assert what.startswith("ServiceNotRunning: ")
+        assert next_step.startswith("→ ")
+    assert home.processes() == []
 
 
-def test_wrong_usage_exits_with_2_in_two_lines(here: Place) -> None:
+def test_wrong_usage_exits_with_2_in_two_lines(here: Home) -> None:
     ran = wiz(here, "prompt", "--temprature", "1", "Hi")
     assert ran.returncode == 2
     assert ran.stderr.splitlines() == [
@@ -58,14 +59,14 @@ def test_wrong_usage_exits_with_2_in_two_lines(here: Place) -> None:
     ]
 
 
-def test_a_failure_exits_with_1_in_two_lines(here: Place) -> None:
+def test_a_failure_exits_with_1_in_two_lines(here: Home) -> None:
     ran = wiz(here, "prompt", "--model", "nowhere.gguf", "Hi")
     assert ran.returncode == 1
     assert len(ran.stderr.splitlines()) == 2
     assert ran.stderr.startswith("ModelFileNotFound: ")
 
 
-def test_a_prompt_streams_to_standard_output_and_keeps_nothing(here: Place) -> None:
+def test_a_prompt_streams_to_standard_output_and_keeps_nothing(here: Home) -> None:
     ran = wiz(here, "prompt", "--model", "tiny.gguf", "--seed", "1", "--max-tokens", "9", *ENDLESS,
               "Hello", "there")  # fmt: skip
     assert ran.returncode == 0, ran.stderr
@@ -77,7 +78,7 @@ def test_a_prompt_streams_to_standard_output_and_keeps_nothing(here: Place) -> N
     assert status["sessions"] == []
 
 
-def test_a_session_is_gone_on_with(here: Place) -> None:
+def test_a_session_is_gone_on_with(here: Home) -> None:
     for n_messages in (2, 4):
         ran = wiz(here, "prompt", "--session", "notes", "--max-tokens", "3", *ENDLESS, "Hi")
         assert ran.returncode == 0, ran.stderr
@@ -85,21 +86,21 @@ def test_a_session_is_gone_on_with(here: Place) -> None:
         assert (session["name"], session["n_messages"]) == ("notes", n_messages)
 
 
-def test_the_status_is_told_to_people_and_to_scripts(here: Place) -> None:
+def test_the_status_is_told_to_people_and_to_scripts(here: Home) -> None:
     assert "tiny" in wiz(here, "status").stdout
     status = json.loads(wiz(here, "status", "--json").stdout)
     (worker,) = status["workers"]
     assert set(status) == {"service", "workers", "operations", "sessions"}
     assert Path(status["service"]["connection_file"]).is_file()
-    assert worker["model_path"] == str(here.folder / "m" / "tiny.gguf")
+    assert worker["model_path"] == str(here.places.models_dir / "tiny.gguf")
     assert worker["loads"] == 1
     assert worker["memory_bytes"] > 0
 
 
-def test_ctrl_c_cancels_the_answer_and_exits_with_130(here: Place) -> None:
+def test_ctrl_c_cancels_the_answer_and_exits_with_130(here: Home) -> None:
     asking = subprocess.Popen(
         [sys.executable, "-m", "wiz_kernel_ext", "prompt", "--max-tokens", "3000", *ENDLESS, "Hi"],
-        env=here.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env={**os.environ, **here.environment}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     assert asking.stdout is not None
     assert asking.stdout.read(1)
@@ -113,7 +114,7 @@ def test_ctrl_c_cancels_the_answer_and_exits_with_130(here: Place) -> None:
     assert latest.state == "cancelled"
 
 
-def test_the_log_is_shown_also_of_a_service_that_is_gone(here: Place) -> None:
+def test_the_log_is_shown_also_of_a_service_that_is_gone(here: Home) -> None:
     stopped = wiz(here, "stop")
     assert stopped.returncode == 0
     assert "has stopped" in stopped.stdout
@@ -122,7 +123,7 @@ def test_the_log_is_shown_also_of_a_service_that_is_gone(here: Place) -> None:
     assert 1 <= len(ran.stdout.splitlines()) <= 2
 
 
-def test_help_is_no_failure(here: Place) -> None:
+def test_help_is_no_failure(here: Home) -> None:
     ran = wiz(here, "--help")
     assert ran.returncode == 0
     assert "logs" in ran.stdout

@@ -1,4 +1,4 @@
-"""A real ipykernel, driven as a front end does: cells in, messages out."""
+"""A kernel behind a front end that updates its outputs in place, as a notebook's page does."""
 
 from __future__ import annotations
 
@@ -8,17 +8,13 @@ from dataclasses import dataclass, field
 from queue import Empty
 from typing import Any
 
-from jupyter_client.blocking.client import BlockingKernelClient
-from jupyter_client.manager import KernelManager
-
-from tests.support.place import Place
-
-CELL_TIMEOUT_S = 60.0
+from tests.support.homes import Home
+from tests.support.kernels import CELL_TIMEOUT_S, Kernel
 
 
 @dataclass
-class Ran:
-    """What a cell did: its reply, and every output in the order and form it was sent."""
+class Page:
+    """What a cell showed: its reply, its messages, and each output as it was left."""
 
     reply: dict[str, Any]
     messages: list[dict[str, Any]]
@@ -27,122 +23,85 @@ class Ran:
 
     @property
     def status(self) -> str:
+        """ok, error or aborted."""
         return str(self.reply["status"])
 
     @property
-    def texts(self) -> list[str]:
-        """The plain text of what is on the screen at the end."""
-        return [bundle["text/plain"] for bundle in self.outputs.values()]
-
-    @property
     def text(self) -> str:
-        return "\n".join(self.texts)
+        """The plain text on the page."""
+        return "\n".join(bundle["text/plain"] for bundle in self.outputs.values())
 
     @property
     def error(self) -> list[str]:
         """The lines an error was drawn in."""
         return list(self.reply.get("traceback", []))
 
-    def of_type(self, kind: str) -> list[dict[str, Any]]:
-        return [message for message in self.messages if message["msg_type"] == kind]
+    def show(self, message: dict[str, Any]) -> None:
+        """Apply a message to the page."""
+        content, kind = message["content"], message["msg_type"]
+        if kind == "stream":
+            before = self.outputs.get(content["name"], {"text/plain": ""})["text/plain"]
+            self.outputs[content["name"]] = {"text/plain": before + content["text"]}
+        elif kind in ("display_data", "update_display_data", "execute_result"):
+            key = content.get("transient", {}).get("display_id") or f"output-{len(self.outputs)}"
+            self.outputs[key] = content["data"]
 
 
-class Kernel:
-    """A kernel and its client."""
+class FrontEnd(Kernel):
+    """A kernel as the notebook at `path` has it; someone watches."""
 
-    def __init__(self, here: Place, *, session_name: str | None = None) -> None:
-        self._environ = dict(here.environ)
-        if session_name:
-            self._environ["JPY_SESSION_NAME"] = session_name
-        self._manager = KernelManager()
-        self._manager.start_kernel(
-            env=self._environ, cwd=str(here.folder), extra_arguments=["--log-level=50"]
-        )
-        self._connect()
+    def __init__(self, home: Home, path: str = "") -> None:
+        super().__init__({**home.environment, "JPY_SESSION_NAME": path})
 
-    def _connect(self) -> None:
-        self._client: BlockingKernelClient = self._manager.client()
-        self._client.start_channels()
-        self._client.wait_for_ready(timeout=CELL_TIMEOUT_S)
+    def ask(self, code: str, *, watched: bool = True) -> str:
+        """Send a cell; returns its message's id."""
+        return str(self.client.execute(code, allow_stdin=watched))
 
-    def send(self, code: str, **options: Any) -> str:
-        """Send a cell and return its message's id."""
-        return str(self._client.execute(code, **options))
-
-    def run(self, code: str, **options: Any) -> Ran:
+    def page(self, code: str, *, watched: bool = True) -> Page:
         """Run a cell to its end."""
         began = time.monotonic()
-        return self.wait(self.send(code, **options), began)
+        return self.wait(self.ask(code, watched=watched), began)
 
-    def must(self, code: str) -> Ran:
+    def must(self, code: str) -> Page:
         """Run a cell that must not fail."""
-        ran = self.run(code)
-        assert ran.status == "ok", (ran.error, ran.text)
-        return ran
+        page = self.page(code)
+        assert page.status == "ok", (page.error, page.text)
+        return page
 
-    def wait(self, msg_id: str, began: float | None = None) -> Ran:
+    def wait(self, message_id: str, began: float | None = None) -> Page:
         """Wait for the end of a cell that was sent."""
         began = time.monotonic() if began is None else began
-        messages = self.messages(msg_id)
-        while True:
-            reply = self._client.get_shell_msg(timeout=CELL_TIMEOUT_S)
-            if reply["parent_header"].get("msg_id") == msg_id:
-                break
-        ran = Ran(reply["content"], messages, time.monotonic() - began)
+        messages = self._until_idle(message_id)
+        reply = self.client.get_shell_msg(timeout=CELL_TIMEOUT_S)
+        while reply["parent_header"].get("msg_id") != message_id:
+            reply = self.client.get_shell_msg(timeout=CELL_TIMEOUT_S)
+        page = Page(reply["content"], messages, time.monotonic() - began)
         for message in messages:
-            show(ran.outputs, message)
-        return ran
+            page.show(message)
+        return page
 
-    def messages(self, msg_id: str) -> list[dict[str, Any]]:
-        """The messages of a cell, until the kernel is idle again."""
-        messages: list[dict[str, Any]] = []
-        while True:
-            message = self._client.get_iopub_msg(timeout=CELL_TIMEOUT_S)
-            if message["parent_header"].get("msg_id") != msg_id:
-                continue
-            if message["msg_type"] == "status":
-                if message["content"]["execution_state"] == "idle":
-                    return messages
-                continue
-            messages.append(message)
-
-    def until(self, msg_id: str, found: Any, timeout_s: float = CELL_TIMEOUT_S) -> dict[str, Any]:
+    def until(self, message_id: str, found: Any) -> dict[str, Any]:
         """The first message of a cell for which `found(message)` is true."""
-        deadline = time.monotonic() + timeout_s
+        deadline = time.monotonic() + CELL_TIMEOUT_S
         while time.monotonic() < deadline:
             with contextlib.suppress(Empty):
-                message: dict[str, Any] = self._client.get_iopub_msg(timeout=0.2)
-                if message["parent_header"].get("msg_id") == msg_id and found(message):
+                message: dict[str, Any] = self.client.get_iopub_msg(timeout=0.2)
+                if message["parent_header"].get("msg_id") == message_id and found(message):
                     return message
-        raise AssertionError(f"no such message within {timeout_s} s")
+        raise AssertionError("no such message came")
 
     def complete(self, code: str) -> list[str]:
         """What the Tab key offers at the end of `code`."""
-        reply = self._client.complete(code, len(code), reply=True, timeout=CELL_TIMEOUT_S)
+        reply = self.client.complete(code, len(code), reply=True, timeout=CELL_TIMEOUT_S)
         return list(reply["content"]["matches"])
 
-    def interrupt(self) -> None:
-        self._manager.interrupt_kernel()
-
-    def restart(self) -> None:
-        """Restart as the front end's menu does."""
-        self._client.stop_channels()
-        self._manager.restart_kernel(now=False, env=self._environ)
-        self._connect()
-
-    def close(self) -> None:
-        self._client.stop_channels()
-        self._manager.shutdown_kernel(now=False)
-
-
-def show(outputs: dict[str, dict[str, str]], message: dict[str, Any]) -> None:
-    """Apply a message to what is on the screen."""
-    content = message["content"]
-    kind = message["msg_type"]
-    if kind == "stream":
-        key = f"stream-{content['name']}"
-        before = outputs.get(key, {"text/plain": ""})["text/plain"]
-        outputs[key] = {"text/plain": before + content["text"]}
-    elif kind in ("display_data", "update_display_data", "execute_result"):
-        key = content.get("transient", {}).get("display_id") or f"output-{len(outputs)}"
-        outputs[key] = content["data"]
+    def _until_idle(self, message_id: str) -> list[dict[str, Any]]:
+        messages: list[dict[str, Any]] = []
+        while True:
+            message = self.client.get_iopub_msg(timeout=CELL_TIMEOUT_S)
+            if message["parent_header"].get("msg_id") != message_id:
+                continue
+            if message["msg_type"] != "status":
+                messages.append(message)
+            elif message["content"]["execution_state"] == "idle":
+                return messages

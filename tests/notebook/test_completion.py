@@ -47,6 +47,7 @@ def test_options_and_names_that_exist_are_offered(
     assert sorted(offered(cells, line)) == sorted(expected)
 
 
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
 def test_ipython_itself_offers_them(cells: Cells) -> None:
     _, found = cells.shell.complete("--temp", "%%wiz_prompt --temp", 19)
     assert "--temperature" in found

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.notebook.kernels import Kernel
-from tests.support.place import Place, place
+from tests.notebook.kernels import FrontEnd
+from tests.support.homes import Home
 from tests.support.tiny_gguf import Shape, write_tiny_gguf
 
 # Slow enough that an answer can be interrupted, small enough to be written in no time.
@@ -21,18 +20,19 @@ NO_END = "%config WizMagics.logit_bias = {'<|im_end|>': -1000, '<|endoftext|>': 
 
 
 @pytest.fixture(scope="module")
-def here() -> Iterator[Place]:
-    """One service for this module."""
-    with place() as here:
-        (here.folder / "m").mkdir()
-        write_tiny_gguf(here.folder / "m" / "tiny.gguf", SHAPE)
-        yield here
+def here() -> Iterator[Home]:
+    """One service for this module, with a model in its models directory."""
+    here = Home.make()
+    here.places.models_dir.mkdir(parents=True)
+    write_tiny_gguf(here.places.models_dir / "tiny.gguf", SHAPE)
+    yield here
+    here.close()
 
 
 @pytest.fixture(scope="module")
-def kernel(here: Place) -> Iterator[Kernel]:
+def kernel(here: Home) -> Iterator[FrontEnd]:
     """A kernel of the notebook story.ipynb, with the model loaded."""
-    kernel = Kernel(here, session_name=str(here.folder / "story.ipynb"))
+    kernel = FrontEnd(here, "/work/story.ipynb")
     kernel.must(LOAD)
     kernel.must(NO_END)
     yield kernel
@@ -45,8 +45,8 @@ def drew_text(message: dict[str, Any]) -> bool:
     return bool(data.get("text/markdown"))
 
 
-def test_load_ext_is_quick_and_imports_none_of_the_heavy_libraries(here: Place) -> None:
-    kernel = Kernel(here)
+def test_load_ext_is_quick_and_imports_none_of_the_heavy_libraries(here: Home) -> None:
+    kernel = FrontEnd(here)
     try:
         kernel.must("import time, sys; began = time.perf_counter(); before = set(sys.modules)")
         kernel.must("%load_ext wiz_kernel_ext\nspent_s = time.perf_counter() - began")
@@ -57,14 +57,14 @@ def test_load_ext_is_quick_and_imports_none_of_the_heavy_libraries(here: Place) 
         kernel.close()
 
 
-def test_load_says_what_is_loaded_and_names_the_notebooks_session(kernel: Kernel) -> None:
+def test_load_says_what_is_loaded_and_names_the_notebooks_session(kernel: FrontEnd) -> None:
     ran = kernel.must("%wiz_load tiny.gguf")
     assert "shared" in ran.text
     assert "context 2000" in ran.text
     assert "session story" in ran.text
 
 
-def test_a_cell_streams_markdown_into_one_output_and_keeps_the_answer(kernel: Kernel) -> None:
+def test_a_cell_streams_markdown_into_one_output_and_keeps_the_answer(kernel: FrontEnd) -> None:
     ran = kernel.must("%%wiz_prompt -o reply --max-tokens 40 --seed 1\nTell me a story.")
     body, foot = ran.outputs.values()
     assert set(body) == {"text/plain", "text/markdown"}
@@ -79,7 +79,7 @@ def test_a_cell_streams_markdown_into_one_output_and_keeps_the_answer(kernel: Ke
     assert again.text.strip("\n") == body["text/plain"].strip("\n")
 
 
-def test_the_seed_repeats_the_answer_and_the_line_magic_is_an_expression(kernel: Kernel) -> None:
+def test_the_seed_repeats_the_answer_and_the_line_magic_is_an_expression(kernel: FrontEnd) -> None:
     code = "x = %wiz_prompt Again --new --seed 5 --max-tokens 8\n"
     kernel.must(f"{code}first = x\n{code}")
     assert kernel.must("first == x, len(x) > 0").text == "(True, True)"
@@ -97,9 +97,9 @@ def test_the_seed_repeats_the_answer_and_the_line_magic_is_an_expression(kernel:
     ],
 )
 def test_an_error_fails_the_cell_with_two_lines(
-    kernel: Kernel, code: str, name: str, what: str
+    kernel: FrontEnd, code: str, name: str, what: str
 ) -> None:
-    ran = kernel.run(code)
+    ran = kernel.page(code)
     assert ran.status == "error"
     assert ran.reply["ename"] == name
     assert len(ran.error) == 2, ran.error
@@ -108,15 +108,15 @@ def test_an_error_fails_the_cell_with_two_lines(
     assert ran.error[1].startswith("→ ")
 
 
-def test_an_error_stops_the_cells_that_wait(kernel: Kernel) -> None:
-    failing = kernel.send("%wiz_prompt --nonsense")
-    waiting = kernel.send("print('never')")
+def test_an_error_stops_the_cells_that_wait(kernel: FrontEnd) -> None:
+    failing = kernel.ask("%wiz_prompt --nonsense")
+    waiting = kernel.ask("print('never')")
     assert kernel.wait(failing).status == "error"
     assert kernel.wait(waiting).status == "aborted"
 
 
-def test_an_interrupt_ends_the_cell_soon_and_keeps_the_partial_answer(kernel: Kernel) -> None:
-    msg_id = kernel.send("%%wiz_prompt -o part --max-tokens 1900 --session long\nGo on for ever.")
+def test_an_interrupt_ends_the_cell_soon_and_keeps_the_partial_answer(kernel: FrontEnd) -> None:
+    msg_id = kernel.ask("%%wiz_prompt -o part --max-tokens 1900 --session long\nGo on for ever.")
     kernel.until(msg_id, drew_text)
     began = time.monotonic()
     kernel.interrupt()
@@ -131,23 +131,23 @@ def test_an_interrupt_ends_the_cell_soon_and_keeps_the_partial_answer(kernel: Ke
 
 
 def test_in_the_background_other_cells_run_and_the_output_is_drawn_where_it_began(
-    kernel: Kernel,
+    kernel: FrontEnd,
 ) -> None:
-    began = kernel.send("%%wiz_prompt --background -o job --max-tokens 400 --session back\nGo.")
+    began = kernel.ask("%%wiz_prompt --background -o job --max-tokens 400 --session back\nGo.")
     assert kernel.wait(began).status == "ok"
     assert kernel.must("6 * 7, job.state").text == "(42, 'running')"
     kernel.until(began, lambda message: message["msg_type"] == "update_display_data")
     assert kernel.must("len(job.result()) > 0, job.state").text == "(True, 'done')"
 
 
-def test_headless_cells_end_when_their_background_work_has(kernel: Kernel) -> None:
+def test_headless_cells_end_when_their_background_work_has(kernel: FrontEnd) -> None:
     code = "%%wiz_prompt --background -o job --max-tokens 30 --session headless\nGo."
-    ran = kernel.run(code, allow_stdin=False)
+    ran = kernel.page(code, watched=False)
     assert "30 tokens" in ran.text
 
 
 def test_a_restart_finds_the_session_the_model_and_the_answer_again(
-    kernel: Kernel, here: Place
+    kernel: FrontEnd, here: Home
 ) -> None:
     kernel.must("%wiz_prompt Remember me --max-tokens 5")
     pid = kernel.must("import wiz_kernel_ext as w; w.Client().status().workers[0].pid").text
@@ -162,14 +162,14 @@ def test_a_restart_finds_the_session_the_model_and_the_answer_again(
     assert kernel.must("import wiz_kernel_ext as w; w.Client().status().workers[0].pid").text == pid
 
 
-def test_a_prompt_loads_the_model_again_where_it_was_unloaded(kernel: Kernel) -> None:
+def test_a_prompt_loads_the_model_again_where_it_was_unloaded(kernel: FrontEnd) -> None:
     assert "unloaded" in kernel.must("%wiz_unload").text
     assert "No model is loaded." in kernel.must("%wiz_status").text
     ran = kernel.must("%wiz_prompt Still there? --max-tokens 5")
     assert "5 tokens" in ran.text
 
 
-def test_status_shows_tables_and_completion_knows_what_exists(kernel: Kernel) -> None:
+def test_status_shows_tables_and_completion_knows_what_exists(kernel: FrontEnd) -> None:
     ran = kernel.must("%wiz_status")
     (bundle,) = ran.outputs.values()
     assert "<table>" in bundle["text/html"]
@@ -181,16 +181,16 @@ def test_status_shows_tables_and_completion_knows_what_exists(kernel: Kernel) ->
     assert any("tiny.gguf" in match for match in kernel.complete("%wiz_unload "))
 
 
-def test_help_shows_the_options(kernel: Kernel) -> None:
+def test_help_shows_the_options(kernel: FrontEnd) -> None:
     ran = kernel.must("%wiz_load?")
     page = ran.reply["payload"][0]["data"]["text/plain"]
     assert "--gpu-layers" in page
 
 
 def test_another_notebook_of_the_same_name_has_a_session_of_its_own(
-    kernel: Kernel, here: Place
+    kernel: FrontEnd, here: Home
 ) -> None:
-    other = Kernel(here, session_name=str(here.folder / "elsewhere" / "story.ipynb"))
+    other = FrontEnd(here, "/work/elsewhere/story.ipynb")
     try:
         ran = other.must("%load_ext wiz_kernel_ext\n%wiz_prompt Hello --max-tokens 3")
         assert "session story #2 (new)" in ran.text
@@ -198,14 +198,13 @@ def test_another_notebook_of_the_same_name_has_a_session_of_its_own(
         other.close()
 
 
-def test_a_prompt_with_no_model_ever_loaded_says_how_to_load_one(tmp_path: Path) -> None:
-    with place() as empty:
-        kernel = Kernel(empty)
-        try:
-            ran = kernel.run("%load_ext wiz_kernel_ext\n%wiz_prompt Hello")
-            assert ran.error[0] == "ModelNotLoaded: Model not loaded."
-            assert "%wiz_load demo" in ran.error[1]
-            stopped = kernel.must("%wiz_stop\n%wiz_status")
-            assert "No service is running." in stopped.text
-        finally:
-            kernel.close()
+def test_a_prompt_with_no_model_ever_loaded_says_how_to_load_one(home: Home) -> None:
+    kernel = FrontEnd(home)
+    try:
+        ran = kernel.page("%load_ext wiz_kernel_ext\n%wiz_prompt Hello")
+        assert ran.error[0] == "ModelNotLoaded: Model not loaded."
+        assert "%wiz_load demo" in ran.error[1]
+        stopped = kernel.must("%wiz_stop\n%wiz_status")
+        assert "No service is running." in stopped.text
+    finally:
+        kernel.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import nbformat
 from nbclient import NotebookClient
 
 import wiz_kernel_ext
-from tests.support.place import place
+from tests.support.homes import Home
 
 NOTEBOOK = Path(wiz_kernel_ext.__file__).parents[1] / "notebooks" / "quickstart.ipynb"
 
@@ -22,13 +23,12 @@ def text_of(cell: Any) -> str:
     )
 
 
-def test_the_quickstart_runs_to_its_end_and_leaves_nothing_running() -> None:
+def test_the_quickstart_runs_to_its_end_and_leaves_nothing_running(home: Home) -> None:
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     assert all(not cell.get("outputs") for cell in notebook.cells), "commit it without outputs"
-    with place() as here:
-        client = NotebookClient(notebook, timeout=120, kernel_name="python3")
-        client.execute(env=here.environ, cwd=str(here.folder))
-        assert here.processes() == []
+    client = NotebookClient(notebook, timeout=120, kernel_name="python3")
+    client.execute(env={**os.environ, **home.environment})
+    assert home.processes() == []
     texts = {cell.source.splitlines()[0]: text_of(cell) for cell in notebook.cells}
     assert "session" in texts["%load_ext wiz_kernel_ext"]
     assert "Ana" in texts["%wiz_prompt --temperature 0 What is my name?"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ import pexpect  # type: ignore[import-untyped]
 import pytest
 
 from tests.notebook.test_kernel import NO_END, SHAPE
-from tests.support.place import Place, place
+from tests.support.homes import Home
 from tests.support.tiny_gguf import write_tiny_gguf
 
 PROMPT = r"In \[(\d+)\]: "
@@ -20,11 +21,11 @@ PROMPT = r"In \[(\d+)\]: "
 class Terminal:
     """IPython in a pseudo-terminal."""
 
-    def __init__(self, here: Place) -> None:
+    def __init__(self, home: Home) -> None:
         arguments = ["-m", "IPython", "--simple-prompt", "--no-banner", "--colors=NoColor"]
-        environ: Any = {**here.environ, "TERM": "dumb"}
+        environ: Any = {**os.environ, **home.environment, "TERM": "dumb"}
         self.child: Any = pexpect.spawn(
-            sys.executable, arguments, env=environ, cwd=str(here.folder),
+            sys.executable, arguments, env=environ,
             encoding="utf-8", codec_errors="replace", timeout=60, dimensions=(50, 200),
         )  # fmt: skip
         self.child.setecho(False)
@@ -47,19 +48,18 @@ class Terminal:
 
 
 @pytest.fixture
-def terminal() -> Iterator[Terminal]:
+def terminal(home: Home) -> Iterator[Terminal]:
     """A terminal with a model loaded."""
-    with place() as here:
-        (here.folder / "m").mkdir()
-        write_tiny_gguf(here.folder / "m" / "tiny.gguf", SHAPE)
-        terminal = Terminal(here)
-        terminal.run("%load_ext wiz_kernel_ext")
-        loaded = terminal.run("%wiz_load tiny.gguf --ctx 2000 --threads 1")
-        assert "Loading tiny.gguf …" in loaded
-        assert "session terminal-" in loaded
-        terminal.run(NO_END)
-        yield terminal
-        terminal.close()
+    home.places.models_dir.mkdir(parents=True)
+    write_tiny_gguf(home.places.models_dir / "tiny.gguf", SHAPE)
+    terminal = Terminal(home)
+    terminal.run("%load_ext wiz_kernel_ext")
+    loaded = terminal.run("%wiz_load tiny.gguf --ctx 2000 --threads 1")
+    assert "Loading tiny.gguf …" in loaded
+    assert "session terminal-" in loaded
+    terminal.run(NO_END)
+    yield terminal
+    terminal.close()
 
 
 def test_a_terminal_session_from_load_to_interrupt(terminal: Terminal) -> None:
