@@ -69,6 +69,11 @@ def test_a_template_that_knows_no_system_role_gets_it_with_the_first_message() -
         encoder.encode([ChatMessage(role="system", content="Be brief.")])
 
 
+def test_a_template_that_takes_tools_for_granted_gets_an_empty_list() -> None:
+    encoder = ChatEncoder(FakeModel(chat_template="{% for t in tools %}{{ t }}{% endfor %}!"))
+    assert bytes(encoder.encode([user("hi")])) == b"!"
+
+
 @given(st.lists(st.text(alphabet="<|ab>", max_size=5), max_size=8), st.text(alphabet="<|ab>"))
 def test_any_of_finds_what_a_plain_list_of_texts_finds(texts: list[str], text: str) -> None:
     pattern = any_of(texts)

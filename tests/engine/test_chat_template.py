@@ -32,6 +32,7 @@ def test_chatml_is_the_default_form() -> None:
         ("{% set ns = namespace(n=0) %}{% set ns.n = ns.n + 1 %}{{ ns.n }}", "1"),
         ("{{ bos_token }}{{ missing }}{{ messages[0].content.upper() }}", "<s>OLÁ"),
         ("{{ 'a\nb' | indent(2) }}", "a\n  b"),
+        ("{% generation %}{{ messages[0].content }}{% endgeneration %}.", "Olá."),
         ("{{ loop_count % 2 }}{{ 'ab' * 2 }}", "1abab"),
     ],
 )

@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from wiz_kernel_ext.engine.backend import Model
 from wiz_kernel_ext.engine.chat_template import CHATML, ChatTemplate
 from wiz_kernel_ext.errors import BadRequest
 from wiz_kernel_ext.protocol.requests import ChatMessage
+
+Attempt = tuple[list[dict[str, str]], list[Any] | None]
 
 
 class ChatEncoder:
@@ -37,18 +40,25 @@ class ChatEncoder:
         marker = _Marker(self._control)
         escaped = [{"role": m.role, "content": marker.escape(m.content)} for m in messages]
         escaped_tools = marker.escape_all(tools) if tools else None
-        try:
-            text = self._render(escaped, escaped_tools)
-        except BadRequest:
-            if (merged := _without_system(escaped)) is None:
-                raise
-            text = self._render(merged, escaped_tools)
+        text = self._render(escaped, escaped_tools)
         tokens: list[int] = []
         for part, is_control_allowed in marker.split(text):
             tokens += self._model.tokenize(part, parse_special=is_control_allowed)
         return self._with_one_bos(tokens)
 
-    def _render(self, messages: list[dict[str, str]], tools: Any) -> str:
+    def _render(self, messages: list[dict[str, str]], tools: list[Any] | None) -> str:
+        """The text of `messages`; raises BadRequest with what the template said first."""
+        first, *others = _attempts(messages, tools)
+        try:
+            return self._try(first)
+        except BadRequest:
+            for other in others:
+                with suppress(BadRequest):
+                    return self._try(other)
+            raise
+
+    def _try(self, attempt: Attempt) -> str:
+        messages, tools = attempt
         return self._template.render(
             messages=messages,
             tools=tools,
@@ -68,15 +78,19 @@ class ChatEncoder:
         return tokens
 
 
-def _without_system(messages: list[dict[str, str]]) -> list[dict[str, str]] | None:
-    """The system prompt put in front of the first message, for templates that know no such role.
+def _attempts(messages: list[dict[str, str]], tools: list[Any] | None) -> Iterator[Attempt]:
+    """What to give a template: as it is, then what templates are known to stumble over.
 
-    None if there is none, or nothing to put it in.
+    Some take a list of tools for granted; some know no system role, and get the system prompt in
+    front of the first message.
     """
-    if len(messages) < 2 or messages[0]["role"] != "system" or messages[1]["role"] != "user":
-        return None
-    system, first, *rest = messages
-    return [{**first, "content": f"{system['content']}\n\n{first['content']}"}, *rest]
+    yield messages, tools
+    if tools is None:
+        yield messages, []
+    if [m["role"] for m in messages[:2]] == ["system", "user"]:
+        system, first, *rest = messages
+        merged = {**first, "content": f"{system['content']}\n\n{first['content']}"}
+        yield [merged, *rest], tools
 
 
 class _Marker:

@@ -14,7 +14,9 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from jinja2 import TemplateError
+from jinja2 import TemplateError, nodes
+from jinja2.ext import Extension
+from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from wiz_kernel_ext.errors import BadRequest
@@ -36,6 +38,16 @@ _CHECK_EVERY = 64
 
 class TemplateTooCostly(TemplateError):
     """A template that ran too long or made too much."""
+
+
+class _Generation(Extension):
+    """`{% generation %}` marks the assistant's part for training: here it is only its content."""
+
+    tags = {"generation"}  # noqa: RUF012 - an instance variable where it is declared
+
+    def parse(self, parser: Parser) -> list[nodes.Node]:
+        next(parser.stream)
+        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
 
 
 class _Sandbox(ImmutableSandboxedEnvironment):
@@ -71,6 +83,7 @@ class ChatTemplate:
     ) -> None:
         environment = _Sandbox(trim_blocks=True, lstrip_blocks=True)
         environment.add_extension("jinja2.ext.loopcontrols")
+        environment.add_extension(_Generation)
         environment.filters["tojson"] = _to_json
         for name in ("center", "wordwrap", "format"):
             del environment.filters[name]

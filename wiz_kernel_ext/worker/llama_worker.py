@@ -39,6 +39,8 @@ from wiz_kernel_ext.protocol.requests import (
     UnloadModel,
 )
 from wiz_kernel_ext.protocol.results import AnswerInfo, RuntimeInfo, UnloadInfo
+from wiz_kernel_ext.settings import Settings
+from wiz_kernel_ext.transport.endpoints import places
 from wiz_kernel_ext.worker.call import Call
 from wiz_kernel_ext.worker.engine_loop import EngineLoop
 from wiz_kernel_ext.worker.local_operation import LocalOperation
@@ -91,8 +93,13 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
         make_backend: Callable[[], Backend] = llama_backend,
         models_dir: Path | None = None,
     ) -> LlamaWorker:
-        """A worker in this process; its engine has a thread of its own, for life."""
+        """A worker in this process; its engine has a thread of its own, for life.
+
+        `models_dir` is where a relative model path is looked up after the working directory.
+        """
         loop, host = EngineLoop(), ModelHost(make_backend)
+        if models_dir is None:
+            models_dir = places(Settings.from_environment()).models_dir
         worker = cls(loop, host, models_dir=models_dir)
         worker._thread = threading.Thread(
             target=loop.run, args=(host.step,), name="wiz-engine", daemon=True
