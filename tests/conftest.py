@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.support.homes import Home
+from tests.support.tiny_gguf import Shape, write_tiny_gguf
 from wiz_kernel_ext.client import Client
 
 
@@ -28,3 +30,20 @@ def client(home: Home) -> Iterator[Client]:
     client = Client()
     yield client
     client.close()
+
+
+@pytest.fixture(scope="session")
+def slow_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random model of 40 M parameters: what it says is noise, but it takes seconds to say it."""
+    shape = Shape(
+        n_layers=12,
+        width=512,
+        n_heads=8,
+        n_kv_heads=4,
+        n_ffn=1536,
+        n_vocab=4096,
+        n_ctx_train=8192,
+        quantization="Q8_0",
+        tied=True,
+    )
+    return write_tiny_gguf(tmp_path_factory.mktemp("models") / "slow.gguf", shape)

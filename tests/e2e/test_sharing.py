@@ -197,3 +197,28 @@ def test_a_queued_prompt_can_be_cancelled_and_leaves_no_trace(client: Client) ->
     long.cancel()
     long.result(timeout_s=10)
     assert queued.state in ("cancelled", "queued")
+
+
+def test_a_dropped_turn_is_gone_for_everybody_and_can_be_asked_again(client: Client) -> None:
+    ready(client)
+    session = client.initialize_session(session="again")
+    first = client.prompt("Hello", temperature=0)
+    dropped = client.drop_last_turn(session)
+    assert [message.content for message in dropped] == ["Hello", str(first)]
+    assert client.session("again").messages == []
+    assert client.prompt("Hello", temperature=0) == first
+
+
+def test_who_waits_for_a_change_hears_of_an_operations_begin_and_end(client: Client) -> None:
+    ready(client)
+    client.initialize_session()
+    seen = client.await_change()
+    assert client.await_change(seen, timeout_s=0.05) == seen
+    operation = client.send_prompt("Count from 1 to 50.", temperature=0, max_tokens=100)
+    begun = client.await_change(seen, timeout_s=10)
+    assert begun > seen
+    info = client.operation(operation.id)
+    assert info.title == "Count from 1 to 50."
+    operation.result(timeout_s=30)
+    assert client.await_change(begun, timeout_s=10) > begun
+    assert client.operation(operation.id).n_tokens == operation.result().usage.n_tokens
