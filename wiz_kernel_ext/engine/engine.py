@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Callable
 
 from wiz_kernel_ext.engine.backend import Context, DecodeFailed, Model, NoRoom
+from wiz_kernel_ext.engine.contention import ThreadCount
 from wiz_kernel_ext.engine.detokenizer import Detokenizer
 from wiz_kernel_ext.engine.kv_memory import KvMemory
 from wiz_kernel_ext.engine.pace import Pace
@@ -29,7 +30,8 @@ class Engine:
     """Answers many prompts at once on one model and one context.
 
     `context_size` is the longest prompt and answer together, in tokens; `slots` how many run at
-    once; `seed` is the default of all prompts (None: another each time).
+    once; `seed` is the default of all prompts (None: another each time); `threads` says with how
+    many threads to compute from step to step (None: always the context's own).
     """
 
     def __init__(
@@ -43,12 +45,14 @@ class Engine:
         batch_size: int,
         seed: int | None,
         clock: Clock,
+        threads: ThreadCount | None = None,
     ) -> None:
         self._model = model
         self._context = context
         self._context_size = context_size
         self._seed = seed
         self._clock = clock
+        self._threads = threads
         self._pace = Pace(most=batch_size, n_params=model.facts.n_params)
         self._memory = KvMemory(context, sequence_ids)
         self._scheduler = Scheduler(self._memory, slots=slots, batch_size=batch_size)
@@ -108,7 +112,10 @@ class Engine:
 
     def step(self) -> None:
         """Move every prompt there is on by one step."""
-        plan = self._scheduler.plan(self._pace.n_tokens, self._clock())
+        now = self._clock()
+        if self._threads and self._threads.look(now):
+            self._context.set_threads(self._threads.count)
+        plan = self._scheduler.plan(self._pace.n_tokens, now)
         if plan.works and self._decode(plan):
             now = self._clock()
             for work in plan.works:

@@ -26,6 +26,7 @@ from wiz_kernel_ext.engine.backend import (
     Model,
 )
 from wiz_kernel_ext.engine.chat import ChatEncoder
+from wiz_kernel_ext.engine.contention import ThreadCount
 from wiz_kernel_ext.engine.engine import Engine
 from wiz_kernel_ext.engine.gguf_header import check_gguf
 from wiz_kernel_ext.engine.sequence import Listener, Sequence
@@ -176,6 +177,7 @@ class ModelHost:
             batch_size=plan.parameters.batch_size,
             seed=request.seed,
             clock=self._clock,
+            threads=None if request.threads else ThreadCount(plan.parameters.threads),
         )
         return loaded.context_info
 

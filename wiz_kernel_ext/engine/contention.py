@@ -1,0 +1,77 @@
+"""How many threads to compute with while others want the processor too.
+
+The engine's threads wait for each other at every layer: one that the system has put aside stops
+them all, and two threads on a busy machine of two cores are far slower than one. So the count goes
+down to the cores others leave free, at once, and up again when they have been free for a while.
+Pure but for `measure`; called by the engine between steps.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import psutil
+
+INTERVAL_S = 0.5
+STALE_S = 5.0
+CALM_LOOKS = 4
+"""Looks in a row that find more cores free before the count goes up: two seconds."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """Processor time so far, in seconds: of everything on the machine, and of this process."""
+
+    all_s: float
+    own_s: float
+
+
+def measure() -> Load:
+    """The machine's load, from its clocks."""
+    times = psutil.cpu_times()
+    idle = times.idle + getattr(times, "iowait", 0.0)
+    # Guests are counted in user time already.
+    return Load(sum(times) - idle - getattr(times, "guest", 0.0), time.process_time())
+
+
+class ThreadCount:
+    """The number of threads for the next step, at most `most`, on `n_cores` logical cores."""
+
+    def __init__(
+        self,
+        most: int,
+        *,
+        n_cores: int | None = None,
+        measure: Callable[[], Load] = measure,
+    ) -> None:
+        self._most = most
+        self._n_cores = n_cores or os.cpu_count() or 1
+        self._measure = measure
+        self._last: tuple[float, Load] | None = None
+        self._n_calm = 0
+        self.count = most
+
+    def look(self, now: float) -> bool:
+        """Look at the machine, if it is time to; whether `count` changed."""
+        if self._most == 1 or (self._last and now - self._last[0] < INTERVAL_S):
+            return False
+        load, last = self._measure(), self._last
+        self._last = (now, load)
+        if last is None or now - last[0] > STALE_S:
+            return False
+        others_s = (load.all_s - last[1].all_s) - (load.own_s - last[1].own_s)
+        n_free = self._n_cores - others_s / (now - last[0])
+        return self._settle(max(1, min(self._most, int(n_free + 0.5))))
+
+    def _settle(self, wanted: int) -> bool:
+        before = self.count
+        self._n_calm = self._n_calm + 1 if wanted > before else 0
+        if wanted < before:
+            self.count = wanted
+        elif self._n_calm >= CALM_LOOKS:
+            self.count += 1
+            self._n_calm = 0
+        return self.count != before
