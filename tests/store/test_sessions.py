@@ -197,3 +197,25 @@ def test_many_sessions_do_not_mix(sessions: SessionStore) -> None:
             sessions.add_messages(row.id, said(f"{n}/{turn}"))
     for n, row in enumerate(rows):
         assert [m.content for m in sessions.messages(row.id)] == [f"{n}/{t}" for t in range(3)]
+
+
+def test_the_last_turn_goes_from_the_users_last_message_on(sessions: SessionStore) -> None:
+    row = sessions.create("talk")
+    turn = [
+        SessionMessage(role="user", content="sum?"),
+        SessionMessage(role="assistant", content="<tool_call>"),
+        SessionMessage(role="tool", content="4"),
+        SessionMessage(role="assistant", content="It is 4.", finish_reason="length"),
+    ]
+    sessions.add_messages(row.id, [*said("hello"), *turn])
+    assert sessions.drop_last_turn(row.id) == turn
+    assert sessions.messages(row.id) == said("hello")
+    sessions.add_messages(row.id, turn[:1])
+    assert [m.content for m in sessions.messages(row.id)] == ["hello", "sum?"]
+
+
+def test_a_session_without_a_question_has_no_turn_to_drop(sessions: SessionStore) -> None:
+    row = sessions.create("empty")
+    assert sessions.drop_last_turn(row.id) == []
+    with pytest.raises(SessionNotFound):
+        sessions.drop_last_turn("nobody")

@@ -225,6 +225,28 @@ class DeleteSession(Request, frozen=True, kw_only=True):
     session: SessionName
 
 
+class DropLastTurn(Request, frozen=True, kw_only=True):
+    """Take the last question and what followed it out of a conversation; the answer is what went.
+
+    Waits until the session's running prompt has ended.
+    """
+
+    target: ClassVar[str] = "service:dropLastTurn"
+    session: SessionName
+
+
+class AwaitChange(Request, frozen=True, kw_only=True):
+    """Wait until an operation began or ended, or a session or model came, changed or went.
+
+    `seen` is the number that was answered last (0: none); the answer is the number now, after
+    `timeout_s` seconds at the latest.
+    """
+
+    target: ClassVar[str] = "service:awaitChange"
+    seen: int = 0
+    timeout_s: Annotated[float, Meta(ge=0, le=60)] = 20.0
+
+
 class StopService(Request, frozen=True, kw_only=True):
     """End the service and its workers; running operations are cancelled and kept."""
 
@@ -251,6 +273,8 @@ SERVICE_REQUESTS: tuple[type[Request], ...] = (
     GetSession,
     ListSessions,
     DeleteSession,
+    DropLastTurn,
+    AwaitChange,
     StopService,
 )
 TARGETS: dict[str, type[Request]] = {r.target: r for r in WORKER_REQUESTS + SERVICE_REQUESTS}

@@ -126,7 +126,11 @@ class SessionDetail(Result, frozen=True, kw_only=True):
 
 
 class OperationInfo(Result, frozen=True, kw_only=True):
-    """The state of an operation. `n_events` is the number the next event will have."""
+    """The state of an operation. `n_events` is the number the next event will have.
+
+    `stage`, `done` and `total` are its latest `Progress`; `n_tokens` those answered so far, 0 once
+    it is only kept. A list shortens `title` and leaves out `text`.
+    """
 
     id: str
     kind: OperationKind
@@ -138,6 +142,10 @@ class OperationInfo(Result, frozen=True, kw_only=True):
     created_at: float = 0.0
     ended_at: float | None = None
     text: str = ""
+    n_tokens: int = 0
+    stage: str = ""
+    done: float = 0.0
+    total: float | None = None
 
 
 class WorkerInfo(Result, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ import psutil
 import wiz_kernel_ext
 from wiz_kernel_ext.errors import ServiceStartFailed, ServiceStopping
 from wiz_kernel_ext.protocol.codec import PROTOCOL_VERSION
+from wiz_kernel_ext.protocol.requests import AwaitChange
 from wiz_kernel_ext.protocol.results import ServiceInfo
 from wiz_kernel_ext.service.changes import Changes
 from wiz_kernel_ext.service.clients import Clients
@@ -133,11 +134,13 @@ class Service:
     async def _handle(self, comm: ServerComm) -> object:
         if self._stopping.is_set():
             raise ServiceStopping("The service is stopping.")
-        self._last_asked = time.monotonic()
+        # Waiting for a change is not using the service: a panel left open does not keep it.
+        asked = comm.target != AwaitChange.target
+        self._last_asked = time.monotonic() if asked else self._last_asked
         try:
             return await self._handlers.handle(comm)
         finally:
-            self._last_asked = time.monotonic()
+            self._last_asked = time.monotonic() if asked else self._last_asked
 
     def _announce(self, endpoint: str, server_key: str) -> None:
         info = ConnectionInfo(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import platform
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -206,7 +206,7 @@ class Handlers:
 
     async def drop_last_turn(
         self, comm: ServerComm, request: r.DropLastTurn
-    ) -> list[SessionMessage]:
+    ) -> Sequence[SessionMessage]:
         """service:dropLastTurn."""
         return await self.sessions.drop_last_turn(request.session)
 

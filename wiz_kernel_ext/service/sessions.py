@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from wiz_kernel_ext.errors import SessionNotFound
@@ -106,7 +107,7 @@ class Sessions:
         messages = await self._records.call(self._records.sessions.messages, row.id)
         return SessionDetail(info=session_info(row), messages=messages)
 
-    async def drop_last_turn(self, name: str) -> list[SessionMessage]:
+    async def drop_last_turn(self, name: str) -> Sequence[SessionMessage]:
         """Take the last question and its answer away, in the session's turn; returns them."""
         row = await self.find(name)
         async with self.turn(row.id):

@@ -174,6 +174,28 @@ class SessionStore:
         )
         return [SessionMessage(**row) for row in rows]
 
+    def drop_last_turn(self, session_id: str) -> list[SessionMessage]:
+        """Forget what was said from the user's last message on; returns it, oldest first.
+
+        Empty where nothing was asked yet. Raises SessionNotFound.
+        """
+        with self._database.transaction():
+            self._set(session_id)
+            row = self._database.row(
+                "SELECT max(position) AS last FROM messages WHERE session_id = ? AND role = 'user'",
+                session_id,
+            )
+            if row is None or row["last"] is None:
+                return []
+            where = "WHERE session_id = ? AND position >= ?"
+            dropped = self._database.rows(
+                f"SELECT role, content, operation_id, finish_reason FROM messages {where}"
+                " ORDER BY position",
+                *(session_id, row["last"]),
+            )
+            self._database.execute(f"DELETE FROM messages {where}", session_id, row["last"])
+        return [SessionMessage(**message) for message in dropped]
+
     def delete(self, session_id: str) -> None:
         """Forget a session, its messages and its names; its operations stay in the history."""
         if not self._database.execute("DELETE FROM sessions WHERE id = ?", session_id):
