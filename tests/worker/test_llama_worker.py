@@ -298,6 +298,23 @@ async def test_send_prompt_as_a_request_ends_at_once_with_an_id(ready: LlamaWork
     assert isinstance(operation_id, str)
 
 
+def test_an_asker_whose_event_loop_is_closed_harms_nobody(tiny_gguf: Path) -> None:
+    async def begin() -> LlamaWorker:
+        worker = await LlamaWorker.create()
+        await worker.load_model(str(tiny_gguf))
+        await worker.create_context(sequences=1)
+        await worker.send_prompt("forgotten", messages=[], **LONG)
+        await asyncio.sleep(0.01)
+        return worker
+
+    async def go_on(worker: LlamaWorker) -> None:
+        answer = await worker.prompt("x", messages=[], max_tokens=3, logit_bias=NO_END)
+        assert answer.usage.n_tokens == 3
+        await worker.close()
+
+    asyncio.run(go_on(asyncio.run(begin())))
+
+
 async def test_a_closed_worker_says_so(tiny_gguf: Path) -> None:
     worker = await LlamaWorker.create()
     await worker.load_model(str(tiny_gguf))

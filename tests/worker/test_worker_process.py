@@ -107,10 +107,11 @@ async def process(tmp_path: Path) -> AsyncIterator[Process]:
 
 
 async def test_it_loads_answers_and_tells_the_same_as_in_process(
-    process: Process, tiny_gguf: Path
+    process: Process, tiny_gguf: Path, tmp_path: Path
 ) -> None:
     runtime = await process.ask(Initialize())
     assert runtime["loaded"] == []
+    assert not (tmp_path / "worker").exists(), "the socket's file would outlive a killed worker"
     comm = await process.open(LoadModel(model_path=str(tiny_gguf)))
     events = [event_of(data) async for data in comm]
     assert [event.done for event in events if isinstance(event, Progress)][-1] == 1.0

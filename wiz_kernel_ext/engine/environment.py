@@ -18,5 +18,7 @@ def worker_environment(base: Mapping[str, str]) -> dict[str, str]:
     environment = dict(base)
     if "OMP_WAIT_POLICY" not in base:
         environment.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
+    # Where ggml aborts, its own words are to be the log's last lines, not a debugger's.
+    environment.setdefault("GGML_NO_BACKTRACE", "1")
     environment["PYTHONUNBUFFERED"] = "1"
     return environment

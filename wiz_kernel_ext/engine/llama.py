@@ -207,6 +207,9 @@ class LlamaModel(Model):
         context = c.llama_init_from_model(self._model, params)
         if not context:
             raise LibraryRefused(log_tail.reason() or "not enough memory?", log_tail.lines())
+        if not c.llama_get_memory(context) or c.llama_model_has_encoder(self._model):
+            c.llama_free(context)
+            raise LibraryRefused("this kind of model does not write text", log_tail.lines())
         return LlamaContext(context, self._model, self._vocab, parameters)
 
     def close(self) -> None:

@@ -15,11 +15,13 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from wiz_kernel_ext.transport.keys import KeyPair
-from wiz_kernel_ext.transport.server import CommServer
+from wiz_kernel_ext.transport.server import CommServer, ServerComm
 from wiz_kernel_ext.transport.zmq_links import ZmqServerLink
 from wiz_kernel_ext.worker.bridge import LlamaWorkerBridge
 from wiz_kernel_ext.worker.engine_loop import EngineLoop
@@ -66,13 +68,30 @@ def _serve(introduction: Introduction, worker: LlamaWorker) -> None:
         link = ZmqServerLink(introduction.endpoint, keys)
         sys.stdout.write(link.endpoint + "\n")
         sys.stdout.flush()
-        await CommServer(link, LlamaWorkerBridge(worker)).serve()
+        bridge, is_connected = LlamaWorkerBridge(worker), False
+
+        async def handle(comm: ServerComm) -> Any:
+            nonlocal is_connected
+            if not is_connected:
+                # The one who started this process is connected, and no other is to come: without
+                # its file the socket leaves nothing behind, however the process ends.
+                is_connected = True
+                _remove_socket_file(link.endpoint)
+            return await bridge(comm)
+
+        await CommServer(link, handle).serve()
 
     try:
         asyncio.run(serve())
     except Exception:
         logging.exception("The worker's server failed")
         _end(1)
+
+
+def _remove_socket_file(endpoint: str) -> None:
+    scheme, _, path = endpoint.partition("://")
+    if scheme == "ipc":
+        Path(path).unlink(missing_ok=True)
 
 
 def _watch_stdin(loop: EngineLoop) -> None:

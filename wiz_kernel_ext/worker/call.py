@@ -26,7 +26,10 @@ class Call:
 
     def emit(self, event: AnyEvent) -> None:
         """Tell the asker of something on the way."""
-        self._on_event(event)
+        try:
+            self._on_event(event)
+        except RuntimeError:  # its event loop is closed: nobody is there to hear the end either
+            self.cancel()
 
     def cancel(self) -> None:
         """Give the request up; a second time changes nothing."""

@@ -221,10 +221,11 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
             if not end.done():
                 end.set_result(value)
 
-        listener = Listener(
-            on_event=call.emit,
-            on_end=lambda value: loop.call_soon_threadsafe(settle, value),
-        )
+        def on_end(value: AnswerInfo | WizError) -> None:
+            with suppress(RuntimeError):  # the asker's event loop is closed
+                loop.call_soon_threadsafe(settle, value)
+
+        listener = Listener(on_event=call.emit, on_end=on_end)
         if call.cancelled:
             return AnswerInfo(text="", finish_reason="cancelled")
 
