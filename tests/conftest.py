@@ -44,6 +44,5 @@ def slow_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         n_vocab=4096,
         n_ctx_train=8192,
         quantization="Q8_0",
-        tied=True,
     )
     return write_tiny_gguf(tmp_path_factory.mktemp("models") / "slow.gguf", shape)

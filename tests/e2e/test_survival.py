@@ -248,7 +248,7 @@ def test_an_interrupt_while_a_long_prompt_is_read_ends_the_cell_and_leaves_no_tr
     kernel: Kernel, client: Client, slow_model: Path
 ) -> None:
     kernel.run(f"%wiz_load {slow_model} --ctx 8192")
-    message = kernel.send(f"%%wiz_prompt --session mine {LONG_FLAGS}\n{'word ' * 5000}")
+    message = kernel.send(f"%%wiz_prompt --session mine {LONG_FLAGS}\n{'word ' * 1500}")
     while not client.status().workers[0].n_running:
         time.sleep(0.01)
     time.sleep(0.2)

@@ -20,6 +20,8 @@ from typing import Any
 
 import msgspec
 
+from wiz_kernel_ext.engine.backend import Backend
+from wiz_kernel_ext.engine.log_tail import INFO
 from wiz_kernel_ext.transport.keys import KeyPair
 from wiz_kernel_ext.transport.server import CommServer, ServerComm
 from wiz_kernel_ext.transport.zmq_links import ZmqServerLink
@@ -52,12 +54,21 @@ def main() -> None:
     introduction = msgspec.json.decode(line, type=Introduction)
     loop = EngineLoop()
     threading.Thread(target=_watch_stdin, args=(loop,), name="wiz-stdin", daemon=True).start()
-    host = ModelHost(llama_backend)
+    host = ModelHost(_logging_backend)
     worker = LlamaWorker(loop, host)
     threading.Thread(target=_serve, args=(introduction, worker), name="wiz-io", daemon=True).start()
     host.backend  # noqa: B018 - the library is loaded here, on its thread, before it is needed
     loop.run(host.step)
     _end(0)
+
+
+def _logging_backend() -> Backend:
+    """llama.cpp, with all it says in this process's log: what a crash is explained with."""
+    backend = llama_backend()
+    from wiz_kernel_ext.engine.llama import log_tail
+
+    log_tail.least = INFO
+    return backend
 
 
 def _serve(introduction: Introduction, worker: LlamaWorker) -> None:
