@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from wiz_kernel_ext.errors import ConversionFailed, WizError
-from wiz_kernel_ext.hub.child import Speaker, end_on_signal, end_with_parent, part_file
+from wiz_kernel_ext.hub.convert.process import Speaker, end_on_signal, end_with_parent, part_file
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -11,12 +11,10 @@ import os
 import sys
 from pathlib import Path
 
-import msgspec
-
 from wiz_kernel_ext.errors import ConversionRefused
-from wiz_kernel_ext.hub.child import OnNotice, OnProgress, follow
 from wiz_kernel_ext.hub.convert.handover import convert_with_llama_cpp, find_checkout
 from wiz_kernel_ext.hub.convert.plan import check_out_type, make_plan
+from wiz_kernel_ext.hub.convert.process import OnNotice, OnProgress, as_report, follow
 from wiz_kernel_ext.hub.convert.report import ConversionReport
 
 
@@ -70,7 +68,7 @@ async def convert(
                 on_notice=on_notice,
                 cancelled=cancelled,
             )
-            return msgspec.convert(result, ConversionReport)
+            return as_report(result, ConversionReport)
         except ConversionRefused as refusal:
             named = os.environ.get("LLAMA_CPP_DIR")
             if not named:

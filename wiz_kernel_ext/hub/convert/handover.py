@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from wiz_kernel_ext.errors import BadRequest, ConversionFailed, ModelFileNotFound
-from wiz_kernel_ext.hub.child import OnProgress, part_file, run_child
+from wiz_kernel_ext.hub.convert.process import OnProgress, part_file, run_child
 from wiz_kernel_ext.hub.convert.report import ConversionReport
 from wiz_kernel_ext.hub.convert.target import check_space, check_target
 

@@ -7,6 +7,7 @@ order. Called by `writer.py`.
 
 from __future__ import annotations
 
+import functools
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,7 +23,7 @@ from wiz_kernel_ext.hub.convert.safetensors import FLOAT_BYTES, StoredTensor
 
 Array = npt.NDArray[Any]
 
-BLOCK_ELEMENTS = 1 << 19
+BLOCK_ELEMENTS = 1 << 18
 N_THREADS = 2
 N_AHEAD = 4
 _STORED = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": np.uint16}
@@ -82,7 +83,10 @@ def _encode(raw: Array, tensor: PlannedTensor, source: StoredTensor) -> Array:
     if tensor.kind == source.dtype:
         return np.ascontiguousarray(raw)
     with np.errstate(over="ignore", invalid="ignore"):
-        packed, finite = _PACK[tensor.kind](to_f32(raw, source.dtype))
+        if (source.dtype, tensor.kind) == ("BF16", "F16"):
+            packed, finite = bf16_to_f16(raw)
+        else:
+            packed, finite = _PACK[tensor.kind](to_f32(raw, source.dtype))
     if not finite:
         raise ConversionRefused(
             f"{source.file}: the tensor {source.name!r} has numbers that are too large for "
@@ -97,7 +101,8 @@ def interleaved(rows: Array, head_width: int) -> Array:
     """Each head's rows, its two halves taken in turns (llama.cpp's order of rotated pairs)."""
     n_rows, n_columns = rows.shape
     halves = rows.reshape(n_rows // head_width, 2, head_width // 2, n_columns)
-    return halves.swapaxes(1, 2).reshape(n_rows, n_columns)
+    pairs: Array = halves.swapaxes(1, 2).reshape(n_rows, n_columns)
+    return pairs
 
 
 def to_f32(raw: Array, dtype: str) -> Array:
@@ -130,17 +135,32 @@ def to_bf16(values: Array) -> tuple[Array, bool]:
 
 def to_q8_0(values: Array) -> tuple[Array, bool]:
     """Blocks of 32: a float16 scale and 32 bytes, rounded half away from zero as ggml does."""
-    blocks = values.reshape(-1, 32)
-    largest = np.maximum(blocks.max(axis=1), -blocks.min(axis=1))
-    finite = bool(np.isfinite(largest).all())
+    flat = np.ascontiguousarray(values).reshape(-1)
+    # reduceat is three times as fast as max(axis=1) on rows this short.
+    largest = np.maximum.reduceat(np.abs(flat), np.arange(0, flat.size, 32))
     scale = largest / np.float32(127)
+    stored = scale.astype(np.float16)
     inverse = np.divide(np.float32(1), scale, out=np.zeros_like(scale), where=scale != 0)
-    scaled = blocks * inverse[:, None]
+    scaled = flat.reshape(-1, 32) * inverse[:, None]
     scaled += np.copysign(np.float32(0.5), scaled)
-    packed = np.empty((len(blocks), 34), np.uint8)
-    packed[:, :2] = scale.astype(np.float16).view(np.uint8).reshape(-1, 2)
+    packed = np.empty((len(scaled), 34), np.uint8)
+    packed[:, :2] = stored.view(np.uint8).reshape(-1, 2)
     packed[:, 2:] = scaled.astype(np.int8).view(np.uint8)
-    return packed, finite and bool(np.isfinite(packed[:, :2].copy().view(np.float16)).all())
+    return packed, bool(np.isfinite(stored).all())
+
+
+def bf16_to_f16(bits: Array) -> tuple[Array, bool]:
+    """The nearest float16 of bfloat16 bits: by a table, four times as fast as computing it."""
+    packed = np.take(_f16_of_bf16(), bits, mode="clip")
+    return packed, not bool(((packed & 0x7C00) == 0x7C00).any())
+
+
+@functools.cache
+def _f16_of_bf16() -> Array:
+    with np.errstate(over="ignore", invalid="ignore"):
+        halves = to_f32(np.arange(1 << 16, dtype=np.uint16), "BF16").astype(np.float16)
+    table: Array = halves.view(np.uint16)
+    return table
 
 
 _PACK: dict[str, Callable[[Array], tuple[Array, bool]]] = {

@@ -60,7 +60,7 @@ def read_rope(checkpoint: Checkpoint, family: Family, head_width: int, n_context
 
 
 def _settings(checkpoint: Checkpoint, family: Family) -> tuple[dict[str, Any], float | None]:
-    """One flat form of what the configuration says, and the base of window layers if they differ."""
+    """One flat form of what the configuration says, and the base of window layers if it differs."""
     new = checkpoint.value("rope_parameters", default={})
     old = checkpoint.value("rope_scaling", default={})
     if not isinstance(new, dict) or not isinstance(old, dict):

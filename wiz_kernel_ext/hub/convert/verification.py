@@ -37,7 +37,7 @@ Tokenize = Callable[[Path, list[str]], list[list[int]]]
 
 @dataclass(frozen=True)
 class Limit:
-    """Text on which llama.cpp's own form of a pre-tokenizer is known to differ from the original."""
+    """Text on which llama.cpp's form of a pre-tokenizer is known to differ from the original."""
 
     notice: str
     concerns: Callable[[str], bool]
@@ -178,7 +178,7 @@ def _differences(texts: list[str], expected: list[list[int]], found: list[list[i
 
 
 def _limit(vocabulary: Vocabulary, pre: str | None, source: dict[str, object]) -> Limit | None:
-    """The text that llama.cpp is known to split otherwise, though the pre-tokenizer is the right one.
+    """The text llama.cpp is known to split otherwise, though the pre-tokenizer is the right one.
 
     Only for tokenizers identified beyond doubt: by their expression, or by being BERT's.
     """
