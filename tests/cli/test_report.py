@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -56,6 +57,19 @@ def test_columns_stand_under_each_other() -> None:
     assert columns.index("state") == row.index("running")
     assert columns.index("took") == row.index("10.0 s")
     assert row.endswith("…")
+
+
+@pytest.mark.parametrize(
+    ("progress", "state"),
+    [
+        ({}, "running"),
+        ({"stage": "load", "done": 0.4, "total": 1.0}, "running, load 40%"),
+        ({"n_tokens": 12, "stage": "prompt", "done": 8, "total": 8}, "running, 12 tokens"),
+    ],
+)
+def test_what_runs_says_how_far_it_is(progress: dict[str, Any], state: str) -> None:
+    operation = OperationInfo(id="op1", kind="prompt", state="running", **progress)
+    assert operation_table([operation], now=0.0).rows[0][2] == state
 
 
 def test_a_table_with_nothing_in_it_says_so() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,14 @@ from wiz_kernel_ext.protocol.answer import Answer
 from wiz_kernel_ext.protocol.events import Delta
 from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel, Prompt, UnloadModel
 from wiz_kernel_ext.protocol.results import OperationInfo
+
+
+def wait_for(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
+    """Wait until `condition` holds, which another thread brings about."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
 
 
 def prompt_of(cells: Cells) -> Prompt:
@@ -208,6 +218,20 @@ def test_in_the_background_the_operation_is_the_result(cells: Cells) -> None:
     job: Any = cells.shell.user_ns["job"]
     assert job is operation
     assert job.result() == "Hello"
+
+
+def test_in_the_background_an_error_is_told_where_the_answer_would_be(cells: Cells) -> None:
+    cells.client.prompts = [FakeOperation([], WorkerDied("It died.", hint="Run it again."))]
+    cells.must("%wiz_prompt Hello --background")
+    wait_for(lambda: "It died. → Run it again. · session" in cells.drawn[1])
+
+
+def test_a_cell_may_ask_any_number_of_times(
+    cells: Cells, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cells.client.prompts = [said("Hello") for _ in range(1500)]
+    cells.must("for _i in range(1500):\n    %wiz_prompt Hello\n40 + 2")
+    assert "42" in capsys.readouterr().out
 
 
 def test_the_screen_can_be_told_to_be_plain(

@@ -63,7 +63,7 @@ def terminal(home: Home) -> Iterator[Terminal]:
 
 
 def test_a_terminal_session_from_load_to_interrupt(terminal: Terminal) -> None:
-    printed = terminal.run("%wiz_prompt Hello -o reply --max-tokens 12")
+    printed = terminal.run("%wiz_prompt -o reply --max-tokens 12 Who are you?")
     assert "[12 tokens" in printed
     assert "Out[" not in printed
     assert "True" in terminal.run("_ == reply, reply.finish_reason")

@@ -76,7 +76,7 @@ def operation_table(operations: Sequence[OperationInfo], now: float) -> Table:
         (
             operation.id,
             operation.kind,
-            operation.state,
+            _state(operation),
             operation.session or "-",
             _took(operation, now),
             shortened(operation.title, TITLE_WIDTH),
@@ -112,6 +112,17 @@ def speed(n_tokens: int, time_s: float) -> str:
     """Tokens and, where it means something, tokens per second."""
     text = count(n_tokens, "token")
     return f"{text} · {n_tokens / time_s:.0f} tokens/s" if n_tokens > 1 and time_s > 0 else text
+
+
+def _state(operation: OperationInfo) -> str:
+    """The state, and how far it is: by tokens once it answers, before that by its stage."""
+    if operation.state != "running":
+        return operation.state
+    if operation.n_tokens:
+        return f"running, {count(operation.n_tokens, 'token')}"
+    if operation.total:
+        return f"running, {operation.stage} {operation.done / operation.total:.0%}"
+    return "running"
 
 
 def _took(operation: OperationInfo, now: float) -> str:

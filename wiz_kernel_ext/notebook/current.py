@@ -22,12 +22,25 @@ if TYPE_CHECKING:
     from wiz_kernel_ext.protocol.results import SessionInfo
 
 
+class _DrawnAlready:
+    """A display hook for one cell, whose magics drew `values` themselves."""
+
+    def __init__(self, hook: Any) -> None:
+        self._hook = hook
+        self.values: list[Any] = []
+
+    def __call__(self, result: Any) -> None:
+        if any(result is value for value in self.values):
+            self._hook.fill_exec_result(result)
+        else:
+            self._hook(result)
+
+
 class Notebook:
     """One shell's view of the service; `make_client` connects it at first use."""
 
     def __init__(self, shell: InteractiveShell, make_client: Callable[[], Client]) -> None:
         self.shell: Any = shell
-        self.last_operation: str | None = None
         self._make_client = make_client
         self._client: Client | None = None
         self._fallback = f"terminal-{secrets.token_hex(3)}"
@@ -88,15 +101,10 @@ class Notebook:
 
         IPython puts its own hook back at the end of the cell.
         """
-        hook = sys.displayhook
-
-        def draw_others(result: Any) -> None:
-            if result is value:
-                self.shell.displayhook.fill_exec_result(result)
-            else:
-                hook(result)
-
-        sys.displayhook = draw_others
+        if sys.displayhook is self.shell.displayhook:
+            sys.displayhook = _DrawnAlready(self.shell.displayhook)
+        if isinstance(sys.displayhook, _DrawnAlready):
+            sys.displayhook.values.append(value)
 
     def _connection_file(self) -> str | None:
         if not hasattr(self.shell, "kernel"):

@@ -62,7 +62,7 @@ def follow_behind(operation: Operation, view: AnswerView) -> None:
         try:
             view.end(_drawn(operation, view))
         except WizError as error:
-            view.fail(error)
+            view.fail(error, alone=True)
 
     view.begin()
     thread = threading.Thread(

@@ -86,7 +86,6 @@ def _asked(
     session, known = desk.notebook.open_session(name, system=arguments.system, new=arguments.new)
     request = Prompt(prompt=text, options=options, session=session.id, autoload=True)
     operation = desk.notebook.client.start(request)
-    desk.notebook.last_operation = operation.id
     return operation, answer_view(desk, about_session(session, known=known), operation.id)
 
 

@@ -33,8 +33,8 @@ class AnswerView(Protocol):
     def end(self, answer: Answer) -> None:
         """Draw the whole answer, whatever was drawn before."""
 
-    def fail(self, error: WizError) -> None:
-        """Draw that there will be no more."""
+    def fail(self, error: WizError, *, alone: bool = False) -> None:
+        """Draw that there will be no more; `alone` if no cell draws the error itself."""
 
 
 class RichAnswer:
@@ -76,10 +76,11 @@ class RichAnswer:
         self._draw(marked(answer))
         self._foot.update(self._footer(took(answer), ended=True))
 
-    def fail(self, error: WizError) -> None:
-        """Keep the text there is; the error itself is the cell's."""
+    def fail(self, error: WizError, *, alone: bool = False) -> None:
+        """Keep the text there is, and say what happened to the rest."""
         self._draw(self._text)
-        self._foot.update(self._footer(type(error).__name__, ended=True))
+        what = " ".join(error._render_traceback_()) if alone else type(error).__name__
+        self._foot.update(self._footer(what, ended=True))
 
     def _draw(self, text: str) -> None:
         self._body.update(Drawing(plain=text, markdown=text))
@@ -119,7 +120,7 @@ class PlainAnswer:
             self._screen.write(f"\n{answer}")
         self._screen.write(f"\n[{took(answer)} · {self._about}]\n")
 
-    def fail(self, error: WizError) -> None:
+    def fail(self, error: WizError, *, alone: bool = False) -> None:
         """End the line; the error itself is the cell's."""
         if self._text:
             self._screen.write("\n")
