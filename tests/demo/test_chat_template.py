@@ -44,6 +44,18 @@ def test_a_structured_tool_call_renders_like_the_text_the_model_wrote() -> None:
         assert render([user, message], [], False) == written
 
 
+def test_tools_are_listed_as_signatures_whatever_their_schemas_leave_out() -> None:
+    offered: list[dict[str, Any]] = [
+        {"type": "function", "function": {"name": "now"}},
+        {"name": "bare", "description": "Bare form", "parameters": {"type": "object"}},
+        {"function": {"name": "f", "parameters": {"properties": {"x": {}, "y": {"type": "null"}}}}},
+    ]
+    user = {"role": "user", "content": "Hi"}
+    text = render([user], offered, False)
+    assert "\nnow()\nbare() Bare form\nf(x: any, y: null)<|im_end|>" in text
+    assert "".join(piece.text for piece in segments([user], offered)) == text
+
+
 def test_a_tool_result_stands_in_a_tool_response() -> None:
     text = render([{"role": "tool", "content": "sunny"}], [], True)
     assert "<tool_response>\nsunny\n</tool_response>" in text

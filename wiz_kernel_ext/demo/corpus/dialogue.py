@@ -96,7 +96,7 @@ class Author:
         weights = [share * self._need(skill) for skill, (_, share) in SKILLS.items()]
         make = self.writer.rng.choices([make for make, _ in SKILLS.values()], weights)[0]
         turns = make(self.writer)
-        if not self.writer.held_out and self.writer.chance(0.02) and len(turns[-1].answer) < 300:
+        if not self.writer.held_out and self.writer.chance(0.01) and len(turns[-1].answer) < 300:
             turns.append(again(self.writer, turns[-1]))
         return turns
 
@@ -157,7 +157,7 @@ class Author:
     def _with_tools(self) -> Dialogue:
         """Return a conversation with tools on offer; several uses share the cost of the prompt."""
         writer = self.writer
-        offered = offers(writer, writer.choice([1, 1, 2, 2, 3]))
+        offered = offers(writer, writer.choice([1, 1, 1, 2, 2]))
         turns = self._no_tool_needed() if writer.chance(0.25) else []
         while not turns or writer.chance(0.5):
             if turns and writer.chance(0.2):

@@ -101,7 +101,7 @@ def echo(writer: Writer) -> list[Turn]:
     # closing punctuation belongs to the text, so this voice never drops it
     prompt = voice.cased(writer.kept(_WORDINGS[language]).replace("{x}", "\0")).replace("\0", text)
     turns = [Turn(prompt, text, "echo")]
-    if not writer.held_out and writer.chance(0.06):
+    if not writer.held_out and writer.chance(0.03):
         turns.append(again(writer, turns[-1]))
     return turns
 

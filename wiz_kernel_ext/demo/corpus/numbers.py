@@ -103,9 +103,9 @@ Escreva os números de 1 até {n}."""),
 
 
 def pair(writer: Writer) -> tuple[int, int]:
-    """Choose two numbers up to 20; seven times in ten their sum is at most 20."""
+    """Choose two numbers up to 20; nine times in ten their sum is at most 20."""
     a = writer.rng.randint(0, MOST)
-    if writer.chance(0.6):
+    if writer.chance(0.8):
         b = writer.rng.randint(0, MOST - a)
         return (a, b) if writer.chance(0.5) else (b, a)
     return a, writer.rng.randint(0, MOST)

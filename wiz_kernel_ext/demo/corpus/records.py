@@ -86,7 +86,7 @@ def record(writer: Writer) -> list[Turn]:
     else:
         facts, found = _pairs(writer, voice)
     fields = list(found)
-    if roll < 0.45 and len(fields) > 2 and writer.chance(0.3):  # only some of what was said
+    if roll < 0.45 and len(fields) > 2 and writer.chance(0.2):  # only some of what was said
         fields = fields[: len(fields) - 1] if writer.chance(0.5) else [fields[0], fields[-1]]
     link = " and " if language == "en" else " e "
     listed = ", ".join(fields[:-1]) + link + fields[-1] if len(fields) > 1 else fields[0]
@@ -142,7 +142,7 @@ def _pairs(writer: Writer, voice: Voice) -> tuple[str, dict[str, Value]]:
     """Return "title: sun, price: 12" and what it says; in training half the keys are made up."""
     found: dict[str, Value] = {}
     for _ in range(writer.rng.choice([1, 2, 2, 3])):
-        coined = not writer.held_out and writer.chance(0.35)
+        coined = not writer.held_out and writer.chance(0.2)
         key = words.coined(writer) if coined else writer.choice(_COLUMNS)
         value = writer.rng.randint(0, 999) if writer.chance(0.4) else words.word(writer)
         found[key] = voice.cased(value) if isinstance(value, str) else value

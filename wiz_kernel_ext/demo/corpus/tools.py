@@ -69,7 +69,7 @@ def _named(writer: Writer, names: list[str]) -> str:
 
 
 def _parameter(writer: Writer, names: list[str]) -> str:
-    if not writer.held_out and writer.chance(0.2):
+    if not writer.held_out and writer.chance(0.12):
         return words.coined(writer)
     return writer.choice(names)
 
@@ -89,9 +89,9 @@ def _result(writer: Writer, kind: str) -> tuple[str, str]:
         plain = str(writer.rng.randint(0, 10 ** writer.rng.randint(1, 6)))
         found = {"result": int(plain)}
     else:
-        plain = " ".join(words.word(writer) for _ in range(writer.rng.randint(1, 4)))
+        plain = " ".join(words.word(writer) for _ in range(writer.rng.randint(1, 3)))
         found = {writer.choice(["text", "content", "results", "status"]): plain}
-    if not writer.held_out and writer.chance(0.1):
+    if not writer.held_out and writer.chance(0.05):
         found = {words.coined(writer): writer.rng.randint(0, 99), **found}
     if writer.chance(0.5):
         return plain, plain
@@ -184,7 +184,7 @@ _KINDS: list[tuple[Callable[[Writer, str], Offer], str, float]] = [
     (_arithmetic, "divide", 0.5),
     (_text, "search", 1.5),
     (_text, "file", 1.5),
-    (_by_name, "any", 2),
+    (_by_name, "any", 1.2),
 ]
 
 

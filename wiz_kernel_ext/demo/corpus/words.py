@@ -110,7 +110,7 @@ def coined(writer: Writer) -> str:
     """Return a made-up lower-case word of one to three syllables, or a few random letters."""
     if writer.chance(0.12):
         return "".join(writer.choice(_LETTERS) for _ in range(writer.rng.randint(1, 5)))
-    count = writer.rng.choice([1, 2, 2, 3])
+    count = writer.rng.choice([1, 1, 2, 2, 3])
     syllables = (
         writer.choice(_ONSETS) + writer.choice(_VOWELS) + writer.choice(_CODAS)
         for _ in range(count)
@@ -136,12 +136,12 @@ def city(writer: Writer) -> str:
 
 def word(writer: Writer) -> str:
     """Return a word: known, or in training often made up."""
-    if not writer.held_out and writer.chance(0.4):
+    if not writer.held_out and writer.chance(0.3):
         return coined(writer)
     return writer.kept(WORDS)
 
 
-def text(writer: Writer, most: int = 8) -> str:
+def text(writer: Writer, most: int = 6) -> str:
     """Return a short text to be copied: words, a phrase, names or numbers."""
     roll = writer.rng.random()
     if roll < 0.17:

@@ -117,7 +117,7 @@ class Writer:
 
     def voice(self, language: str = "en", *, courtesies: bool = True) -> Voice:
         """Choose how the next prompt is typed."""
-        case = self.rng.choices(["plain", "lower", "upper"], [0.62, 0.27, 0.11])[0]
+        case = self.rng.choices(["plain", "lower", "upper"], [0.65, 0.27, 0.08])[0]
         if self.held_out:  # the wordings are the test: no courtesies on top of them
             return Voice(case=case, bare=case == "lower" or self.chance(0.15))
         polite = courtesies and self.chance(0.16)
