@@ -109,7 +109,8 @@ def test_an_error_fails_the_cell_with_two_lines(
 
 
 def test_an_error_stops_the_cells_that_wait(kernel: FrontEnd) -> None:
-    failing = kernel.ask("%wiz_prompt --nonsense")
+    # The next cell has to be there by the time this one fails: the sleep is the front end's speed.
+    failing = kernel.ask("import time\ntime.sleep(0.5)\n%wiz_prompt --nonsense")
     waiting = kernel.ask("print('never')")
     assert kernel.wait(failing).status == "error"
     assert kernel.wait(waiting).status == "aborted"
