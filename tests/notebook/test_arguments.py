@@ -6,8 +6,7 @@ import pytest
 
 from wiz_kernel_ext.errors import BadRequest
 from wiz_kernel_ext.notebook.arguments import split_words
-from wiz_kernel_ext.notebook.magics.load import PARSER as LOAD
-from wiz_kernel_ext.notebook.magics.prompt import PARSER as PROMPT
+from wiz_kernel_ext.notebook.magics.lines import LOAD, PROMPT
 
 
 @pytest.mark.parametrize(

@@ -48,4 +48,4 @@ def unregister(shell: InteractiveShell) -> None:
             shell.magics_manager.magics[kind].pop(name, None)
     shell.configurables.remove(magics)
     disallow_questions(shell)
-    magics.notebook.close()
+    magics.close()

@@ -1,25 +1,26 @@
-"""The magics by name: each line goes to the file that knows it.
+"""The magics by name: each line goes to the file that knows what to do.
 
-`WizMagics` holds what they share, the notebook and the defaults of `%config WizMagics`.
+`WizMagics` holds what they share, the notebook and the defaults of `%config WizMagics`. A magic's
+own file is read when it is first used: `%load_ext` should not be felt.
 """
 
 from __future__ import annotations
 
 import atexit
+from functools import cached_property
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import line_cell_magic, line_magic, magics_class, no_var_expand
 
 from wiz_kernel_ext.notebook.arguments import takes
-from wiz_kernel_ext.notebook.current import Notebook
 from wiz_kernel_ext.notebook.defaults import Defaults
-from wiz_kernel_ext.notebook.magics import lifetime, load, operations, prompt, status
-from wiz_kernel_ext.notebook.screen import Screen, screen_of
+from wiz_kernel_ext.notebook.magics import lines
 
 if TYPE_CHECKING:
-    from IPython.core.interactiveshell import InteractiveShell
-
     from wiz_kernel_ext.client import Client
+    from wiz_kernel_ext.notebook.current import Notebook
+    from wiz_kernel_ext.notebook.screen import Screen
 
 
 def _connect() -> Client:
@@ -28,57 +29,74 @@ def _connect() -> Client:
     return Client()
 
 
+def _file(name: str) -> Any:
+    return import_module(f"{__name__}.{name}")
+
+
 @magics_class
 class WizMagics(Defaults):
     """The magics of wiz_kernel_ext."""
 
-    def __init__(self, shell: InteractiveShell) -> None:
-        super().__init__(shell)
-        self.notebook = Notebook(shell, _connect)
-        atexit.register(self.notebook.close)
+    @cached_property
+    def notebook(self) -> Notebook:
+        """This kernel as the service knows it."""
+        from wiz_kernel_ext.notebook.current import Notebook
+
+        shell: Any = self.shell
+        notebook = Notebook(shell, _connect)
+        atexit.register(notebook.close)
+        return notebook
 
     @property
     def screen(self) -> Screen:
         """Where the running cell's output goes."""
+        from wiz_kernel_ext.notebook.screen import screen_of
+
         return screen_of(self.notebook.shell, self.output)
 
+    def close(self) -> None:
+        """Let go of the service, if it was ever asked."""
+        if "notebook" in vars(self):
+            self.notebook.close()
+            atexit.unregister(self.notebook.close)
+
     @line_magic
-    @takes(load.PARSER)
+    @takes(lines.LOAD)
     def wiz_load(self, line: str) -> None:
-        load.run(self, line)
+        _file("load").run(self, line)
 
     @no_var_expand
     @line_cell_magic
-    @takes(prompt.PARSER)
+    @takes(lines.PROMPT)
     def wiz_prompt(self, line: str, cell: str | None = None) -> Any:
-        return prompt.run(self, line, cell)
+        return _file("prompt").run(self, line, cell)
 
     @line_magic
-    @takes(status.PARSER)
+    @takes(lines.STATUS)
     def wiz_status(self, line: str) -> None:
-        status.run(self, line)
+        _file("status").run(self, line)
 
     @line_magic
-    @takes(operations.OPS)
+    @takes(lines.OPS)
     def wiz_ops(self, line: str) -> None:
-        operations.show(self, line)
+        _file("operations").show(self, line)
 
     @line_magic
-    @takes(operations.ATTACH)
+    @takes(lines.ATTACH)
     def wiz_attach(self, line: str) -> Any:
-        return operations.attach(self, line)
+        return _file("operations").attach(self, line)
 
     @line_magic
-    @takes(operations.CANCEL)
+    @takes(lines.CANCEL)
     def wiz_cancel(self, line: str) -> None:
-        operations.cancel(self, line)
+        _file("operations").cancel(self, line)
 
     @line_magic
-    @takes(lifetime.UNLOAD)
+    @takes(lines.UNLOAD)
     def wiz_unload(self, line: str) -> None:
-        lifetime.unload(self, line)
+        _file("lifetime").unload(self, line)
 
     @line_magic
-    @takes(lifetime.STOP)
+    @takes(lines.STOP)
     def wiz_stop(self, line: str) -> None:
-        lifetime.stop(self, line)
+        _file("lifetime").stop(self, line)

@@ -18,9 +18,12 @@ NO_SERVICE = "No service is running. It starts by itself with the first %wiz_loa
 class Desk(Protocol):
     """The shared part of every magic."""
 
-    notebook: Notebook
     model: str
     session: str
+
+    @property
+    def notebook(self) -> Notebook:
+        """This kernel as the service knows it."""
 
     @property
     def screen(self) -> Screen:

@@ -4,25 +4,10 @@ from __future__ import annotations
 
 from wiz_kernel_ext.cli.words import size
 from wiz_kernel_ext.errors import ModelNotLoaded
-from wiz_kernel_ext.notebook.arguments import MagicParser
 from wiz_kernel_ext.notebook.magics.desk import NO_SERVICE, Desk, located, say
+from wiz_kernel_ext.notebook.magics.lines import STOP, UNLOAD
 from wiz_kernel_ext.protocol.requests import UnloadModel
 from wiz_kernel_ext.protocol.results import UnloadInfo
-
-UNLOAD = MagicParser(
-    "wiz_unload",
-    """Unload a model: its process ends, and its memory is free again.
-
-    Without a name: the one this notebook talks to. Refused while it answers somebody else.""",
-)
-UNLOAD.add_argument("model", nargs="?", metavar="MODEL", help="as it was loaded")
-UNLOAD.add_argument("--force", action="store_true", help="also while it answers somebody else")
-STOP = MagicParser(
-    "wiz_stop",
-    """End the service and every model it holds, for all notebooks.
-
-    Conversations are kept; the next %wiz_load or prompt starts it again.""",
-)
 
 
 def unload(desk: Desk, line: str) -> None:

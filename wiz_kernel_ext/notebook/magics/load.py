@@ -4,39 +4,21 @@ from __future__ import annotations
 
 import time
 
-from wiz_kernel_ext.cli.flags import add_flags, given
+from wiz_kernel_ext.cli.flags import given
 from wiz_kernel_ext.errors import BadRequest, WizError
-from wiz_kernel_ext.notebook.arguments import MagicParser
 from wiz_kernel_ext.notebook.defaults import CONTEXT, MODEL
 from wiz_kernel_ext.notebook.magics.desk import Desk, located
+from wiz_kernel_ext.notebook.magics.lines import LOAD
 from wiz_kernel_ext.notebook.views.loading import LoadView, about_session
 from wiz_kernel_ext.notebook.views.pace import INTERVAL_S
 from wiz_kernel_ext.protocol.codec import build
 from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel
 from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo
 
-PARSER = MagicParser(
-    "wiz_load",
-    """Load a GGUF model into a process of its own, or share it where it is loaded.
-
-    It stays there when this kernel restarts. Prompts then go to it, in this notebook's session.
-
-        %wiz_load demo
-        %wiz_load models/mine.gguf --ctx 8192 --threads 4 --keep-alive 2h
-
-    Defaults: %config WizMagics.context_size = 8192""",
-    usage="%(prog)s [MODEL] [options]",
-)
-PARSER.add_argument("model", nargs="?", help="the path of a .gguf file, or demo", metavar="MODEL")
-PARSER.add_argument(
-    "--reload", action="store_true", help="load it anew where it is loaded with other options"
-)
-add_flags(PARSER, {**CONTEXT, **MODEL}.values())
-
 
 def run(desk: Desk, line: str) -> None:
     """`%wiz_load MODEL [options]`."""
-    arguments = PARSER.parse_line(line)
+    arguments = LOAD.parse_line(line)
     name = arguments.model or desk.model
     if not name:
         raise BadRequest(

@@ -5,41 +5,18 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from wiz_kernel_ext.cli.flags import flags
 from wiz_kernel_ext.cli.report import operation_table
 from wiz_kernel_ext.errors import OperationNotFound
-from wiz_kernel_ext.notebook.arguments import MagicParser
 from wiz_kernel_ext.notebook.current import checked_variable
 from wiz_kernel_ext.notebook.follow import follow
 from wiz_kernel_ext.notebook.magics.desk import NO_SERVICE, Desk, say
+from wiz_kernel_ext.notebook.magics.lines import ATTACH, CANCEL, OPS
 from wiz_kernel_ext.notebook.magics.prompt import answer_view
 from wiz_kernel_ext.notebook.views.loading import LoadView
 from wiz_kernel_ext.notebook.views.pace import INTERVAL_S
 from wiz_kernel_ext.notebook.views.tables import tables_drawing
 from wiz_kernel_ext.protocol.requests import ListOperations
 from wiz_kernel_ext.protocol.results import TERMINAL_STATES, OperationInfo
-
-OPS = MagicParser("wiz_ops", "List the latest operations: prompts, loads and downloads.")
-OPS.add_argument(
-    "-n",
-    type=flags(ListOperations, {"limit": "n"})["limit"].read,
-    default=10,
-    metavar="N",
-    help="how many (10)",
-)
-ATTACH = MagicParser(
-    "wiz_attach",
-    """Show an operation from its beginning, and follow it to its end.
-
-    Without an ID: the one of this notebook's session that runs, else the last. So after a kernel
-    restart, this shows the answer that went on without the kernel. Interrupting cancels it.""",
-)
-ATTACH.add_argument("id", nargs="?", metavar="ID", help="as %%wiz_ops lists it")
-ATTACH.add_argument("-o", metavar="NAME", help="keep the Answer in this variable")
-CANCEL = MagicParser(
-    "wiz_cancel", "Cancel an operation; without an ID, what runs for this notebook."
-)
-CANCEL.add_argument("id", nargs="?", metavar="ID", help="as %%wiz_ops lists it")
 
 
 def show(desk: Desk, line: str) -> None:

@@ -6,13 +6,13 @@ import argparse
 import time
 from typing import TYPE_CHECKING, Any
 
-from wiz_kernel_ext.cli.flags import add_flags, given
+from wiz_kernel_ext.cli.flags import given
 from wiz_kernel_ext.errors import BadRequest
-from wiz_kernel_ext.notebook.arguments import MagicParser
 from wiz_kernel_ext.notebook.current import checked_variable
 from wiz_kernel_ext.notebook.defaults import SAMPLING
 from wiz_kernel_ext.notebook.follow import follow, follow_behind
 from wiz_kernel_ext.notebook.magics.desk import Desk, say
+from wiz_kernel_ext.notebook.magics.lines import PROMPT
 from wiz_kernel_ext.notebook.views.answer import AnswerView, PlainAnswer, RichAnswer
 from wiz_kernel_ext.notebook.views.loading import about_session
 from wiz_kernel_ext.protocol.codec import build
@@ -22,41 +22,13 @@ from wiz_kernel_ext.protocol.requests import Prompt
 if TYPE_CHECKING:
     from wiz_kernel_ext.client import Operation
 
-PARSER = MagicParser(
-    "wiz_prompt",
-    """Ask the model; the answer is drawn as it comes, and is then in `_`.
-
-        %wiz_prompt What is a kernel? --max-tokens 50
-        %%wiz_prompt -o answer --temperature 0
-        any text, sent exactly as it stands here
-
-    On the line, options stand before or after the text; -- ends them. Neither $x nor {x} is
-    expanded: prompts are full of braces. A cell goes on with the conversation of this notebook,
-    also after a kernel restart; --new begins another. Interrupt the kernel to stop an answer: what
-    there is of it is kept.
-
-    Defaults: %config WizMagics.temperature = 0.2""",
-    usage="%(prog)s [options] TEXT\n\n  %%%%%(prog)s [options]\n  TEXT, on any number of lines",
-)
-PARSER.add_argument("-o", metavar="NAME", help="keep the Answer in this variable")
-PARSER.add_argument("--session", metavar="NAME", help="talk in this session instead")
-PARSER.add_argument("--new", action="store_true", help="begin a new conversation")
-PARSER.add_argument("--system", metavar="TEXT", help="set the session's system prompt")
-PARSER.add_argument(
-    "--background",
-    action="store_true",
-    help="return at once; the answer is drawn here while other cells run, "
-    "and -o keeps the operation: NAME.result() waits for the Answer",
-)
-add_flags(PARSER.add_argument_group("sampling"), SAMPLING.values())
-
 
 def run(desk: Desk, line: str, cell: str | None) -> Any:
     """`%wiz_prompt TEXT`, or `%%wiz_prompt` with the text in the cell's body."""
-    arguments, text = PARSER.parse_prompt_line(line)
+    arguments, text = PROMPT.parse_prompt_line(line)
     if cell is not None:
         if text:
-            raise PARSER.unexpected(text.split()[0])
+            raise PROMPT.unexpected(text.split()[0])
         text = cell.strip("\n")
     if not text.strip():
         raise BadRequest(

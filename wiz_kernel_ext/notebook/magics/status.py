@@ -5,16 +5,14 @@ from __future__ import annotations
 import time
 
 from wiz_kernel_ext.cli.report import service_line, status_tables
-from wiz_kernel_ext.notebook.arguments import MagicParser
 from wiz_kernel_ext.notebook.magics.desk import NO_SERVICE, Desk, say
+from wiz_kernel_ext.notebook.magics.lines import STATUS
 from wiz_kernel_ext.notebook.views.tables import tables_drawing
-
-PARSER = MagicParser("wiz_status", "Show the service, its models, operations and sessions.")
 
 
 def run(desk: Desk, line: str) -> None:
     """`%wiz_status`; starts no service."""
-    PARSER.parse_line(line)
+    STATUS.parse_line(line)
     client = desk.notebook.client
     if not client.running():
         say(desk, NO_SERVICE)
