@@ -122,6 +122,8 @@ def bad_request(error: Exception) -> BadRequest:
     """A message library's complaint as ours, with the field it names."""
     text = str(error)
     what, _, path = text.partition(" - at `")
+    if "matching regex" in what:
+        what = "Expected a name: one line of text, not empty"
     field = path.rstrip("`").removeprefix("$").removeprefix(".")
     if "unknown field" in what or "missing required field" in what:
         name = what.rpartition("field `")[2].rstrip("`")

@@ -14,7 +14,11 @@ from msgspec import Meta
 from wiz_kernel_ext.protocol.options import PromptOptions
 
 GpuLayers = Annotated[int, Meta(ge=-1)] | Literal["auto"]
-SessionName = Annotated[str, Meta(min_length=1, max_length=200)]
+# Something to see, and nothing that would break a line or a terminal.
+SessionName = Annotated[
+    str,
+    Meta(pattern=r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*\Z", max_length=200),
+]
 Role = Literal["system", "user", "assistant", "tool"]
 
 
