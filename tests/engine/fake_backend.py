@@ -19,6 +19,7 @@ from wiz_kernel_ext.engine.backend import (
     Model,
     ModelFacts,
     NoRoom,
+    Saved,
 )
 from wiz_kernel_ext.engine.sampling import Stage
 
@@ -144,6 +145,17 @@ class FakeContext(Context):
         return True
 
     def can_resume(self, sequence_id: int, position: int) -> bool:
+        return True
+
+    def save(self, sequence_id: int) -> Saved:
+        tokens = self.tokens_of(sequence_id)
+        return Saved(tokens, 10 * len(tokens))
+
+    def restore(self, sequence_id: int, saved: Saved) -> bool:
+        assert not self.cells.get(sequence_id)
+        if self.n_used + len(saved.data) > self.pool_size:
+            return False
+        self.cells[sequence_id] = [(object(), token) for token in saved.data]
         return True
 
     def clear(self) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest import mock
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.engine.fake_backend import FakeClock, FakeContext, FakeModel, answer_of
+from wiz_kernel_ext.engine import kv_memory
 from wiz_kernel_ext.engine.engine import Engine
 from wiz_kernel_ext.engine.sequence import Listener, Sequence
 from wiz_kernel_ext.errors import BadRequest, ContextOverflow, InternalError, WizError
@@ -45,6 +47,7 @@ class Rig:
         slots: int = 4,
         context_size: int = 300,
         batch: int = 64,
+        parking: int = 0,
         **context: Any,
     ) -> None:
         self.clock = FakeClock()
@@ -58,6 +61,7 @@ class Rig:
             batch_size=batch,
             seed=None,
             clock=self.clock,
+            parking_bytes=parking,
         )
 
     def prompt(self, text: str, n_most: int = 10, **options: Any) -> Prompted:
@@ -225,6 +229,9 @@ def test_closing_ends_every_prompt_as_interrupted() -> None:
     assert not rig.engine.is_busy
 
 
+SMALL: dict[str, Any] = {"_N_IN_THE_WAY": 20, "_WORTH_PARKING": 4, "_SMALL_LOSS": 4}
+"""The cache's numbers, in proportion to prompts of this length."""
+
 texts = st.builds(
     lambda shared, own: "shared beginning of it all "[:shared] + own,
     st.integers(0, 27),
@@ -242,19 +249,23 @@ texts = st.builds(
     st.integers(66, 160),
     st.integers(1, 4),
     st.booleans(),
+    st.sampled_from([0, 400, 10_000]),
 )
 def test_no_mix_of_prompts_cancels_and_full_pools_changes_anyones_answer(
-    prompts: list[tuple[str, int, int, bool]], pool: int, slots: int, can_cut: bool
+    prompts: list[tuple[str, int, int, bool]], pool: int, slots: int, can_cut: bool, parking: int
 ) -> None:
-    rig = Rig(pool=pool, slots=slots, context_size=66, batch=16, can_cut=can_cut)
-    asked = []
-    for text, n_most, n_steps, is_cancelled in prompts:
-        prompted = rig.prompt(text, n_most)
-        asked.append((prompted, text, n_most, is_cancelled))
-        rig.run(n_steps)
-        if is_cancelled and not prompted.ends:
-            rig.engine.cancel(prompted.sequence)
-    rig.run()
+    with mock.patch.multiple(kv_memory, **SMALL):
+        rig = Rig(
+            pool=pool, slots=slots, context_size=66, batch=16, can_cut=can_cut, parking=parking
+        )
+        asked = []
+        for text, n_most, n_steps, is_cancelled in prompts:
+            prompted = rig.prompt(text, n_most)
+            asked.append((prompted, text, n_most, is_cancelled))
+            rig.run(n_steps)
+            if is_cancelled and not prompted.ends:
+                rig.engine.cancel(prompted.sequence)
+        rig.run()
     for prompted, text, n_most, is_cancelled in asked:
         expected = answer_of(text.encode(), n_most)
         if is_cancelled and prompted.info.finish_reason == "cancelled":

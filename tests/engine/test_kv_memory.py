@@ -12,9 +12,11 @@ from wiz_kernel_ext.engine.kv_memory import KvMemory, Start
 class Desk:
     """A memory over a fake context, and prompts computed into it."""
 
-    def __init__(self, pool_size: int = 1000, ids: int = 4, *, can_cut: bool = True) -> None:
+    def __init__(
+        self, pool_size: int = 1000, ids: int = 4, *, can_cut: bool = True, parking: int = 0
+    ) -> None:
         self.context = FakeContext(pool_size, can_cut=can_cut)
-        self.memory = KvMemory(self.context, ids)
+        self.memory = KvMemory(self.context, ids, parking)
 
     def run(self, tokens: list[int]) -> Start:
         """Begin a prompt and compute all of it."""
@@ -146,3 +148,82 @@ def test_clearing_forgets_everything_and_frees_every_id() -> None:
     desk.memory.clear()
     assert desk.memory.n_free == 1000
     assert [desk.run([n]).n_cached for n in (1, 2)] == [0, 0]
+
+
+PARKING = 100_000
+OTHER = list(range(5000, 5300))
+
+
+def test_a_long_one_that_rests_is_parked_out_of_the_way_of_another() -> None:
+    desk = Desk(parking=PARKING)
+    desk.answer(HISTORY)
+    assert desk.memory.n_free == 700
+    desk.run(OTHER)
+    assert (desk.memory.n_parked, desk.memory.n_resting) == (1, 0)
+    assert desk.memory.n_free == 700
+
+
+def test_a_short_one_stays() -> None:
+    desk = Desk(parking=PARKING)
+    desk.answer(HISTORY[:100])
+    desk.run(OTHER)
+    assert (desk.memory.n_parked, desk.memory.n_resting) == (0, 1)
+
+
+def test_a_parked_one_comes_back_when_it_is_continued() -> None:
+    desk = Desk(parking=PARKING)
+    desk.answer(HISTORY)
+    desk.answer(OTHER)
+    assert desk.run([*HISTORY, 7]).n_cached == 300
+    assert desk.memory.n_parked == 1
+    assert desk.run([*OTHER, 7]).n_cached == 300
+    assert desk.memory.n_parked == 0
+
+
+def test_a_parked_one_of_which_little_is_wanted_stays_parked_too() -> None:
+    desk = Desk(parking=PARKING)
+    desk.answer(HISTORY)
+    desk.run(OTHER)
+    assert desk.run([*HISTORY[:100], 7]).n_cached == 100
+    assert desk.memory.n_parked == 1
+    assert desk.run([*HISTORY, 8]).n_cached == 300
+
+
+def test_what_makes_room_is_parked_not_lost() -> None:
+    desk = Desk(pool_size=400, parking=PARKING)
+    desk.answer(HISTORY[:200])
+    desk.answer(OTHER[:200])
+    assert desk.memory.make_room(300)
+    assert desk.run([*HISTORY[:200], 7]).n_cached == 200
+
+
+def test_one_that_another_covers_is_not_parked() -> None:
+    desk = Desk(parking=PARKING)
+    desk.run([*HISTORY, 7])
+    desk.answer([*HISTORY[:200], 7])
+    desk.memory.park(desk.run(HISTORY[:150]).sequence_id)
+    assert desk.memory.n_parked == 0
+
+
+def test_the_parking_is_bounded_and_the_oldest_leave_it() -> None:
+    desk = Desk(parking=6500)
+    for base in (0, 1000, 2000, 3000):
+        desk.answer(list(range(base, base + 300)))
+    assert desk.memory.n_parked == 2
+    assert desk.run([*range(300), 7]).n_cached == 0
+    assert desk.run([*range(3000, 3300), 7]).n_cached == 300
+
+
+def test_a_parked_one_too_long_for_the_room_there_is_is_read_again() -> None:
+    desk = Desk(pool_size=400, parking=PARKING)
+    desk.answer(HISTORY)
+    desk.run(OTHER[:150])
+    assert desk.run([*HISTORY[:200], 7]).n_cached == 0
+
+
+def test_a_memory_that_cannot_be_cut_brings_whole_ones_back() -> None:
+    desk = Desk(can_cut=False, parking=PARKING)
+    desk.answer(HISTORY)
+    desk.run(OTHER)
+    assert desk.run([*HISTORY[:200], 7]).n_cached == 0
+    assert desk.run([*HISTORY, 7]).n_cached == 300

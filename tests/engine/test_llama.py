@@ -52,7 +52,13 @@ class Answers:
     """An engine on the real model; F32 cells, so that nothing depends on rounding."""
 
     def __init__(
-        self, model: Model, *, pool: int = 4096, batch: int = 64, size: int = 1024
+        self,
+        model: Model,
+        *,
+        pool: int = 4096,
+        batch: int = 64,
+        size: int = 1024,
+        parking: int = 0,
     ) -> None:
         self.model = model
         self.chat = ChatEncoder(model)
@@ -69,6 +75,7 @@ class Answers:
             batch_size=batch,
             seed=None,
             clock=time.monotonic,
+            parking_bytes=parking,
         )
 
     def submit(self, messages: list[str], **options: Any) -> list[AnswerInfo | WizError]:
@@ -179,8 +186,23 @@ def test_prompts_that_come_together_share_their_beginning_and_answer_as_alone(
         assert end[0].text == alone(model, prompt).text
 
 
+def test_a_parked_conversation_comes_back_and_says_the_same_as_fresh(model: Model) -> None:
+    answers = Answers(model, parking=1 << 24)
+    long, other = "a long story of the sea " * 20, "quite another one " * 20
+    first = answers.ask(long, logit_bias=NO_END)
+    answers.ask(other)
+    assert answers.engine._memory.n_parked == 1
+    turns = (long, first.text, "and then?")
+    second = answers.ask(*turns)
+    assert second.usage.n_cached_tokens > 400
+    assert second.text == alone(model, *turns).text
+    fork = answers.ask(long[:200] + "the end")
+    assert fork.text == alone(model, long[:200] + "the end").text
+    answers.close()
+
+
 def test_a_pool_too_small_for_all_puts_some_back_and_changes_no_answer(model: Model) -> None:
-    answers = Answers(model, pool=512, size=512)
+    answers = Answers(model, pool=512, size=512, parking=1 << 24)
     prompts = [f"{n} {'word ' * 20}" for n in range(SLOTS)]
     ends = [answers.submit([prompt], max_tokens=60, logit_bias=NO_END) for prompt in prompts]
     answers.run()

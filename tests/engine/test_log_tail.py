@@ -22,8 +22,9 @@ def test_only_what_is_worth_it_is_written_and_debug_is_not_kept() -> None:
     tail.add(DEBUG, "details\n")
     tail.add(INFO, "info\n")
     tail.add(WARNING, "warning\n")
-    assert written == ["warning\n"]
-    assert tail.lines() == ["info", "warning"]
+    tail.add(ERROR, "error\n")
+    assert written == ["error\n"]
+    assert tail.lines() == ["info", "warning", "error"]
 
 
 def test_the_reason_is_the_first_error_without_the_functions_name() -> None:

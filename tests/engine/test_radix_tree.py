@@ -65,6 +65,10 @@ class TreeAgainstLists(RuleBasedStateMachine):
                 if other != holder and its and its == own[: len(its)]
             }
             assert set(self.tree.prefixes_of(holder)) == expected
+            if own:
+                others = [its for other, its in self.lists.items() if other != holder]
+                covered = any(its[: len(own)] == own for its in others)
+                assert self.tree.is_covered(holder) == covered
 
     @invariant()
     def holds_what_the_lists_hold(self) -> None:
@@ -86,6 +90,14 @@ class TreeAgainstLists(RuleBasedStateMachine):
 
 TestTree = TreeAgainstLists.TestCase
 TestTree.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+
+
+def test_those_with_negative_numbers_are_offered_last() -> None:
+    tree = RadixTree()
+    for holder, own in ((-1, [1, 2, 3]), (4, [1, 2, 3, 4])):
+        tree.add(holder)
+        tree.extend(holder, own)
+    assert tree.matches([1, 2, 3])[0] == Match(4, 3)
 
 
 def test_the_holder_that_ends_soonest_is_offered() -> None:

@@ -96,6 +96,14 @@ class DecodeFailed(Exception):
     """A batch could not be computed; the memory may hold part of it and has to be cleared."""
 
 
+@dataclass(frozen=True)
+class Saved:
+    """A sequence's cells as a copy in host memory; `data` is the backend's own."""
+
+    data: Any
+    n_bytes: int
+
+
 class Context(ABC):
     """KV memory of one pool of cells shared by all sequences, and the logits of the last batch.
 
@@ -135,6 +143,14 @@ class Context(ABC):
         Sliding-window memories let go of old cells: going back is possible only as far as a whole
         window is still there.
         """
+
+    @abstractmethod
+    def save(self, sequence_id: int) -> Saved:
+        """A copy of all the sequence's cells, which stay as they are."""
+
+    @abstractmethod
+    def restore(self, sequence_id: int, saved: Saved) -> bool:
+        """Make an empty sequence what was saved, in free cells; False, and empty, if it fails."""
 
     @abstractmethod
     def clear(self) -> None:

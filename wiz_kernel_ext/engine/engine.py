@@ -31,7 +31,8 @@ class Engine:
 
     `context_size` is the longest prompt and answer together, in tokens; `slots` how many run at
     once; `seed` is the default of all prompts (None: another each time); `threads` says with how
-    many threads to compute from step to step (None: always the context's own).
+    many threads to compute from step to step (None: always the context's own); `parking_bytes` of
+    host memory keep cached conversations that are in the way of others.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Engine:
         seed: int | None,
         clock: Clock,
         threads: ThreadCount | None = None,
+        parking_bytes: int = 0,
     ) -> None:
         self._model = model
         self._context = context
@@ -54,7 +56,7 @@ class Engine:
         self._clock = clock
         self._threads = threads
         self._pace = Pace(most=batch_size, n_params=model.facts.n_params)
-        self._memory = KvMemory(context, sequence_ids)
+        self._memory = KvMemory(context, sequence_ids, parking_bytes)
         self._scheduler = Scheduler(self._memory, slots=slots, batch_size=batch_size)
         self._numbers = itertools.count()
 

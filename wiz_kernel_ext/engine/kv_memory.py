@@ -1,11 +1,12 @@
 """The prefix cache over the KV memory: who gets which sequence id, what is reused, what goes.
 
-Every sequence id is free, running (it belongs to a prompt being answered) or resting (its answer is
-done; its cells stay for whoever begins with the same tokens). A prompt continues the longest prefix
-any of them holds: in place where little else would be lost, else by sharing the cells, which copies
-nothing. Resting ones are let go least recently used first when cells or ids run out. Knows no
-prompts; called by the scheduler. The tree says what is held, the pool how much, and the context
-holds it: the three change together, here only.
+Every sequence id is unused, running (it belongs to a prompt being answered) or resting (its answer
+is done; its cells stay for whoever begins with the same tokens). A prompt continues the longest
+prefix anybody holds: in place where little else would be lost, else by sharing the cells, which
+copies nothing. Resting ones that are in the way of others are parked in host memory, least recently
+used first, and brought back when they are wanted. Knows no prompts; called by the scheduler. The
+tree says what is held, the pool how much, and the context holds it: the three change together, here
+only.
 """
 
 from __future__ import annotations
@@ -15,9 +16,15 @@ from dataclasses import dataclass
 
 from wiz_kernel_ext.engine.backend import Context
 from wiz_kernel_ext.engine.cell_pool import CellPool
+from wiz_kernel_ext.engine.parking import Parking
 from wiz_kernel_ext.engine.radix_tree import RadixTree
 
 _SMALL_LOSS = 64
+"""Tokens that may be cut off a resting sequence to continue it in place."""
+_N_IN_THE_WAY = 256
+"""Cells of resting sequences from which on they slow the running ones too much to stay."""
+_WORTH_PARKING = 32
+"""Tokens below which computing again is as good as keeping."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +36,12 @@ class Start:
 
 
 class KvMemory:
-    """Sequence ids, their tokens and cells, over one context."""
+    """Sequence ids, their tokens and cells, over one context; `parking_bytes` of host memory."""
 
-    def __init__(self, context: Context, sequence_ids: int) -> None:
+    def __init__(self, context: Context, sequence_ids: int, parking_bytes: int = 0) -> None:
         self._context = context
         self._sequence_ids = sequence_ids
+        self._parking_bytes = parking_bytes
         self._forget()
 
     def _forget(self) -> None:
@@ -41,6 +49,7 @@ class KvMemory:
         self._pool = CellPool(self._context.pool_size)
         self._unused = list(range(self._sequence_ids - 1, -1, -1))
         self._resting: dict[int, None] = {}
+        self._parking = Parking(self._parking_bytes)
 
     @property
     def n_free(self) -> int:
@@ -49,8 +58,13 @@ class KvMemory:
 
     @property
     def n_resting(self) -> int:
-        """Cached sequences nobody is using."""
+        """Cached sequences in the KV memory that nobody is using."""
         return len(self._resting)
+
+    @property
+    def n_parked(self) -> int:
+        """Cached sequences in host memory."""
+        return len(self._parking)
 
     @property
     def can_share(self) -> bool:
@@ -62,8 +76,10 @@ class KvMemory:
 
         `promised` cells are for prompts that are running and not wholly read.
         """
-        matches = self._tree.matches(tokens)
-        shared = matches[0].length if matches and self.can_share else 0
+        shared = 0
+        if self.can_share:
+            matches = self._tree.matches(tokens)
+            shared = max((m.length for m in matches if m.holder >= 0), default=0)
         needed = promised + len(tokens) - shared + 1
         if needed <= self._pool.n_free:
             return True
@@ -77,27 +93,32 @@ class KvMemory:
 
         The last token is never counted as cached: decoding it is what makes its logits.
         """
-        wanted = tokens[: len(tokens) - 1]
+        start = self._begin_cached(tokens[: len(tokens) - 1])
+        if start is None:
+            start = Start(self._take_id(), 0)
+            self._tree.add(start.sequence_id)
+        self._clear_the_way()
+        return start
+
+    def _begin_cached(self, wanted: Sequence[int]) -> Start | None:
         for match in self._tree.matches(wanted):
-            if start := self._continue(match.holder, match.length):
+            if match.holder not in self._tree:
+                continue  # it made way for a longer one that could not be used after all
+            begin = self._continue if match.holder >= 0 else self._bring_back
+            if start := begin(match.holder, match.length):
                 return start
-        fresh = self._take_id()
-        self._tree.add(fresh)
-        return Start(fresh, 0)
+        return None
 
     def _continue(self, holder: int, length: int) -> Start | None:
         held = self._tree.length(holder)
         if held == length and holder in self._resting:
             del self._resting[holder]
             return Start(holder, length)
-        if not self._context.can_cut or not self._context.can_resume(holder, length):
+        if not self.can_share or not self._context.can_resume(holder, length):
             return None
-        lost = held - length
-        if holder in self._resting and lost <= max(_SMALL_LOSS, length // 8):
-            if not self._context.cut(holder, length):
+        if holder in self._resting and _is_small(held - length, length):
+            if not self._cut(holder, length):
                 return None
-            self._tree.cut(holder, length)
-            self._pool.release(holder, length)
             del self._resting[holder]
             return Start(holder, length)
         if holder in self._resting:  # used again: it is no longer the one to go first
@@ -105,6 +126,29 @@ class KvMemory:
         target = self._take_id(sparing=holder)
         self._tree.add(target)
         self._share(holder, target, 0, length)
+        return Start(target, length)
+
+    def _bring_back(self, parked: int, length: int) -> Start | None:
+        """Continue a parked sequence; where much would be lost it stays parked as well."""
+        tokens = self._tree.tokens(parked)
+        if len(tokens) > length and not self.can_share:
+            return None
+        saved = self._parking.use(parked)
+        target = self._take_id()
+        if not self.make_room(len(tokens)) or not self._context.restore(target, saved):
+            self._unused.append(target)
+            return None
+        self._tree.add(target)
+        self._tree.extend(target, tokens)
+        self._pool.take(target, len(tokens))
+        if parked in self._parking and _is_small(len(tokens) - length, length):
+            self._parking.take(parked)
+            self._tree.remove(parked)
+        if len(tokens) > length and not (
+            self._context.can_resume(target, length) and self._cut(target, length)
+        ):
+            self.drop(target)
+            return None
         return Start(target, length)
 
     def catch_up(self, sequence_id: int, tokens: Sequence[int]) -> int:
@@ -115,8 +159,10 @@ class KvMemory:
         length = self._tree.length(sequence_id)
         if not self.can_share:
             return length
-        for match in self._tree.matches(tokens[: len(tokens) - 1])[:1]:
-            if match.length > length and self._context.can_resume(match.holder, match.length):
+        for match in self._tree.matches(tokens[: len(tokens) - 1]):
+            if match.length <= length:
+                break
+            if match.holder >= 0 and self._context.can_resume(match.holder, match.length):
                 self._share(match.holder, sequence_id, length, match.length)
                 return match.length
         return length
@@ -125,6 +171,13 @@ class KvMemory:
         self._context.copy(source, target, start, end)
         self._pool.share(source, target, start, end)
         self._tree.extend(target, self._tree.tokens(source)[start:end])
+
+    def _cut(self, sequence_id: int, length: int) -> bool:
+        if not self._context.cut(sequence_id, length):
+            return False
+        self._tree.cut(sequence_id, length)
+        self._pool.release(sequence_id, length)
+        return True
 
     def take(self, sequence_id: int, n: int) -> None:
         """Set aside `n` cells, just before they are computed."""
@@ -139,10 +192,24 @@ class KvMemory:
         if not self._tree.length(sequence_id):
             self.drop(sequence_id)
             return
-        for other in self._tree.prefixes_of(sequence_id):
-            if other in self._resting and self.can_share:
+        for other in self._tree.prefixes_of(sequence_id) if self.can_share else ():
+            if other in self._resting:
                 self.drop(other)
+            elif other in self._parking:
+                self._forget_parked(other)
         self._resting[sequence_id] = None
+
+    def park(self, sequence_id: int) -> None:
+        """Move a sequence to host memory, if it is worth it; its id and cells are free."""
+        is_lost = not (self.can_share and self._tree.is_covered(sequence_id))
+        if is_lost and self._parking_bytes and self._tree.length(sequence_id) >= _WORTH_PARKING:
+            number, gone = self._parking.put(self._context.save(sequence_id))
+            for other in gone:
+                self._tree.remove(other)
+            if number is not None:
+                self._tree.add(number)
+                self._tree.extend(number, self._tree.tokens(sequence_id))
+        self.drop(sequence_id)
 
     def drop(self, sequence_id: int) -> None:
         """Forget a sequence; its cells are free unless others share them."""
@@ -153,9 +220,9 @@ class KvMemory:
         self._unused.append(sequence_id)
 
     def make_room(self, n_cells: int) -> bool:
-        """Let resting sequences go, least recently used first, until `n_cells` are free."""
+        """Park resting sequences, least recently used first, until `n_cells` are free."""
         while self._pool.n_free < n_cells and self._resting:
-            self.drop(next(iter(self._resting)))
+            self.park(next(iter(self._resting)))
         return self._pool.n_free >= n_cells
 
     def clear(self) -> None:
@@ -163,8 +230,23 @@ class KvMemory:
         self._context.clear()
         self._forget()
 
+    def _clear_the_way(self) -> None:
+        """Park what would slow every step of the prompt that begins."""
+        if not self._parking_bytes:
+            return
+        while self._resting and self._pool.n_held_only_by(self._resting) > _N_IN_THE_WAY:
+            self.park(next(iter(self._resting)))
+
+    def _forget_parked(self, number: int) -> None:
+        self._parking.take(number)
+        self._tree.remove(number)
+
     def _take_id(self, sparing: int | None = None) -> int:
         """An unused id; there are more ids than can run, so a resting one can always make way."""
         if not self._unused:
-            self.drop(next(holder for holder in self._resting if holder != sparing))
+            self.park(next(holder for holder in self._resting if holder != sparing))
         return self._unused.pop()
+
+
+def _is_small(n_lost: int, n_kept: int) -> bool:
+    return n_lost <= max(_SMALL_LOSS, n_kept // 8)

@@ -27,6 +27,7 @@ from wiz_kernel_ext.engine.backend import (
     ModelFacts,
     NoRoom,
     OnLoadProgress,
+    Saved,
 )
 from wiz_kernel_ext.engine.log_tail import LogTail
 from wiz_kernel_ext.engine.sampling import Stage
@@ -271,6 +272,18 @@ class LlamaContext(Context):
             return True
         first = c.llama_memory_seq_pos_min(self._memory, sequence_id)
         return bool(first <= max(0, position - self._n_window))
+
+    def save(self, sequence_id: int) -> Saved:
+        size = c.llama_state_seq_get_size(self._context, sequence_id)
+        data = (ctypes.c_uint8 * size)()
+        n_bytes = c.llama_state_seq_get_data(self._context, data, size, sequence_id)
+        return Saved(data, n_bytes)
+
+    def restore(self, sequence_id: int, saved: Saved) -> bool:
+        n = c.llama_state_seq_set_data(self._context, saved.data, saved.n_bytes, sequence_id)
+        if n != saved.n_bytes:
+            self.cut(sequence_id, 0)
+        return bool(n == saved.n_bytes)
 
     def clear(self) -> None:
         c.llama_memory_clear(self._memory, False)

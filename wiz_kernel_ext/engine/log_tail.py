@@ -16,7 +16,7 @@ N_LINES = 50
 class LogTail:
     """Keeps the last `N_LINES` lines and hands whole lines of level `least` and up to `write`."""
 
-    def __init__(self, write: Callable[[str], object], *, least: int = WARNING) -> None:
+    def __init__(self, write: Callable[[str], object], *, least: int = ERROR) -> None:
         self._write = write
         self.least = least
         self._lines: deque[tuple[int, str]] = deque(maxlen=N_LINES)

@@ -133,8 +133,15 @@ class RadixTree:
         return found[::-1]
 
     def _best(self, node: Node) -> int:
-        """The holder that ends soonest: continuing it in place costs others least."""
-        return min(node.holders, key=lambda holder: (self._lengths[holder], holder))
+        """The holder that ends soonest: continuing it in place costs others least.
+
+        Those with negative numbers come last: they would have to be brought back first.
+        """
+        return min(node.holders, key=lambda holder: (holder < 0, self._lengths[holder], holder))
+
+    def is_covered(self, holder: int) -> bool:
+        """Whether another sequence begins with all of `holder`'s tokens."""
+        return len(self._tails[holder].holders) > 1
 
     def prefixes_of(self, holder: int) -> list[int]:
         """Other sequences whose tokens are all, and only, a beginning of `holder`'s."""

@@ -129,7 +129,7 @@ class Scheduler:
 
     def _put_back_youngest(self) -> None:
         sequence = self.running.pop()
-        self._memory.drop(sequence.sequence_id)
+        self._memory.park(sequence.sequence_id)
         self._return(sequence)
 
     def _return(self, sequence: Sequence) -> None:

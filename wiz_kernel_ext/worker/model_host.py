@@ -177,6 +177,7 @@ class ModelHost:
             batch_size=plan.parameters.batch_size,
             seed=request.seed,
             clock=self._clock,
+            parking_bytes=_parking_bytes(),
             threads=None if request.threads else ThreadCount(plan.parameters.threads),
         )
         return loaded.context_info
@@ -252,6 +253,11 @@ class ModelHost:
         if loaded.context is not None:
             loaded.context.close()
         loaded.engine = loaded.context = loaded.context_info = None
+
+
+def _parking_bytes() -> int:
+    """Host memory for cached conversations: an eighth of what is free, at most 1 GiB."""
+    return min(1 << 30, int(psutil.virtual_memory().available) // 8)
 
 
 class _LoadProgress:
