@@ -12,7 +12,8 @@ import msgspec
 
 from wiz_kernel_ext.errors import BadRequest, ErrorInfo, UnknownTarget
 from wiz_kernel_ext.protocol.events import NIL
-from wiz_kernel_ext.protocol.requests import TARGETS, Request
+from wiz_kernel_ext.protocol.requests import Request
+from wiz_kernel_ext.protocol.targets import TARGETS
 
 PROTOCOL_VERSION = 1
 

@@ -1,7 +1,7 @@
 """One frozen message per request: what each handler takes.
 
 The eight `worker:*` requests are the original service's, with its camelCase payloads; the
-`service:*` ones are about what outlives a worker. `TARGETS` is the whole list.
+`service:*` ones are about what outlives a worker; `hub_requests` has those about models.
 """
 
 from __future__ import annotations
@@ -281,4 +281,3 @@ SERVICE_REQUESTS: tuple[type[Request], ...] = (
     AwaitChange,
     StopService,
 )
-TARGETS: dict[str, type[Request]] = {r.target: r for r in WORKER_REQUESTS + SERVICE_REQUESTS}
