@@ -6,27 +6,50 @@ bytes. Standard library only. Repositories are `{name: Repository}`; the log has
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import json
+import socket
+import struct
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import unquote, urlsplit
+from typing import Any, Literal
+from urllib.parse import parse_qs, unquote, urlsplit
+
+FaultKind = Literal["fin", "rst", "stall", "ignore range", "corrupt", "refuse"]
+PIECE_BYTES = 1 << 16
+_digests: dict[int, str] = {}
 
 
 @dataclass
 class Repository:
-    """Files of one commit, by path; a `token` is needed if one is set, `gated` refuses even so."""
+    """Files of one commit, by path; a `token` is needed if one is set, `gated` refuses even so.
+
+    `facts` are fields of the hub's answers about it. `claims` are headers that lie about a file.
+    """
 
     files: dict[str, bytes]
     token: str | None = None
     gated: bool = False
     branches: tuple[str, ...] = ("main",)
+    facts: dict[str, Any] = field(default_factory=dict)
+    claims: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @property
     def commit(self) -> str:
         """The commit's id: 40 hexadecimal digits made of what is in it."""
-        parts = (f"{name}:{hashlib.sha256(data).hexdigest()}" for name, data in self.files.items())
+        parts = (f"{name}:{digest(data)}" for name, data in self.files.items())
         return hashlib.sha1("\n".join(sorted(parts)).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What happens to one transfer, after so many of its bytes."""
+
+    kind: FaultKind
+    after_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -44,17 +67,21 @@ class Asked:
 class StandInHub:
     """The two servers; a context manager.
 
-    `bytes_per_s` slows the bytes down; `break_after` breaks the next transfers off after so many
-    bytes; `statuses` are answered, one each, before anything else is.
+    `bytes_per_s` slows the bytes down; `faults` befall the next transfers, one each, and
+    `statuses` are answered, one each and with headers, before anything else is.
     """
 
     repositories: dict[str, Repository] = field(default_factory=dict)
+    collections: dict[str, list[str]] = field(default_factory=dict)
     bytes_per_s: float | None = None
-    break_after: list[int] = field(default_factory=list)
-    statuses: list[int] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    statuses: list[int | tuple[int, dict[str, str]]] = field(default_factory=list)
+    store_statuses: list[int | tuple[int, dict[str, str]]] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
+    n_sent_bytes: int = 0
 
     def __enter__(self) -> StandInHub:
+        self.lock = threading.Lock()
         self._stop = threading.Event()
         self._store = _server(self, "store", _StoreHandler)
         self._hub = _server(self, "hub", _HubHandler)
@@ -83,6 +110,18 @@ class StandInHub:
     def sleep(self, seconds: float) -> bool:
         """Wait; False once the hub is closing."""
         return not self._stop.wait(seconds)
+
+
+def digest(data: bytes) -> str:
+    """The sha256 of a file's bytes, computed once."""
+    if id(data) not in _digests:
+        _digests[id(data)] = hashlib.sha256(data).hexdigest()
+        _kept.append(data)
+    return _digests[id(data)]
+
+
+_kept: list[bytes] = []
+"""What is remembered by its id must stay alive."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -118,17 +157,26 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._take()
 
+    def do_POST(self) -> None:
+        self._take()
+
     def _take(self) -> None:
         hub = self.server.hub
-        path = unquote(urlsplit(self.path).path)
+        address = urlsplit(self.path)
+        path = unquote(address.path)
+        self.query = parse_qs(address.query)
+        self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         authorization = self.headers.get("Authorization")
         hub.asked.append(
             Asked(self.server.origin, self.command, path, self.headers.get("Range"), authorization)
         )
-        if hub.statuses:
-            self.answer(hub.statuses.pop(0), {})
-        else:
-            self.respond(path, authorization)
+        statuses = hub.statuses if self.server.origin == "hub" else hub.store_statuses
+        with contextlib.suppress(ConnectionError):
+            if statuses:
+                status = statuses.pop(0)
+                self.answer(*(status if isinstance(status, tuple) else (status, {})))
+            else:
+                self.respond(path, authorization)
 
     def respond(self, path: str, authorization: str | None) -> None:
         """Answer one request."""
@@ -136,66 +184,138 @@ class _Handler(BaseHTTPRequestHandler):
 
     def answer(self, status: int, headers: dict[str, str], body: bytes = b"") -> None:
         """Send a whole answer."""
-        self.send_response(status)
+        if "Date" in headers:
+            self.send_response_only(status)
+        else:
+            self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
         if "Content-Length" not in headers:
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if self.command != "HEAD":
-            self.send_slowly(body)
-
-    def send_slowly(self, body: bytes) -> None:
-        """Send bytes at the hub's speed, and break off where it is told to."""
-        hub = self.server.hub
-        end = hub.break_after.pop(0) if hub.break_after and body else len(body)
-        piece = 2**16
-        for start in range(0, end, piece):
-            self.wfile.write(body[start : min(start + piece, end)])
-            if hub.bytes_per_s and not hub.sleep(piece / hub.bytes_per_s):
-                break
-        if end < len(body):
-            self.close_connection = True
+            self.wfile.write(body)
 
 
 class _HubHandler(_Handler):
-    """`/{owner}/{repo}/resolve/{revision}/{file}`: the facts of a file, and where its bytes are."""
+    """`/{owner}/{repo}/resolve/{revision}/{file}`, and what is under /api."""
 
     def respond(self, path: str, authorization: str | None) -> None:
         parts = path.strip("/").split("/")
-        if len(parts) < 5 or parts[2] != "resolve":
-            self.answer(404, {})
-            return
-        name, revision, file = "/".join(parts[:2]), parts[3], "/".join(parts[4:])
-        repository = self.server.hub.repositories.get(name)
         if authorization == "Bearer hf_rejected":
             message = "Invalid credentials in Authorization header"
             self.answer(401, {"X-Error-Message": message})
-        elif repository is None or not _allowed(repository, authorization):
-            status = 404 if authorization else 401
-            self.answer(status, {"X-Error-Code": "RepoNotFound"})
-        elif repository.gated:
+        elif parts == ["api", "models"]:
+            self._search()
+        elif parts[:2] == ["api", "collections"]:
+            self._collection("/".join(parts[2:]))
+        elif parts[:2] == ["api", "models"] and len(parts) >= 4:
+            if repository := self._open("/".join(parts[2:4]), authorization):
+                self._about("/".join(parts[2:4]), repository, parts[4:])
+        elif len(parts) >= 5 and parts[2] == "resolve":
+            if repository := self._open("/".join(parts[:2]), authorization):
+                self._resolve(repository, parts[3], "/".join(parts[4:]))
+        else:
+            self.answer(404, {})
+
+    def _open(self, name: str, authorization: str | None) -> Repository | None:
+        repository = self.server.hub.repositories.get(name)
+        if repository is None or not _allowed(repository, authorization):
+            self.answer(404 if authorization else 401, {"X-Error-Code": "RepoNotFound"})
+            return None
+        if repository.gated and "resolve" in self.path:
             self.answer(403 if authorization else 401, {"X-Error-Code": "GatedRepo"})
-        elif revision not in (*repository.branches, repository.commit):
-            self.answer(404, {"X-Error-Code": "RevisionNotFound"})
-        elif file not in repository.files:
+            return None
+        return repository
+
+    def _known(self, repository: Repository, revision: str) -> bool:
+        if revision in (*repository.branches, repository.commit):
+            return True
+        self.answer(404, {"X-Error-Code": "RevisionNotFound"})
+        return False
+
+    def _resolve(self, repository: Repository, revision: str, file: str) -> None:
+        if not self._known(repository, revision):
+            return
+        if file not in repository.files:
             headers = {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": repository.commit}
             self.answer(404, headers)
-        else:
-            self._resolve(repository, file)
-
-    def _resolve(self, repository: Repository, file: str) -> None:
+            return
         data = repository.files[file]
-        digest = hashlib.sha256(data).hexdigest()
-        self.answer(
-            302,
-            {
-                "X-Repo-Commit": repository.commit,
-                "X-Linked-Etag": f'"{digest}"',
-                "X-Linked-Size": str(len(data)),
-                "Location": f"{self.server.hub.store_url}/{digest}?signature=secret",
-            },
-        )
+        headers = {
+            "X-Repo-Commit": repository.commit,
+            "X-Linked-Etag": f'"{digest(data)}"',
+            "X-Linked-Size": str(len(data)),
+            "Location": f"{self.server.hub.store_url}/{digest(data)}?signature=secret",
+        }
+        self.answer(302, headers | repository.claims.get(file, {}))
+
+    def _about(self, name: str, repository: Repository, rest: list[str]) -> None:
+        if rest[:1] == ["paths-info"]:
+            if self._known(repository, "/".join(rest[1:])):
+                asked = parse_qs(self.body.decode()).get("paths") or json.loads(self.body)["paths"]
+                self._json([_entry(p, repository.files[p]) for p in asked if p in repository.files])
+        elif not rest or rest[0] == "revision":
+            if self._known(repository, "/".join(rest[1:]) or "main"):
+                self._json(_described(name, repository, with_files=True))
+        else:
+            self.answer(404, {})
+
+    def _search(self) -> None:
+        text = "".join(self.query.get("search", [])).lower()
+        found = [
+            _described(name, repository, with_files=False)
+            for name, repository in self.server.hub.repositories.items()
+            if text in name.lower() and any(f.endswith(".gguf") for f in repository.files)
+        ]
+        sort = "".join(self.query.get("sort", ["downloads"]))
+        found.sort(key=lambda model: -float(model.get(sort) or 0))
+        self._json(found[: int("".join(self.query.get("limit", ["100"])))])
+
+    def _collection(self, slug: str) -> None:
+        models = self.server.hub.collections.get(slug)
+        if models is None:
+            self.answer(404, {})
+            return
+        items = [
+            {"id": model, "type": "model", "position": i, "_id": str(i)}
+            for i, model in enumerate(models)
+        ]
+        self._json(
+            {"slug": slug, "title": slug, "owner": {"name": "x"}, "items": items, "private": False,
+             "lastUpdated": "2026-01-01T00:00:00.000Z", "position": 0, "theme": "x", "upvotes": 0}
+        )  # fmt: skip
+
+    def _json(self, value: Any) -> None:
+        self.answer(200, {"Content-Type": "application/json"}, json.dumps(value).encode())
+
+
+def _described(name: str, repository: Repository, *, with_files: bool) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "id": name,
+        "sha": repository.commit,
+        "private": repository.token is not None,
+        "gated": "manual" if repository.gated else False,
+        "downloads": 0,
+        "likes": 0,
+        "tags": ["gguf"],
+        "lastModified": "2026-01-01T00:00:00.000Z",
+    }
+    if with_files:
+        facts["siblings"] = [
+            {"rfilename": path, "size": len(data), "blobId": "0" * 40, "lfs": _lfs(data)}
+            for path, data in repository.files.items()
+        ]
+    return facts | repository.facts
+
+
+def _entry(path: str, data: bytes) -> dict[str, Any]:
+    return {"type": "file", "path": path, "oid": "0" * 40, "size": len(data), "lfs": _lfs(data)}
+
+
+def _lfs(data: bytes) -> dict[str, Any]:
+    found = digest(data)
+    return {"size": len(data), "sha256": found, "oid": found, "pointerSize": 130}
 
 
 def _allowed(repository: Repository, authorization: str | None) -> bool:
@@ -203,27 +323,77 @@ def _allowed(repository: Repository, authorization: str | None) -> bool:
 
 
 class _StoreHandler(_Handler):
-    """`/{sha256}`: the bytes, whole or from somewhere on."""
+    """`/{sha256}`: the bytes, whole or from somewhere on, with the faults that are due."""
 
     def respond(self, path: str, authorization: str | None) -> None:
         for repository in self.server.hub.repositories.values():
             for data in repository.files.values():
-                if hashlib.sha256(data).hexdigest() == path.strip("/"):
+                if digest(data) == path.strip("/"):
                     self._send(data)
                     return
         self.answer(404, {})
 
     def _send(self, data: bytes) -> None:
-        asked = self.headers.get("Range")
-        if not asked:
-            self.answer(200, {"Accept-Ranges": "bytes", "Content-Length": str(len(data))}, data)
+        hub = self.server.hub
+        with hub.lock:
+            fault = hub.faults.pop(0) if hub.faults else Fault("fin", len(data) + 1)
+        if fault.kind == "refuse":
+            self.answer(403, {})
             return
-        first = int(asked.removeprefix("bytes=").partition("-")[0])
-        if first >= len(data):
+        first, last = self._asked_for(data, fault)
+        if first > last:
             self.answer(416, {"Content-Range": f"bytes */{len(data)}"})
             return
-        headers = {
-            "Content-Range": f"bytes {first}-{len(data) - 1}/{len(data)}",
-            "Content-Length": str(len(data) - first),
-        }
-        self.answer(206, headers, data[first:])
+        if first or last < len(data) - 1:
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes {first}-{last}/{len(data)}")
+        else:
+            self.send_response(200)
+        self.send_header("Content-Length", str(last + 1 - first))
+        self.end_headers()
+        if self.command == "HEAD":
+            return
+        # A small buffer keeps what is counted as sent close to what the other side took.
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, PIECE_BYTES)
+        for piece in _pieces(data, first, last, fault):
+            self.wfile.write(piece)
+            with hub.lock:
+                hub.n_sent_bytes += len(piece)
+            if hub.bytes_per_s and not hub.sleep(len(piece) / hub.bytes_per_s):
+                break
+        if fault.after_bytes < last + 1 - first:
+            self._break(fault)
+
+    def _asked_for(self, data: bytes, fault: Fault) -> tuple[int, int]:
+        asked = self.headers.get("Range")
+        if not asked or fault.kind == "ignore range":
+            return 0, len(data) - 1
+        first, _, last = asked.removeprefix("bytes=").partition("-")
+        return int(first), min(int(last or len(data)), len(data) - 1)
+
+    def _break(self, fault: Fault) -> None:
+        if fault.kind in ("corrupt", "ignore range"):
+            return
+        if fault.kind == "stall":
+            self.server.hub.sleep(600)
+        if fault.kind == "rst":
+            # Lingering for no time turns the close into a reset.
+            linger = struct.pack("ii", 1, 0)
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            self.connection.close()
+        self.close_connection = True
+
+
+def _pieces(data: bytes, first: int, last: int, fault: Fault) -> Iterator[bytes | memoryview]:
+    end = last + 1
+    if fault.kind in ("fin", "rst", "stall"):
+        end = min(end, first + fault.after_bytes)
+    flipped = first + fault.after_bytes if fault.kind == "corrupt" else -1
+    view = memoryview(data)
+    for start in range(first, end, PIECE_BYTES):
+        piece: bytes | memoryview = view[start : min(start + PIECE_BYTES, end)]
+        if start <= flipped < start + len(piece):
+            changed = bytearray(piece)
+            changed[flipped - start] ^= 1
+            piece = bytes(changed)
+        yield piece

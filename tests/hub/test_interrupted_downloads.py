@@ -1,0 +1,208 @@
+"""Downloads that are cut, killed, cancelled or damaged on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from tests.hub.conftest import LARGE
+from tests.hub.desk import Desk, children, content, until
+from tests.support.stand_in_hub import Fault, FaultKind, Repository, StandInHub, digest
+from wiz_kernel_ext.errors import (
+    ChecksumMismatch,
+    DownloadFailed,
+    HubAccessDenied,
+    OperationCancelled,
+)
+
+KINDS: list[FaultKind] = ["fin", "rst", "stall", "ignore range"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_transfer_that_breaks_off_goes_on_from_there(
+    desk: Desk, hub: StandInHub, kind: FaultKind
+) -> None:
+    hub.faults = [Fault("fin", 2 << 20), Fault(kind, 1 << 20)]
+    assert content(await desk.fetch()) == LARGE
+    ranges = [asked.range for asked in hub.asked_for("GET", "store")]
+    assert ranges[:2] == [None, f"bytes={2 << 20}-"]
+    assert hub.n_sent_bytes < 1.2 * len(LARGE)
+
+
+async def cut_and_killed(desk: Desk, hub: StandInHub, size: int) -> float:
+    """20 cuts of four kinds, and two kills; how many times its size was sent."""
+    rng = random.Random(5)
+    data = rng.randbytes(size)
+    hub.repositories["wiz/models"].files["huge.gguf"] = data
+    cuts = [Fault(kind, rng.randrange(1, size // 15)) for kind in KINDS * 5]
+    rng.shuffle(cuts)
+    hub.faults = cuts
+    for kill_at in (size // 5, size // 2):
+        task = asyncio.create_task(desk.fetch(file="huge.gguf"))
+        await desk.until_begun(kill_at)
+        (child,) = children()
+        child.kill()
+        with pytest.raises(DownloadFailed, match="-9"):
+            await task
+    path = await desk.fetch(file="huge.gguf")
+    assert content(path) == data
+    assert hub.faults == []
+    assert desk.unfinished() == []
+    return hub.n_sent_bytes / size
+
+
+async def test_20_cuts_and_two_kills_cost_little(desk: Desk, hub: StandInHub) -> None:
+    assert await cut_and_killed(desk, hub, 40 << 20) <= 1.25
+
+
+@pytest.mark.slow
+async def test_20_cuts_and_two_kills_of_200_mb_cost_a_twentieth(
+    desk: Desk, hub: StandInHub
+) -> None:
+    assert await cut_and_killed(desk, hub, 200_000_000) <= 1.05
+
+
+async def test_a_server_that_never_takes_ranges_is_met(desk: Desk, hub: StandInHub) -> None:
+    hub.faults = [Fault("fin", 1 << 20)] + [Fault("ignore range")] * 10
+    assert content(await desk.fetch()) == LARGE
+
+
+async def test_a_partial_file_longer_than_the_file_is_begun_anew(
+    desk: Desk, hub: StandInHub
+) -> None:
+    partial = desk.cache / "blobs" / f"{digest(LARGE)}.wiz.incomplete"
+    partial.parent.mkdir(parents=True)
+    partial.write_bytes(b"x" * (len(LARGE) + 1))
+    assert content(await desk.fetch()) == LARGE
+
+
+async def test_a_partial_file_of_something_else_is_found_out(desk: Desk, hub: StandInHub) -> None:
+    partial = desk.cache / "blobs" / f"{digest(LARGE)}.wiz.incomplete"
+    partial.parent.mkdir(parents=True)
+    partial.write_bytes(b"x" * 1000)
+    assert content(await desk.fetch()) == LARGE
+    assert "damaged" in desk.notices[0]
+
+
+async def test_a_flipped_byte_is_found_and_the_file_fetched_again(
+    desk: Desk, hub: StandInHub
+) -> None:
+    hub.faults = [Fault("corrupt", 1234)]
+    assert content(await desk.fetch()) == LARGE
+    assert "fetching it again" in desk.notices[0]
+    assert len(hub.asked_for("GET", "store")) == 2
+
+
+async def test_a_file_damaged_twice_is_refused_and_removed(desk: Desk, hub: StandInHub) -> None:
+    hub.faults = [Fault("corrupt", 1234), Fault("corrupt", 4321)]
+    error = await desk.failure()
+    assert isinstance(error, ChecksumMismatch)
+    assert digest(LARGE)[:12] in error.message
+    assert desk.unfinished() == []
+    assert len(hub.asked_for("GET", "store")) == 2
+
+
+async def test_a_signed_address_that_ran_out_is_asked_for_again(
+    desk: Desk, hub: StandInHub
+) -> None:
+    hub.faults = [Fault("fin", 1 << 20), Fault("refuse")]
+    assert content(await desk.fetch()) == LARGE
+
+
+async def test_a_store_that_keeps_refusing_is_an_error(desk: Desk, hub: StandInHub) -> None:
+    hub.faults = [Fault("refuse")] * 9
+    assert isinstance(await desk.failure(), HubAccessDenied)
+
+
+async def test_a_store_in_trouble_is_asked_again(desk: Desk, hub: StandInHub) -> None:
+    hub.store_statuses = [503, 500, (429, {"Retry-After": "1"})]
+    assert content(await desk.fetch()) == LARGE
+    assert "1 s" in desk.notices[0]
+
+
+async def test_patience_ends(desk: Desk, hub: StandInHub) -> None:
+    hub.faults = [Fault("fin", 1 << 20)] + [Fault("stall")] * 9
+    error = await desk.failure(patience_s=2.0)
+    assert "1,048,576 of 6,291,456 bytes are here" in error.message
+    assert "goes on" in error.hint
+    hub.faults.clear()
+    assert content(await desk.fetch()) == LARGE
+    assert hub.asked_for("GET", "store")[-1].range == "bytes=1048576-"
+
+
+async def test_a_cancel_takes_half_a_second_and_keeps_what_came(
+    desk: Desk, hub: StandInHub
+) -> None:
+    hub.bytes_per_s = 1e6
+    task = asyncio.create_task(desk.fetch())
+    await desk.until_begun()
+    began_s = time.monotonic()
+    desk.cancelled.set()
+    with pytest.raises(OperationCancelled):
+        await task
+    assert time.monotonic() - began_s < 0.5
+    (partial,) = desk.unfinished()
+    assert partial.name.endswith(".wiz.incomplete")
+
+
+async def test_a_cancelled_task_takes_its_child_along(desk: Desk, hub: StandInHub) -> None:
+    hub.bytes_per_s = 3e5
+    task = asyncio.create_task(desk.fetch())
+    await desk.until_begun()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert children() == []
+
+
+async def test_a_cancel_before_the_first_byte_is_a_cancel(desk: Desk) -> None:
+    desk.cancelled.set()
+    with pytest.raises(OperationCancelled):
+        await desk.fetch()
+
+
+async def test_a_child_does_not_outlive_its_parent(desk: Desk, hub: StandInHub) -> None:
+    hub.bytes_per_s = 3e5
+    script = (
+        "import asyncio; from wiz_kernel_ext.hub.download import download\n"
+        "asyncio.run(download('wiz/models', 'dir/large.gguf', on_progress=print,"
+        " cancelled=asyncio.Event()))"
+    )
+    parent = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", script), env=desk.environment, stdout=subprocess.DEVNULL
+    )
+    await desk.until_begun()
+    (child,) = psutil.Process(parent.pid).children()
+    parent.send_signal(signal.SIGKILL)
+    await parent.wait()
+    await until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+
+
+async def test_one_who_waits_for_another_goes_on_when_that_is_killed(
+    desk: Desk, hub: StandInHub
+) -> None:
+    hub.bytes_per_s = 1e6
+    other = Desk(desk.home, hub.url)
+    first = asyncio.create_task(desk.fetch())
+    await desk.until_begun(1 << 20)
+    second = asyncio.create_task(other.fetch())
+    await until(lambda: bool(other.progress) and other.progress[-1][0] > 0)
+    desk.cancelled.set()
+    with pytest.raises(OperationCancelled):
+        await first
+    hub.bytes_per_s = None
+    assert content(await second) == LARGE
+    assert hub.n_sent_bytes < 1.2 * len(LARGE)
+
+
+async def test_all_parts_of_a_split_model_or_an_error(desk: Desk, hub: StandInHub) -> None:
+    hub.repositories["wiz/split"] = Repository({"m-00001-of-00002.gguf": b"one"})
+    error = await desk.failure("wiz/split", "m-00002-of-00002.gguf")
+    assert "m-00002-of-00002.gguf" in error.message

@@ -1,0 +1,191 @@
+"""Looks at the hub without fetching models: search, listings, headers, checksums, collections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import HfApi, constants, get_hf_file_metadata, hf_hub_url
+from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
+
+from wiz_kernel_ext.errors import GgufInvalid, HubAccessDenied
+from wiz_kernel_ext.gguf_file.header import read_header
+from wiz_kernel_ext.gguf_file.skeleton import write_skeleton
+from wiz_kernel_ext.gguf_file.source import RangeSource
+from wiz_kernel_ext.hub.fetch.asking import Say, asked
+from wiz_kernel_ext.hub.fetch.failures import Subject
+from wiz_kernel_ext.hub.fetch.http import session
+from wiz_kernel_ext.hub.fetch.messages import (
+    AskUpstream,
+    Found,
+    ListRepo,
+    ReadCollection,
+    ReadHeader,
+    RemoteFile,
+    RepoContents,
+    Search,
+)
+from wiz_kernel_ext.protocol.hub import RepoHit
+
+_LISTED_AT_ONCE = 4
+_MAX_HEADER_BYTES = 64 << 20
+_MAX_FILES = 20_000
+
+
+def search(order: Search, say: Say) -> list[Found]:
+    """Repositories with GGUF files that `order.text` finds, in the order asked for."""
+
+    def request() -> list[Any]:
+        found = HfApi().list_models(
+            search=order.text or None,
+            filter="gguf",
+            sort=order.sort,
+            limit=order.limit,
+            expand=["gguf", "downloads", "likes", "gated", "tags", "lastModified"],
+        )
+        return list(found)
+
+    hits = [_hit(model) for model in asked(request, Subject(), say)]
+    if not order.with_files:
+        return [Found(hit) for hit in hits]
+
+    def contents(hit: RepoHit) -> Found:
+        try:
+            return Found(hit, list_repo(ListRepo(repo=hit.repo), say))
+        except HubAccessDenied:
+            # Found, but not shown to this user: still a hit.
+            return Found(hit)
+
+    with ThreadPoolExecutor(_LISTED_AT_ONCE) as pool:
+        return list(pool.map(contents, hits))
+
+
+def list_repo(order: ListRepo, say: Say) -> RepoContents:
+    """The files of a repository, with sizes and checksums, at the commit its revision is at."""
+    info = asked(
+        partial(HfApi().model_info, order.repo, revision=order.revision, files_metadata=True),
+        Subject(order.repo, revision=order.revision),
+        say,
+    )
+    return RepoContents(
+        commit=info.sha or "",
+        files=[
+            RemoteFile(
+                sibling.rfilename, sibling.size or 0, sibling.lfs.sha256 if sibling.lfs else ""
+            )
+            for sibling in (info.siblings or [])[:_MAX_FILES]
+        ],
+        gated=bool(info.gated),
+        private=bool(info.private),
+        licence=_licence(info.tags or []),
+    )
+
+
+def read_remote_header(order: ReadHeader, say: Say) -> str:
+    """Write the file's header, and a hole for the rest, at `order.into`; the file's commit."""
+    subject = Subject(order.repo, order.file, order.revision)
+    address = hf_hub_url(order.repo, order.file, revision=order.revision)
+    facts = asked(partial(get_hf_file_metadata, address), subject, say)
+    pinned = hf_hub_url(order.repo, order.file, revision=facts.commit_hash or order.revision)
+
+    def fetch(offset: int, size_bytes: int) -> bytes:
+        return asked(partial(_range, pinned, offset, size_bytes), subject, say)
+
+    source = _Kept(RangeSource(fetch, facts.size))
+    try:
+        header = read_header(source, max_bytes=_MAX_HEADER_BYTES)
+    except GgufInvalid as error:
+        raise GgufInvalid(
+            f"{subject} is not a usable GGUF file. {error}",
+            hint="Choose another file of the repository, or tell its owners.",
+            repo=order.repo,
+            file=order.file,
+        ) from None
+    write_skeleton(source, header, Path(order.into))
+    return facts.commit_hash or ""
+
+
+def ask_upstream(order: AskUpstream, say: Say) -> dict[str, str]:
+    """The checksums that paths have now; asks nothing that writes into the cache."""
+    request = partial(HfApi().get_paths_info, order.repo, order.files, revision=order.revision)
+    found = asked(request, Subject(order.repo, revision=order.revision), say)
+    checksums = dict.fromkeys(order.files, "")
+    for info in found:
+        lfs = getattr(info, "lfs", None)
+        checksums[info.path] = lfs.sha256 if lfs else getattr(info, "blob_id", "")
+    return checksums
+
+
+def read_collection(order: ReadCollection, say: Say) -> list[str]:
+    """The models of a collection on the hub."""
+    collection = asked(partial(HfApi().get_collection, order.slug), Subject(order.slug), say)
+    return [item.item_id for item in collection.items if item.item_type == "model"]
+
+
+class _Kept:
+    """A source that keeps what was read, since the header is walked and then written."""
+
+    def __init__(self, source: RangeSource) -> None:
+        self._source = source
+        self._data = bytearray()
+        self.size_bytes = source.size_bytes
+
+    def read(self, offset: int, size_bytes: int) -> bytes:
+        """See `Source`."""
+        end = offset + size_bytes
+        while len(self._data) < end:
+            more = self._source.read(len(self._data), end - len(self._data))
+            if not more:
+                break
+            self._data += more
+        return bytes(self._data[offset:end])
+
+
+def _range(url: str, offset: int, size_bytes: int) -> bytes:
+    headers = build_hf_headers() | {
+        "Accept-Encoding": "identity",
+        "Range": f"bytes={offset}-{offset + size_bytes - 1}",
+    }
+    timeout = float(constants.HF_HUB_DOWNLOAD_TIMEOUT)
+    with session().stream("GET", url, headers=headers, timeout=timeout) as answer:
+        if answer.status_code >= 400:
+            hf_raise_for_status(answer)
+        # A server that ignores ranges sends it all, from the beginning: read what is wanted.
+        skip = offset if answer.status_code == 200 else 0
+        data = bytearray()
+        for piece in answer.iter_raw():
+            data += piece
+            if len(data) >= skip + size_bytes:
+                break
+    return bytes(data[skip : skip + size_bytes])
+
+
+def _hit(model: Any) -> RepoHit:
+    facts = model.gguf if isinstance(getattr(model, "gguf", None), dict) else {}
+    modified = getattr(model, "last_modified", None)
+    return RepoHit(
+        repo=model.id,
+        downloads=model.downloads or 0,
+        likes=model.likes or 0,
+        n_params=_number(facts.get("total")),
+        n_ctx_train=_number(facts.get("context_length")),
+        architecture=str(facts.get("architecture") or ""),
+        licence=_licence(model.tags or []),
+        gated=bool(model.gated),
+        updated_at=modified.timestamp() if modified else 0.0,
+        page=f"{constants.ENDPOINT}/{model.id}",
+    )
+
+
+def _licence(tags: Iterable[str]) -> str:
+    for tag in tags:
+        if tag.startswith("license:"):
+            return tag.removeprefix("license:")
+    return ""
+
+
+def _number(value: Any) -> int:
+    return value if isinstance(value, int) and value > 0 else 0
