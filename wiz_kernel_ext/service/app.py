@@ -22,7 +22,9 @@ from wiz_kernel_ext.protocol.requests import AwaitChange
 from wiz_kernel_ext.protocol.results import ServiceInfo
 from wiz_kernel_ext.service.changes import Changes
 from wiz_kernel_ext.service.clients import Clients
-from wiz_kernel_ext.service.handlers import Handlers
+from wiz_kernel_ext.service.handlers.routing import Router
+from wiz_kernel_ext.service.handlers.service import ServiceHandlers
+from wiz_kernel_ext.service.handlers.worker import WorkerHandlers
 from wiz_kernel_ext.service.loading import Loading
 from wiz_kernel_ext.service.operations import Operations
 from wiz_kernel_ext.service.prompting import Prompting
@@ -32,6 +34,7 @@ from wiz_kernel_ext.service.sessions import Sessions
 from wiz_kernel_ext.service.spawning import spawn_worker
 from wiz_kernel_ext.service.supervisor import Supervisor
 from wiz_kernel_ext.settings import Settings
+from wiz_kernel_ext.store import OperationRow
 from wiz_kernel_ext.transport.endpoints import (
     ConnectionInfo,
     Places,
@@ -69,39 +72,10 @@ class Service:
             raise ServiceStartFailed(f"A service called {self.settings.name!r} runs already.")
         records = Records(self.places.database_file)
         unfinished = await records.start()
-        self._clients = Clients()
-        changes = Changes()
-        self._operations = Operations(records, on_change=changes.tell)
-        self._supervisor = Supervisor(
-            lambda: spawn_worker(self.places),
-            keep_alive_s=self.settings.keep_alive_s,
-            on_gone=self._clients.forget_model,
-        )
-        loading = Loading(self._supervisor, self._operations, self.places.models_dir)
-        sessions = Sessions(records)
-        await recover(unfinished, sessions)
-        prompting = Prompting(
-            clients=self._clients,
-            sessions=sessions,
-            supervisor=self._supervisor,
-            operations=self._operations,
-            loading=loading,
-        )
-        self._handlers = Handlers(
-            clients=self._clients,
-            records=records,
-            sessions=sessions,
-            operations=self._operations,
-            supervisor=self._supervisor,
-            loading=loading,
-            prompting=prompting,
-            changes=changes,
-            service_info=self.info,
-            stop=self._stopping.set,
-        )
+        router = await self._assemble(records, unfinished)
         keys = KeyPair.generate()
         link = ZmqServerLink(choose_endpoint(self.places.socket_dir), keys)
-        server = CommServer(link, self._handle)
+        server = CommServer(link, lambda comm: self._handle(router, comm))
         serving = asyncio.create_task(server.serve())
         self._listen_to_signals()
         self._announce(link.endpoint, keys.public)
@@ -117,6 +91,52 @@ class Service:
             self._lock.release()
             log.info("stopped")
 
+    async def _assemble(self, records: Records, unfinished: list[OperationRow]) -> Router:
+        """The parts, put together; what an earlier service left unfinished is settled first."""
+        clients, changes, sessions = Clients(), Changes(), Sessions(records)
+        await recover(unfinished, sessions)
+        self._operations = Operations(records, on_change=changes.tell)
+
+        def gone(model: str) -> None:
+            clients.forget_model(model)
+            changes.tell()
+
+        self._supervisor = Supervisor(
+            lambda: spawn_worker(self.places),
+            keep_alive_s=self.settings.keep_alive_s,
+            on_gone=gone,
+        )
+        loading = Loading(self._supervisor, self._operations, self.places.models_dir)
+        prompting = Prompting(
+            clients=clients,
+            sessions=sessions,
+            supervisor=self._supervisor,
+            operations=self._operations,
+            loading=loading,
+        )
+        return Router(
+            [
+                WorkerHandlers(
+                    clients=clients,
+                    sessions=sessions,
+                    operations=self._operations,
+                    supervisor=self._supervisor,
+                    loading=loading,
+                    prompting=prompting,
+                ).table(),
+                ServiceHandlers(
+                    records=records,
+                    sessions=sessions,
+                    operations=self._operations,
+                    supervisor=self._supervisor,
+                    changes=changes,
+                    service_info=self.info,
+                    stop=self._stopping.set,
+                ).table(),
+            ],
+            changes,
+        )
+
     def info(self) -> ServiceInfo:
         """What the status shows of this process."""
         return ServiceInfo(
@@ -131,14 +151,14 @@ class Service:
             database=str(self.places.database_file),
         )
 
-    async def _handle(self, comm: ServerComm) -> object:
+    async def _handle(self, router: Router, comm: ServerComm) -> object:
         if self._stopping.is_set():
             raise ServiceStopping("The service is stopping.")
         # Waiting for a change is not using the service: a panel left open does not keep it.
         asked = comm.target != AwaitChange.target
         self._last_asked = time.monotonic() if asked else self._last_asked
         try:
-            return await self._handlers.handle(comm)
+            return await router.handle(comm)
         finally:
             self._last_asked = time.monotonic() if asked else self._last_asked
 

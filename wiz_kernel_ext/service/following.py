@@ -11,7 +11,7 @@ import contextlib
 import logging
 from typing import Any
 
-from wiz_kernel_ext.errors import BadRequest
+from wiz_kernel_ext.errors import BadRequest, error_from_info
 from wiz_kernel_ext.protocol.codec import decode
 from wiz_kernel_ext.protocol.events import (
     Ack,
@@ -71,3 +71,11 @@ async def _listen(comm: ServerComm, operation: Operation, window: _Window) -> No
                 window.ack(message.seq)
             elif isinstance(message, CancelThis):
                 operation.cancel()
+
+
+async def see_through(comm: ServerComm, operation: Operation, from_seq: int = 0) -> Any:
+    """Follow the operation to its end; its outcome is what the comm's handler answers or raises."""
+    await follow(comm, operation, from_seq)
+    if operation.end.error is not None:
+        raise error_from_info(operation.end.error)
+    return operation.end.result

@@ -1,0 +1,146 @@
+"""The `service:*` requests: operations, conversations and the service itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from wiz_kernel_ext.protocol import requests as r
+from wiz_kernel_ext.protocol.results import (
+    OperationInfo,
+    ServiceInfo,
+    SessionDetail,
+    SessionInfo,
+    SessionMessage,
+    Status,
+)
+from wiz_kernel_ext.service.changes import Changes
+from wiz_kernel_ext.service.following import see_through
+from wiz_kernel_ext.service.handlers.routing import Table
+from wiz_kernel_ext.service.operations import Operation, Operations
+from wiz_kernel_ext.service.records import Records, operation_info
+from wiz_kernel_ext.service.sessions import Sessions, session_info
+from wiz_kernel_ext.service.supervisor import Supervisor
+from wiz_kernel_ext.transport.server import ServerComm
+
+N_STATUS_OPERATIONS = 20
+N_STATUS_SESSIONS = 20
+
+
+@dataclass(frozen=True)
+class ServiceHandlers:
+    """`service:attach` to `service:stop`."""
+
+    records: Records
+    sessions: Sessions
+    operations: Operations
+    supervisor: Supervisor
+    changes: Changes
+    service_info: Callable[[], ServiceInfo]
+    stop: Callable[[], None]
+
+    def table(self) -> Table:
+        """Which request goes where."""
+        return {
+            r.Attach: self.attach,
+            r.Cancel: self.cancel,
+            r.GetStatus: self.status,
+            r.ListOperations: self.list_operations,
+            r.GetOperation: self.get_operation,
+            r.OpenSession: self.open_session,
+            r.GetSession: self.get_session,
+            r.ListSessions: self.list_sessions,
+            r.DeleteSession: self.delete_session,
+            r.DropLastTurn: self.drop_last_turn,
+            r.AwaitChange: self.await_change,
+            r.StopService: self.stop_service,
+        }
+
+    async def attach(self, comm: ServerComm, request: r.Attach) -> Any:
+        """service:attach."""
+        operation = await self._operation(request.operation_id)
+        return await see_through(comm, operation, request.from_seq)
+
+    async def cancel(self, comm: ServerComm, request: r.Cancel) -> list[str]:
+        """service:cancel."""
+        if request.operation_id is not None:
+            operation = await self._operation(request.operation_id)
+            chosen = [] if operation.ended else [operation]
+        elif request.session is not None:
+            row = await self.sessions.find(request.session)
+            chosen = [op for op in self.operations.running() if op.session_id == row.id]
+        else:
+            chosen = [op for op in self.operations.running() if op.client == comm.client]
+        for operation in chosen:
+            operation.cancel()
+        return [operation.id for operation in chosen]
+
+    async def status(self, comm: ServerComm, request: r.GetStatus) -> Status:
+        """service:status."""
+        return Status(
+            service=self.service_info(),
+            workers=[worker.info() for worker in self.supervisor.all()],
+            operations=await self.list_operations(
+                comm, r.ListOperations(limit=N_STATUS_OPERATIONS)
+            ),
+            sessions=await self.sessions.list(N_STATUS_SESSIONS),
+        )
+
+    async def list_operations(
+        self, comm: ServerComm, request: r.ListOperations
+    ) -> list[OperationInfo]:
+        """service:listOperations."""
+        row = await self.sessions.find(request.session) if request.session else None
+        rows = await self.records.call(
+            self.records.operations.list, request.limit, row.id if row else None
+        )
+        live = {operation.id: operation.info() for operation in self.operations.running()}
+        infos = [live.get(row.id) or operation_info(row) for row in rows]
+        # A list of long answers would be a heavy message; one operation is asked for its text.
+        return [msgspec.structs.replace(info, text="") for info in infos]
+
+    async def get_operation(self, comm: ServerComm, request: r.GetOperation) -> OperationInfo:
+        """service:getOperation."""
+        operation = await self._operation(request.operation_id)
+        return msgspec.structs.replace(operation.info(), title=operation.title)
+
+    async def open_session(self, comm: ServerComm, request: r.OpenSession) -> SessionInfo:
+        """service:openSession."""
+        row = await self.sessions.open(request)
+        return session_info(row)
+
+    async def get_session(self, comm: ServerComm, request: r.GetSession) -> SessionDetail:
+        """service:getSession."""
+        return await self.sessions.detail(request.session)
+
+    async def list_sessions(self, comm: ServerComm, request: r.ListSessions) -> list[SessionInfo]:
+        """service:listSessions."""
+        return await self.sessions.list(request.limit)
+
+    async def delete_session(self, comm: ServerComm, request: r.DeleteSession) -> SessionInfo:
+        """service:deleteSession."""
+        return await self.sessions.delete(request.session)
+
+    async def drop_last_turn(
+        self, comm: ServerComm, request: r.DropLastTurn
+    ) -> Sequence[SessionMessage]:
+        """service:dropLastTurn."""
+        return await self.sessions.drop_last_turn(request.session)
+
+    async def await_change(self, comm: ServerComm, request: r.AwaitChange) -> int:
+        """service:awaitChange."""
+        return await self.changes.wait(request.seen, request.timeout_s)
+
+    async def stop_service(self, comm: ServerComm, request: r.StopService) -> ServiceInfo:
+        """service:stop: the answer goes out first."""
+        asyncio.get_running_loop().call_soon(self.stop)
+        return self.service_info()
+
+    async def _operation(self, operation_id: str) -> Operation:
+        """The operation, running or kept; raises OperationNotFound."""
+        operation = self.operations.get(operation_id)
+        return operation or await self.records.restore(operation_id)

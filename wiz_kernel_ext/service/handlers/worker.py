@@ -1,0 +1,114 @@
+"""The original's eight `worker:*` requests: passed on to the worker of the client's model."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import wiz_kernel_ext
+from wiz_kernel_ext.errors import ContextNotLoaded
+from wiz_kernel_ext.protocol import requests as r
+from wiz_kernel_ext.protocol.results import ContextInfo, RuntimeInfo, UnloadInfo
+from wiz_kernel_ext.service.clients import Clients
+from wiz_kernel_ext.service.downloading import begin_download
+from wiz_kernel_ext.service.following import see_through
+from wiz_kernel_ext.service.handlers.routing import Table
+from wiz_kernel_ext.service.loading import Loading
+from wiz_kernel_ext.service.operations import Operations
+from wiz_kernel_ext.service.prompting import Prompting
+from wiz_kernel_ext.service.sessions import Sessions
+from wiz_kernel_ext.service.supervisor import Supervisor, model_key
+from wiz_kernel_ext.transport.server import ServerComm
+
+
+@dataclass(frozen=True)
+class WorkerHandlers:
+    """`worker:initialize` to `worker:downloadModel`."""
+
+    clients: Clients
+    sessions: Sessions
+    operations: Operations
+    supervisor: Supervisor
+    loading: Loading
+    prompting: Prompting
+
+    def table(self) -> Table:
+        """Which request goes where."""
+        return {
+            r.Initialize: self.initialize,
+            r.LoadModel: self.load_model,
+            r.CreateContext: self.create_context,
+            r.InitializeSession: self.initialize_session,
+            r.Prompt: self.prompt,
+            r.SendPrompt: self.send_prompt,
+            r.UnloadModel: self.unload_model,
+            r.DownloadModel: self.download_model,
+        }
+
+    async def initialize(self, comm: ServerComm, request: r.Initialize) -> RuntimeInfo:
+        """worker:initialize."""
+        self.clients[comm.client].defaults = request
+        workers = self.supervisor.all()
+        engine = await workers[0].process.initialize() if workers else None
+        versions = {
+            "wiz_kernel_ext": wiz_kernel_ext.__version__,
+            "llama-cpp-python": version("llama-cpp-python"),
+            "python": platform.python_version(),
+        }
+        return RuntimeInfo(
+            versions={**(engine.versions if engine else {}), **versions},
+            devices=engine.devices if engine else [],
+            gpu_offload=engine.gpu_offload if engine else False,
+            loaded=[worker.path for worker in workers],
+        )
+
+    async def load_model(self, comm: ServerComm, request: r.LoadModel) -> Any:
+        """worker:loadModel."""
+        state = self.clients[comm.client]
+        return await see_through(comm, await self.loading.begin(request, comm.client, state))
+
+    async def create_context(self, comm: ServerComm, request: r.CreateContext) -> ContextInfo:
+        """worker:createContext."""
+        state = self.clients[comm.client]
+        key = self._named(request.model_path) or state.model
+        info = await self.loading.create_context(key, request)
+        if key is not None:
+            state.contexts.add(key)
+        return info
+
+    async def initialize_session(self, comm: ServerComm, request: r.InitializeSession) -> str:
+        """worker:initializeSession."""
+        state = self.clients[comm.client]
+        worker = self.supervisor.get(self._named(request.model_path) or state.model)
+        if worker.key not in state.contexts:
+            raise ContextNotLoaded()
+        row = await self.sessions.begin(request.session, request.system_prompt)
+        state.session_id, state.model = row.id, worker.key
+        return row.id
+
+    async def prompt(self, comm: ServerComm, request: r.Prompt) -> Any:
+        """worker:prompt."""
+        return await see_through(comm, await self.prompting.begin(request, comm.client))
+
+    async def send_prompt(self, comm: ServerComm, request: r.SendPrompt) -> str:
+        """worker:sendPrompt."""
+        operation = await self.prompting.begin(request, comm.client)
+        return operation.id
+
+    async def unload_model(self, comm: ServerComm, request: r.UnloadModel) -> UnloadInfo:
+        """worker:unloadModel."""
+        state = self.clients[comm.client]
+        key = self._named(request.model_path) or state.model
+        if key is None and len(self.supervisor) == 1:
+            key = self.supervisor.all()[0].key
+        return await self.supervisor.unload(key, comm.client, force=request.force)
+
+    async def download_model(self, comm: ServerComm, request: r.DownloadModel) -> Any:
+        """worker:downloadModel."""
+        operation = await begin_download(request, comm.client, self.operations)
+        return await see_through(comm, operation)
+
+    def _named(self, model_path: str | None) -> str | None:
+        return model_key(self.loading.locate(model_path)) if model_path else None
