@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 
 from tests.support.tiny_gguf import Shape, write_tiny_gguf
+from wiz_kernel_ext.engine.backend import Backend
 from wiz_kernel_ext.errors import (
     BadRequest,
     Conflict,
     ContextNotLoaded,
     ContextOverflow,
+    InternalError,
     ModelFileNotFound,
     ModelLoadFailed,
     ModelNotLoaded,
@@ -296,6 +298,46 @@ async def test_a_relative_path_is_looked_up_where_the_asker_stands(
 async def test_send_prompt_as_a_request_ends_at_once_with_an_id(ready: LlamaWorker) -> None:
     operation_id = await ready.handle(SendPrompt(prompt="x", messages=[]), Call())
     assert isinstance(operation_id, str)
+
+
+async def test_a_failed_operation_ends_its_events_with_the_error(ready: LlamaWorker) -> None:
+    operation = await ready.send_prompt("1 " * 600, messages=[])
+    events = [event async for event in operation.events()]
+    (end,) = events
+    assert isinstance(end, End)
+    assert end.error is not None
+    assert end.error.code == "context_overflow"
+    assert operation.state == "failed"
+    with pytest.raises(ContextOverflow):
+        await operation.result()
+
+
+async def test_a_bug_of_ours_is_a_typed_error_too(tmp_path: Path, tiny_gguf: Path) -> None:
+    def broken() -> Backend:
+        raise RuntimeError("no such library")
+
+    worker = await LlamaWorker.create(make_backend=broken)
+    with pytest.raises(InternalError, match="no such library"):
+        await worker.load_model(str(tiny_gguf))
+    await worker.close()
+
+
+async def test_a_prompt_cancelled_while_another_of_its_session_runs_leaves_no_trace(
+    ready: LlamaWorker,
+) -> None:
+    await ready.initialize_session()
+    first = await ready.send_prompt("one", **LONG)
+    second = await ready.send_prompt("two", **LONG)
+    second.cancel()
+    first.cancel()
+    assert (await second.result()).finish_reason == "cancelled"
+    fresh = await ready.prompt("three", max_tokens=2, logit_bias=NO_END)
+    assert fresh.usage.n_prompt_tokens < 400
+
+
+async def test_unloading_what_is_not_loaded_says_so(ready: LlamaWorker) -> None:
+    with pytest.raises(ModelNotLoaded):
+        await ready.unload_model("/no/such.gguf")
 
 
 def test_an_asker_whose_event_loop_is_closed_harms_nobody(tiny_gguf: Path) -> None:

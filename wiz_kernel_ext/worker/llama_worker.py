@@ -8,6 +8,7 @@ as the original is: a prompt before a session is "Session not loaded.".
 from __future__ import annotations
 
 import asyncio
+import logging
 import platform
 import secrets
 import threading
@@ -22,7 +23,14 @@ import msgspec
 from wiz_kernel_ext import __version__
 from wiz_kernel_ext.engine.backend import Backend
 from wiz_kernel_ext.engine.sequence import Listener
-from wiz_kernel_ext.errors import BadRequest, ServiceStopping, SessionNotLoaded, WizError
+from wiz_kernel_ext.errors import (
+    BadRequest,
+    InternalError,
+    ModelFileNotFound,
+    ServiceStopping,
+    SessionNotLoaded,
+    WizError,
+)
 from wiz_kernel_ext.hub.locate import locate_model
 from wiz_kernel_ext.protocol.calls import WorkerCalls
 from wiz_kernel_ext.protocol.events import Progress
@@ -47,6 +55,8 @@ from wiz_kernel_ext.worker.local_operation import LocalOperation
 from wiz_kernel_ext.worker.model_host import ModelHost
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 
 def llama_backend() -> Backend:
@@ -132,6 +142,11 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
         except asyncio.CancelledError:
             call.cancel()
             raise
+        except WizError:
+            raise
+        except Exception as error:
+            log.exception("%s failed", request.target)
+            raise InternalError(f"The worker failed: {error!r}.") from error
 
     async def _handle(self, request: Request, call: Call) -> Any:
         if isinstance(request, SendPrompt):
@@ -210,7 +225,8 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
             raise SessionNotLoaded
         async with session.lock:
             info = await self._answer([*session.history(), asked], request, call)
-            session.messages += [asked, ChatMessage(role="assistant", content=info.text)]
+            if info.text or info.finish_reason != "cancelled":
+                session.messages += [asked, ChatMessage(role="assistant", content=info.text)]
         return msgspec.structs.replace(info, session=session.id)
 
     async def _answer(self, messages: list[ChatMessage], request: Prompt, call: Call) -> AnswerInfo:
@@ -243,7 +259,8 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
     async def _unload(self, request: UnloadModel) -> UnloadInfo:
         path = request.model_path
         if path is not None and path != self._host.model_path:
-            path = str(locate_model(path, models_dir=self._models_dir))
+            with suppress(ModelFileNotFound):  # then it is not what is loaded either
+                path = str(locate_model(path, models_dir=self._models_dir))
         return await self._loop.call(lambda: self._host.unload(path, force=request.force))
 
     async def _download(self, request: DownloadModel, call: Call) -> str:

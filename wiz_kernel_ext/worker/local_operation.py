@@ -32,6 +32,8 @@ class LocalOperation:
         loop = asyncio.get_running_loop()
         self._call = Call(lambda event: loop.call_soon_threadsafe(self._add, event))
         self._task = asyncio.create_task(self._run(handle))
+        # An error nobody waits for is in the log of events all the same.
+        self._task.add_done_callback(lambda task: task.cancelled() or task.exception())
 
     async def _run(self, handle: Callable[[Call], Awaitable[Any]]) -> Any:
         try:

@@ -44,6 +44,7 @@ from wiz_kernel_ext.protocol.requests import ChatMessage, CreateContext, LoadMod
 from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo, UnloadInfo
 from wiz_kernel_ext.worker.call import Call
 from wiz_kernel_ext.worker.context_plan import plan_context
+from wiz_kernel_ext.worker.differences import context_difference, model_difference, named
 
 PROGRESS_INTERVAL_S = 0.05
 
@@ -89,11 +90,15 @@ class ModelHost:
     def load(self, path: Path, request: LoadModel, call: Call) -> ModelInfo:
         """Load the file at `path`, or share it if it is loaded with the same parameters."""
         if self._loaded is not None:
-            if not (difference := _difference(self._loaded, path, request)):
+            if not (
+                difference := model_difference(
+                    self._loaded.info, self._loaded.parameters, path, request
+                )
+            ):
                 return replace(self._loaded.info, shared=True)
             if not request.reload:
                 raise Conflict(
-                    f"A model is loaded already, with other parameters: {_named(difference)}.",
+                    f"A model is loaded already, with other parameters: {named(difference)}.",
                     difference=difference,
                 )
             self.unload(force=True)
@@ -146,12 +151,12 @@ class ModelHost:
         """Create the context, or share the one there is if it has the same parameters."""
         loaded = self._need_model()
         if loaded.context_info is not None:
-            difference = _context_difference(loaded.context_info, request)
+            difference = context_difference(loaded.context_info, request)
             if not difference:
                 return replace(loaded.context_info, shared=True)
             if not request.reload:
                 raise Conflict(
-                    f"There is a context already, with other parameters: {_named(difference)}.",
+                    f"There is a context already, with other parameters: {named(difference)}.",
                     difference=difference,
                 )
             self._close_context(loaded)
@@ -274,36 +279,6 @@ class _LoadProgress:
             self._told_at = now
             self._call.emit(Progress(stage="load", done=fraction, total=1.0))
         return not self._call.cancelled
-
-
-def _difference(loaded: Loaded, path: Path, request: LoadModel) -> dict[str, list[Any]]:
-    """What was asked for and is otherwise in memory: {name: [loaded, asked]}."""
-    difference: dict[str, list[Any]] = {}
-    if loaded.info.model_path != str(path):
-        difference["modelPath"] = [loaded.info.model_path, str(path)]
-    for name in ("gpu_layers", "use_mmap", "use_mlock", "check_tensors"):
-        asked, has = getattr(request, name), getattr(loaded.parameters, name)
-        if asked is not None and asked != "auto" and asked != has:
-            difference[_camel(name)] = [has, asked]
-    return difference
-
-
-def _context_difference(info: ContextInfo, request: CreateContext) -> dict[str, list[Any]]:
-    names = ("context_size", "sequences", "threads", "batch_size", "kv_type", "flash_attention")
-    return {
-        _camel(name): [has, asked]
-        for name in (*names, "seed")
-        if (asked := getattr(request, name)) is not None and asked != (has := getattr(info, name))
-    }
-
-
-def _camel(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(word.title() for word in rest)
-
-
-def _named(difference: dict[str, list[Any]]) -> str:
-    return ", ".join(f"{name} is {has}, not {asked}" for name, (has, asked) in difference.items())
 
 
 def _model_info(

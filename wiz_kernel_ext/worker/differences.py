@@ -1,0 +1,51 @@
+"""What was asked for against what is in memory: the same is shared, the rest is a conflict.
+
+Only what was asked for counts; what was left open fits whatever there is. Pure; called by
+`ModelHost`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from wiz_kernel_ext.engine.backend import LoadParameters
+from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel
+from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo
+
+Difference = dict[str, list[Any]]
+"""{name on the wire: [what is loaded, what was asked]}"""
+
+
+def model_difference(
+    info: ModelInfo, parameters: LoadParameters, path: Path, request: LoadModel
+) -> Difference:
+    """How the model in memory differs from what `request` asks for, `path` being its file."""
+    difference: Difference = {}
+    if info.model_path != str(path):
+        difference["modelPath"] = [info.model_path, str(path)]
+    for name in ("gpu_layers", "use_mmap", "use_mlock", "check_tensors"):
+        asked, has = getattr(request, name), getattr(parameters, name)
+        if asked is not None and asked != "auto" and asked != has:
+            difference[_camel(name)] = [has, asked]
+    return difference
+
+
+def context_difference(info: ContextInfo, request: CreateContext) -> Difference:
+    """How the context there is differs from what `request` asks for."""
+    names = ("context_size", "sequences", "threads", "batch_size", "kv_type", "flash_attention")
+    return {
+        _camel(name): [has, asked]
+        for name in (*names, "seed")
+        if (asked := getattr(request, name)) is not None and asked != (has := getattr(info, name))
+    }
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.title() for word in rest)
+
+
+def named(difference: Difference) -> str:
+    """A difference in words."""
+    return ", ".join(f"{name} is {has}, not {asked}" for name, (has, asked) in difference.items())
