@@ -9,6 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from wiz_kernel_ext.engine.backend import LoadParameters
 from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel
 from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo
@@ -18,10 +20,20 @@ Difference = dict[str, list[Any]]
 
 
 def model_difference(
-    info: ModelInfo, parameters: LoadParameters, path: Path, request: LoadModel
+    info: ModelInfo,
+    parameters: LoadParameters,
+    path: Path,
+    request: LoadModel,
+    *,
+    can_offload: bool,
 ) -> Difference:
-    """How the model in memory differs from what `request` asks for, `path` being its file."""
+    """How the model in memory differs from what `request` asks for, `path` being its file.
+
+    Where nothing can be offloaded to a GPU, every number of layers to offload is the same.
+    """
     difference: Difference = {}
+    if not can_offload and request.gpu_layers is not None:
+        request = replace(request, gpu_layers=0)
     if info.model_path != str(path):
         difference["modelPath"] = [info.model_path, str(path)]
     for name in ("gpu_layers", "use_mmap", "use_mlock", "check_tensors"):
@@ -33,6 +45,8 @@ def model_difference(
 
 def context_difference(info: ContextInfo, request: CreateContext) -> Difference:
     """How the context there is differs from what `request` asks for."""
+    if request.batch_size is not None:  # it was made large enough for all sequences
+        request = replace(request, batch_size=max(request.batch_size, info.sequences + 1))
     names = ("context_size", "sequences", "threads", "batch_size", "kv_type", "flash_attention")
     return {
         _camel(name): [has, asked]
