@@ -14,7 +14,8 @@ from pathlib import Path
 import msgspec
 
 from wiz_kernel_ext.errors import BadRequest
-from wiz_kernel_ext.hub.convert.process import OnNotice, OnProgress, as_report, follow
+from wiz_kernel_ext.hub.convert.process import OnNotice, OnProgress, as_report, follow, sweep
+from wiz_kernel_ext.hub.convert.target import check_target
 
 # llama.cpp's number of the file type (llama_ftype), largest first.
 QUANTS: Mapping[str, int] = {
@@ -71,6 +72,8 @@ async def quantize(
     ConversionFailed, Conflict (the target exists), ModelFileNotFound and OperationCancelled; in
     each case `target` is as it was before.
     """
+    check_target(target, overwrite)
+    sweep(target)
     command = [*_command(source, quant), "--out", str(target), "--tied"]
     if overwrite:
         command.append("--overwrite")

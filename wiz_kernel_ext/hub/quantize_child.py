@@ -27,7 +27,13 @@ from wiz_kernel_ext.errors import (
     ModelFileNotFound,
     WizError,
 )
-from wiz_kernel_ext.hub.convert.process import Speaker, end_on_signal, end_with_parent, part_file
+from wiz_kernel_ext.hub.convert.process import (
+    Speaker,
+    discard,
+    end_on_signal,
+    end_with_parent,
+    part_file,
+)
 from wiz_kernel_ext.hub.convert.target import check_space, check_target
 from wiz_kernel_ext.hub.quantize import QUANTS, QuantizationReport
 
@@ -109,7 +115,7 @@ def main(arguments: list[str] | None = None) -> int:
         speaker.error(error)
         return 1
     finally:
-        part.unlink(missing_ok=True)
+        discard(part)
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -158,7 +159,7 @@ CASES: dict[str, tuple[str, str, dict[str, Any], str]] = {
             "max_position_embeddings": 1024,
             "original_max_position_embeddings": 256,
         },
-        "gpt4o",
+        "llama3",
     ),
 }
 _BERT = {
@@ -210,7 +211,7 @@ def write_checkpoint(
         **differing,
         **changes,
     }
-    weights = stored(_decoder_weights(config), dtype)
+    weights = stored(decoder_weights(config), dtype)
     _write(folder, config, weights, dtype, shards)
     return config, weights
 
@@ -241,13 +242,18 @@ def write_bert(folder: Path, **changes: Any) -> tuple[dict[str, Any], Weights]:
 def write_tokenizer(folder: Path, name: str) -> int:
     """Write tokenizer.json and tokenizer_config.json; the number of embedding rows it takes."""
     folder.mkdir(parents=True, exist_ok=True)
-    source = TOKENIZERS[name]()
+    source = _trained(name)
     (folder / "tokenizer.json").write_text(json.dumps(source))
     usual = {"bos_token": None, "eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"}
     settings = {**_SPECIAL.get(name, usual), "chat_template": "{{ messages }}"}
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
     ids = [*source["model"]["vocab"].values(), *(t["id"] for t in source["added_tokens"])]
     return -(-(max(map(int, ids)) + 1) // 32) * 32
+
+
+@functools.cache
+def _trained(name: str) -> dict[str, Any]:
+    return TOKENIZERS[name]()
 
 
 def stored(weights: Weights, dtype: str) -> Weights:
@@ -299,7 +305,7 @@ def _write(
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
 
 
-def _decoder_weights(config: Mapping[str, Any]) -> Weights:
+def decoder_weights(config: Mapping[str, Any]) -> Weights:
     rng = np.random.default_rng(7)
     kind, width, n_ffn = config["model_type"], config["hidden_size"], config["intermediate_size"]
     gemma = kind.startswith("gemma")

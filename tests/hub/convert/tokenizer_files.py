@@ -9,7 +9,16 @@ import functools
 import json
 from typing import Any
 
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import (
+    AddedToken,
+    Regex,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    trainers,
+)
 
 from wiz_kernel_ext.hub.convert.probes import probes
 
@@ -75,7 +84,9 @@ def byte_level(
     return _object(tokenizer)
 
 
-def sentence_piece(*, prefix: bool = True, gemma: bool = False) -> dict[str, Any]:
+def sentence_piece(
+    *, prefix: bool = True, gemma: bool = False, metaspace: bool = False, phi3: bool = False
+) -> dict[str, Any]:
     """SentencePiece's BPE as its conversion to tokenizer.json looks: ▁ for spaces, fallback bytes.
 
     Like there, every pair of tokens that makes a token is a merge, in the order of the tokens.
@@ -108,13 +119,20 @@ def sentence_piece(*, prefix: bool = True, gemma: bool = False) -> dict[str, Any
             vocab=vocabulary, merges=pairs, unk_token="<unk>", fuse_unk=True, byte_fallback=True
         )
     )
-    tokenizer.normalizer = normalizers.Sequence(steps)
+    if metaspace:  # as newer conversions have it
+        tokenizer.pre_tokenizer = pre_tokenizers.Metaspace("▁", "first", split=False)
+    else:
+        tokenizer.normalizer = normalizers.Sequence(steps)
     if gemma:
         tokenizer.pre_tokenizer = pre_tokenizers.Split(" ", "merged_with_previous")
     tokenizer.decoder = decoders.Sequence(
         [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
     )
     tokenizer.add_special_tokens(special)
+    if phi3:
+        names = ["<|endoftext|>", "<|user|>", "<|end|>"]
+        tokenizer.add_special_tokens([AddedToken(n, rstrip=n != names[0]) for n in names])
+        tokenizer.add_special_tokens([AddedToken("</s>", rstrip=True)])
     return _object(tokenizer)
 
 

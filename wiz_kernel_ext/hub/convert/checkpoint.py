@@ -22,9 +22,7 @@ from wiz_kernel_ext.hub.convert.safetensors import StoredTensor, read_header
 MAX_CONFIG_BYTES = 4 << 20
 MAX_TOKENIZER_BYTES = 128 << 20
 _INDEX = "model.safetensors.index.json"
-_CACHED = re.compile(
-    r"models--(?P<user>[^/]+?)--(?P<repo>[^/]+)/snapshots/(?P<commit>[0-9a-f]{40})"
-)
+_CACHED = re.compile(r"models--(?P<repo>[^/]+)/snapshots/(?P<commit>[0-9a-f]{40})")
 
 
 @dataclass(frozen=True)
@@ -162,7 +160,7 @@ class Checkpoint:
     def origin(self) -> tuple[str, str] | None:
         """(repository, commit) when the folder lies in a Hugging Face cache, else None."""
         match = _CACHED.search(self.folder.absolute().as_posix())
-        return (f"{match['user']}/{match['repo']}", match["commit"]) if match else None
+        return (match["repo"].replace("--", "/", 1), match["commit"]) if match else None
 
     @property
     def label(self) -> str:

@@ -14,8 +14,9 @@ from pathlib import Path
 from wiz_kernel_ext.errors import ConversionRefused
 from wiz_kernel_ext.hub.convert.handover import convert_with_llama_cpp, find_checkout
 from wiz_kernel_ext.hub.convert.plan import check_out_type, make_plan
-from wiz_kernel_ext.hub.convert.process import OnNotice, OnProgress, as_report, follow
+from wiz_kernel_ext.hub.convert.process import OnNotice, OnProgress, as_report, follow, sweep
 from wiz_kernel_ext.hub.convert.report import ConversionReport
+from wiz_kernel_ext.hub.convert.target import check_target
 
 
 def estimate(source: Path, outtype: str = "bf16") -> int:
@@ -49,6 +50,8 @@ async def convert(
     and OperationCancelled; in each case `target` is as it was before.
     """
     kind = check_out_type(outtype).lower()
+    check_target(target, overwrite)
+    sweep(target)
     if llama_cpp_dir is not None:
         checkout = find_checkout(llama_cpp_dir)
     else:

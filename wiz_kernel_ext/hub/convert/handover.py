@@ -7,13 +7,14 @@ that has its dependencies (torch, transformers); nothing of it is imported here.
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import sys
 import time
 from pathlib import Path
 
 from wiz_kernel_ext.errors import BadRequest, ConversionFailed, ModelFileNotFound
-from wiz_kernel_ext.hub.convert.process import OnProgress, part_file, run_child
+from wiz_kernel_ext.hub.convert.process import OnProgress, discard, part_file, run_child
 from wiz_kernel_ext.hub.convert.report import ConversionReport
 from wiz_kernel_ext.hub.convert.target import check_space, check_target
 
@@ -67,7 +68,7 @@ async def convert_with_llama_cpp(
     check_target(target, overwrite)
     total = _weights_bytes(source)
     check_space(target, total)
-    part = part_file(target, time.time_ns())  # the child's process id is not known yet
+    part = part_file(target, os.getpid())  # the child's process id is not known yet
     command = [str(python or _interpreter(checkout)), str(checkout / SCRIPT), str(source)]
     command += ["--outfile", str(part), "--outtype", outtype]
 
@@ -92,7 +93,7 @@ async def convert_with_llama_cpp(
         size = part.stat().st_size
         part.replace(target)
     finally:
-        part.unlink(missing_ok=True)
+        discard(part)
     return ConversionReport(
         path=target,
         size_bytes=size,

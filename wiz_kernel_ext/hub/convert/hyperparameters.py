@@ -96,6 +96,9 @@ def read_hyperparameters(checkpoint: Checkpoint, family: Family) -> Hyperparamet
         "feed_forward_length": sizes["F"],
         "attention.head_count": n_heads,
     }
+    pooling = _pooling(checkpoint)
+    if pooling is not None:  # some decoders are published for embedding too
+        facts["pooling_type"] = pooling
     if family.is_embedding:
         facts |= _embedding_facts(checkpoint)
         return Hyperparameters(n_layers, head_width, sizes, facts, {}, notices)
@@ -119,14 +122,10 @@ def _embedding_facts(checkpoint: Checkpoint) -> dict[str, Fact]:
     kind = checkpoint.value("position_embedding_type", default="absolute")
     if kind != "absolute":
         raise checkpoint.refusal(f"its position embeddings are {kind!r}, not absolute")
-    facts: dict[str, Fact] = {
+    return {
         "attention.causal": False,
         "attention.layer_norm_epsilon": checkpoint.number("layer_norm_eps", default=1e-12),
     }
-    pooling = _pooling(checkpoint)
-    if pooling is not None:
-        facts["pooling_type"] = pooling
-    return facts
 
 
 def _pooling(checkpoint: Checkpoint) -> int | None:

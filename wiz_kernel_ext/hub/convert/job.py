@@ -16,7 +16,7 @@ from pathlib import Path
 from wiz_kernel_ext.errors import ConversionFailed
 from wiz_kernel_ext.hub.convert.metadata import describe
 from wiz_kernel_ext.hub.convert.plan import Plan, make_plan
-from wiz_kernel_ext.hub.convert.process import OnNotice, OnProgress, part_file
+from wiz_kernel_ext.hub.convert.process import OnNotice, OnProgress, discard, part_file
 from wiz_kernel_ext.hub.convert.report import ConversionReport
 from wiz_kernel_ext.hub.convert.special_tokens import read_special_tokens
 from wiz_kernel_ext.hub.convert.target import check_space, check_target
@@ -74,7 +74,7 @@ def run(
     except OSError as error:
         raise _failed(job, error) from None
     finally:
-        part.unlink(missing_ok=True)
+        discard(part)
     return ConversionReport(
         path=job.target,
         size_bytes=size,

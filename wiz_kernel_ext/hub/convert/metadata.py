@@ -35,7 +35,8 @@ def describe(
         page = f"https://huggingface.co/{repo}"
         facts["general.source.repo_url"] = page
         facts["general.source.url"] = f"{page}/tree/{commit}" if commit else page
-        facts["general.organization"] = repo.partition("/")[0]
+        if "/" in repo:
+            facts["general.organization"] = repo.partition("/")[0]
     card = checkpoint.read("README.md", 16 << 20) if _is_small(checkpoint.folder) else None
     text = (card or b"").decode("utf-8", "replace")
     if text.startswith("---") and (end := text.find("\n---", 3)) > 0:

@@ -91,8 +91,7 @@ def probes() -> list[str]:
     digits = ["9" * n for n in range(1, 14)] + [f" {'7' * n} " for n in range(1, 6)]
     signs = [sign * n for sign in "!.-=#*_/'\"" for n in (1, 2, 3, 5)]
     pairs = [f"{left} {right}" for left, right in zip(lines, lines[7:], strict=False)]
-    whole = ["\n".join(lines), " ".join(lines)]
-    return list(dict.fromkeys([*lines, *frames, *runs, *inner, *digits, *signs, *pairs, *whole]))
+    return list(dict.fromkeys([*lines, *frames, *runs, *inner, *digits, *signs, *pairs]))
 
 
 def composed(texts: list[str]) -> list[str]:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
+import psutil
 
 from wiz_kernel_ext.errors import (
     ConversionFailed,
@@ -33,6 +34,7 @@ from wiz_kernel_ext.errors import (
 INTERVAL_S = 0.1
 TERM_TIMEOUT_S = 0.3
 N_LOG_LINES = 20
+NICENESS = 5
 _LINE_END = re.compile(rb"[\r\n]+")
 
 T = TypeVar("T")
@@ -85,16 +87,37 @@ def part_file(target: Path, pid: int) -> Path:
     return target.with_name(f".{target.name}.{pid}.part")
 
 
+def sweep(target: Path) -> None:
+    """Remove the parts of `target` whose writers are gone, as a power cut leaves them."""
+    start, end = f".{target.name}.", ".part"
+    with contextlib.suppress(OSError):
+        for path in target.parent.iterdir():
+            pid = path.name.removeprefix(start).removesuffix(end)
+            ours = path.name == f"{start}{pid}{end}" and pid.isdecimal()
+            if ours and not psutil.pid_exists(int(pid)):
+                path.unlink(missing_ok=True)
+
+
+def discard(part: Path) -> None:
+    """Remove a part file, if it is there."""
+    with contextlib.suppress(OSError):
+        part.unlink(missing_ok=True)
+
+
 def end_with_parent(part: Path) -> None:
-    """End this process, without its `part`, when its standard input ends: nobody is left to ask."""
+    """End this process, without its `part`, when its standard input ends: nobody is left to ask.
+
+    It also yields to others: whoever answers in a notebook meanwhile comes first.
+    """
 
     def watch() -> None:
         with contextlib.suppress(OSError, ValueError):
             while os.read(0, 4096):
                 pass
-        part.unlink(missing_ok=True)
+        discard(part)
         os._exit(1)
 
+    os.nice(NICENESS)
     threading.Thread(target=watch, daemon=True, name="parent").start()
 
 
@@ -102,7 +125,7 @@ def end_on_signal(part: Path) -> None:
     """End this process at once, without its `part`, when it is told to terminate."""
 
     def stop(number: int, _: object) -> None:
-        part.unlink(missing_ok=True)
+        discard(part)
         os._exit(128 + number)
 
     signal.signal(signal.SIGTERM, stop)
@@ -161,7 +184,7 @@ async def run_child(
         return Ended(process.pid, process.returncode or 0, list(log))
     finally:
         stop.cancel()
-        if not work.done():
+        if process.returncode is None or not work.done():
             await asyncio.shield(_end(process, work))
 
 
@@ -225,7 +248,7 @@ async def follow(
         )
     finally:
         for pid in pids:
-            part_file(target, pid).unlink(missing_ok=True)
+            discard(part_file(target, pid))
     if not ends or (ends[-1].error is None and ended.returncode):
         raise ConversionFailed(
             f"{what} broke off: its process {_how(ended)}.",

@@ -64,10 +64,18 @@ def read_special_tokens(
         names = ", ".join(vocabulary.tokens[n] for n in unknown_ends)
         notices.append(f"llama.cpp will not take these tokens for the end of an answer: {names}.")
     before, after = affixes
+    add_bos = before == [ids.get("bos")]
+    add_eos = after == [ids.get("eos")]
+    extra = [*before[add_bos:], *after[add_eos:]]
+    if extra and vocabulary.model != "bert":
+        names = ", ".join(vocabulary.tokens[n] for n in extra if n < len(vocabulary.tokens))
+        notices.append(
+            f"The original puts these tokens around a text, llama.cpp will not: {names}."
+        )
     return SpecialTokens(
         ids,
-        _switch(settings, "add_bos_token", bool(before) and before[0] == ids.get("bos")),
-        _switch(settings, "add_eos_token", bool(after) and after[-1] == ids.get("eos")),
+        _switch(settings, "add_bos_token", add_bos),
+        _switch(settings, "add_eos_token", add_eos),
         _templates(checkpoint, settings, notices),
         notices,
     )

@@ -25,6 +25,7 @@ from wiz_kernel_ext.hub.convert.vocabulary import (
     Vocabulary,
     composes,
     pre_tokenizer_candidates,
+    uses_metaspace,
 )
 
 MAX_SPECIAL_PROBED = 64
@@ -46,6 +47,10 @@ class Limit:
 _MARKS = Limit(
     "llama.cpp splits letters from combining marks, which the original keeps together",
     lambda text: any(unicodedata.category(c).startswith("M") for c in text),
+)
+_LEADING_SPACE = Limit(
+    "llama.cpp puts a space before text that begins with one, as the original does not",
+    lambda text: text.startswith(" "),
 )
 _HANGUL_AND_MARKS = Limit(
     "llama.cpp does not take Hangul and spacing marks apart, as the original does",
@@ -97,13 +102,19 @@ class Reference:
 def llama_cpp_ids(vocabulary: Path, texts: list[str]) -> list[list[int]]:
     """Each text's token ids by llama.cpp, in a child process; ConversionFailed if that fails."""
     command = [sys.executable, "-m", "wiz_kernel_ext.engine.tokenize", str(vocabulary)]
-    done = subprocess.run(
-        command,
-        input=msgspec.json.encode(texts),
-        capture_output=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            command,
+            input=msgspec.json.encode(texts),
+            capture_output=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise ConversionFailed(
+            f"llama.cpp did not finish tokenizing within {TIMEOUT_S:.0f} s.",
+            hint="Try again when the machine is less busy.",
+        ) from None
     if done.returncode:
         lines = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["no reason given"]
         raise ConversionFailed(
@@ -180,10 +191,12 @@ def _differences(texts: list[str], expected: list[list[int]], found: list[list[i
 def _limit(vocabulary: Vocabulary, pre: str | None, source: dict[str, object]) -> Limit | None:
     """The text llama.cpp is known to split otherwise, though the pre-tokenizer is the right one.
 
-    Only for tokenizers identified beyond doubt: by their expression, or by being BERT's.
+    Only for tokenizers identified beyond doubt: by their expression, or by their kind.
     """
     if vocabulary.model == "bert" and vocabulary.strip_accents:
         return _HANGUL_AND_MARKS
+    if vocabulary.adds_space_prefix and uses_metaspace(source):
+        return _LEADING_SPACE
     if pre in ("gpt-4o", "tekken") and pre_tokenizer_candidates(source)[0] == pre:
         return _MARKS
     return None

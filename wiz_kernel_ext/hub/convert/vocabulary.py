@@ -191,8 +191,10 @@ def _with_added(texts: list[str | None], types: list[int], added: list[AddedToke
     for token in added:
         texts[token.id] = token.text
         types[token.id] = CONTROL if token.special else USER_DEFINED
-    # llama.cpp stops when two tokens have one text.
-    return [f"[PAD{i}]" if text is None else text for i, text in enumerate(texts)]
+    # Fillers differ from all others: llama.cpp stops when two tokens have one text.
+    taken = {text for text in texts if text is not None}
+    filler = "[PAD{}]" if "[PAD0]" not in taken else "[WIZ-PAD{}]"
+    return [filler.format(i) if text is None else text for i, text in enumerate(texts)]
 
 
 def _merges(checkpoint: Checkpoint, model: dict[str, Any]) -> list[tuple[str, str]]:
@@ -233,6 +235,11 @@ def _steps(step: Any) -> list[dict[str, Any]]:
 def composes(source: dict[str, Any]) -> bool:
     """Whether the tokenizer composes letters and marks (NFC) first, which llama.cpp does not."""
     return any(step.get("type") == "NFC" for step in _steps(source.get("normalizer")))
+
+
+def uses_metaspace(source: dict[str, Any]) -> bool:
+    """Whether spaces are marked by the pre-tokenizer, which spares text that begins with one."""
+    return any(step.get("type") == "Metaspace" for step in _steps(source.get("pre_tokenizer")))
 
 
 def pre_tokenizer_candidates(source: dict[str, Any]) -> list[str]:
