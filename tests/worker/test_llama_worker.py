@@ -99,6 +99,16 @@ async def test_loading_the_same_again_shares_it_and_another_way_is_a_conflict(
     assert (await worker.load_model(str(other), reload=True)).model_path == str(other)
 
 
+async def test_layers_for_a_gpu_there_is_not_are_no_difference(
+    worker: LlamaWorker, tiny_gguf: Path
+) -> None:
+    await worker.load_model(str(tiny_gguf), gpu_layers=20)
+    assert (await worker.load_model(str(tiny_gguf), gpu_layers=20)).shared
+    assert (await worker.load_model(str(tiny_gguf), gpu_layers="auto")).shared
+    await worker.create_context(batch_size=2)
+    assert (await worker.create_context(batch_size=2)).shared
+
+
 async def test_a_context_is_shared_conflicts_and_is_made_anew_like_a_model(
     ready: LlamaWorker,
 ) -> None:

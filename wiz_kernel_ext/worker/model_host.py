@@ -90,11 +90,14 @@ class ModelHost:
     def load(self, path: Path, request: LoadModel, call: Call) -> ModelInfo:
         """Load the file at `path`, or share it if it is loaded with the same parameters."""
         if self._loaded is not None:
-            if not (
-                difference := model_difference(
-                    self._loaded.info, self._loaded.parameters, path, request
-                )
-            ):
+            difference = model_difference(
+                self._loaded.info,
+                self._loaded.parameters,
+                path,
+                request,
+                can_offload=self.backend.supports_gpu_offload,
+            )
+            if not difference:
                 return replace(self._loaded.info, shared=True)
             if not request.reload:
                 raise Conflict(
