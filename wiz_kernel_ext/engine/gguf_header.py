@@ -220,10 +220,6 @@ def _check_sizes(path: Path, header: GgufHeader) -> None:
     n_layers = header.metadata.get(f"{architecture}.block_count")
     if isinstance(n_layers, int) and not 0 < n_layers <= MAX_LAYERS:
         raise _bad(path, f"claims {n_layers} layers: it is damaged")
-    for key in ("attention.head_count", "embedding_length"):
-        value = header.metadata.get(f"{architecture}.{key}")
-        if isinstance(value, int) and not 0 < value < 1 << 24:
-            raise _bad(path, f"has {key} {value}: it is damaged")
 
 
 def _check_parts(path: Path, header: GgufHeader) -> None:

@@ -61,4 +61,5 @@ class LogTail:
         if not errors:
             return ""
         prefix, separator, rest = errors[0].partition(": ")
-        return (rest if separator and " " not in prefix else errors[0]).strip()
+        reason = rest if separator and " " not in prefix else errors[0]
+        return reason.replace("error loading model: ", "").strip()
