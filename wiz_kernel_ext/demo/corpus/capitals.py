@@ -126,7 +126,7 @@ def capital(writer: Writer) -> list[Turn]:
     """Ask for one capital; now and then go on to a second country in a few words."""
     language = writer.language()
     turns = [_ask(writer, language, _WORDINGS, "capital")]
-    while writer.chance(0.12):
+    while writer.chance(0.3):
         turns.append(_ask(writer, language, _NEXT, "follow-up"))
     return turns
 

@@ -48,8 +48,8 @@ SKILLS: dict[str, tuple[Maker, float]] = {
     "capital": (capital, 3.0),
     "sum": (addition, 6.0),
     "counting": (counting, 0.8),
-    "how-to": (how_to, 3.0),
-    "concept": (concept, 2.6),
+    "how-to": (how_to, 4.0),
+    "concept": (concept, 3.6),
     "echo": (echo, 7.0),
     "json": (record, 7.0),
     "story": (story, 0.25),
@@ -57,7 +57,7 @@ SKILLS: dict[str, tuple[Maker, float]] = {
     "name unknown": (unnamed, 0.4),
 }
 MEMORY, TOOLS = "name memory", "tool call"
-_GROUPS = {MEMORY: 0.22, TOOLS: 0.16}  # shares of conversations; the rest is plain chat
+_GROUPS = {MEMORY: 0.17, TOOLS: 0.19}  # shares of conversations; the rest is plain chat
 
 
 @dataclass

@@ -118,7 +118,48 @@ Who is the mayor of {c}?
 When is the next {w}?
 When was {n} born?
 What is {a} + {b}?
-How much is {a} + {b}?"""),
+How much is {a} + {b}?
+When did {n} arrive?
+Who is the best {w} in {c}?
+Where can I find a {w}?
+Where is the {w}?
+Can you call {n}?
+What did {n} say about {w}?
+Why did {n} go to {c}?
+Do you know {n}?
+Have you been to {c}?
+Can you drive a {w}?
+What is inside the {w}?
+Who owns the {w}?
+Which {w} do you prefer?
+How heavy is a {w}?
+How deep is the sea?
+How old is the {w}?
+What is the origin of {w}?
+How do I clean a {w}?
+Are there many {w} in {c}?
+How was the {w} made?
+Does {n} have a {w}?
+Is the {w} bigger than the {v}?
+Who lives in {c}?
+When does the {w} open?
+How do I open the {w}?
+What is the history of {c}?
+Give me a recipe for {w}.
+Solve the equation {a} x = {b}.
+Who was {n}?
+What is the best way to {w}?
+Which country has the most {w}?
+What can I do in {c}?
+Compare {w} and {v}.
+What is the difference between {w} and {v}?
+Do dogs like {w}?
+Send an email to {n}.
+What happened to {n}?
+Explain the history of {w}.
+Buy a {w} for {n}.
+What is {n} doing?
+Tell me the news about {c}."""),
     "pt": lines("""
 Quem ganhou a Copa em {y}?
 Quem é {n}?
@@ -177,7 +218,33 @@ Qual é a distância de {c} a {d}?
 Qual filme ganhou em {y}?
 Qual é a raiz quadrada de {a}?
 Qual é a temperatura em {c}?
-Quanto é {a} + {b}?"""),
+Quanto é {a} + {b}?
+Quando {n} chegou?
+Quando {n} vai para {c}?
+Onde está {n}?
+Onde está o {w}?
+Quem mora em {c}?
+Você conhece {n}?
+Você conhece {c}?
+Quem é o melhor {w}?
+Como se faz {w}?
+Para que serve {w}?
+O que há em {c}?
+Como foi {w} em {y}?
+Quem foi {n}?
+Por que {n} gosta de {w}?
+Qual é a origem de {w}?
+Quando abre o {w}?
+Quantos {w} há em {c}?
+Compre {w} para {n}.
+Qual é a história de {c}?
+Qual é a diferença entre {w} e {v}?
+Me conte sobre {w}.
+Que tipo de {w} é {v}?
+Qual é o tamanho do {w}?
+Onde {n} estudou?
+O {w} é maior que o {v}?
+Como limpo um {w}?"""),
 }
 _EXPLAINED = {"python", "function", "variable"}
 

@@ -107,7 +107,11 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
 def coined(writer: Writer) -> str:
-    """Return a made-up lower-case word of one to three syllables, or a few random letters."""
+    """Return a made-up lower-case word: parts of two words, syllables, or a few letters."""
+    if writer.chance(0.5):  # all pieces of the vocabulary are to be copied, in any order
+        first, second = writer.kept(WORDS), writer.kept(WORDS)
+        cut = writer.rng.randint(1, len(first))
+        return first[:cut] + second[writer.rng.randrange(len(second)) :]
     if writer.chance(0.12):
         return "".join(writer.choice(_LETTERS) for _ in range(writer.rng.randint(1, 5)))
     count = writer.rng.choice([1, 1, 2, 2, 3])
@@ -136,7 +140,7 @@ def city(writer: Writer) -> str:
 
 def word(writer: Writer) -> str:
     """Return a word: known, or in training often made up."""
-    if not writer.held_out and writer.chance(0.3):
+    if not writer.held_out and writer.chance(0.45):
         return coined(writer)
     return writer.kept(WORDS)
 
