@@ -31,7 +31,7 @@ _MAX_LINE_BYTES = 64 << 20
 _lines: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)
 
 
-def _ignore(*_: Any) -> None:
+def ignore(*_: Any) -> None:
     """Nobody asked to be told."""
 
 
@@ -39,8 +39,8 @@ async def carry_out(
     order: AnyOrder,
     result: type[T],
     *,
-    on_progress: OnProgress = _ignore,
-    on_notice: OnNotice = _ignore,
+    on_progress: OnProgress = ignore,
+    on_notice: OnNotice = ignore,
     cancelled: asyncio.Event | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> T:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from wiz_kernel_ext.hub.child import OnNotice, OnProgress, _ignore, carry_out
+from wiz_kernel_ext.hub.child import OnNotice, OnProgress, carry_out, ignore
 from wiz_kernel_ext.hub.fetch.messages import Download
 from wiz_kernel_ext.hub.files import split_parts
-from wiz_kernel_ext.hub.names import make_name
+from wiz_kernel_ext.hub.names import ModelName, make_name, parse_name
+from wiz_kernel_ext.hub.search import find_model
 
 PATIENCE_S = 300.0
 
@@ -24,7 +25,7 @@ async def download(
     *,
     on_progress: OnProgress,
     cancelled: asyncio.Event,
-    on_notice: OnNotice = _ignore,
+    on_notice: OnNotice = ignore,
     limit_bytes_per_s: float | None = None,
     environment: Mapping[str, str] | None = None,
     patience_s: float = PATIENCE_S,
@@ -51,6 +52,36 @@ async def download(
         on_progress=on_progress,
         on_notice=on_notice,
         cancelled=cancelled,
+        environment=environment,
+    )
+
+
+async def pull(
+    model: str | ModelName,
+    *,
+    on_progress: OnProgress,
+    cancelled: asyncio.Event,
+    on_notice: OnNotice = ignore,
+    limit_bytes_per_s: float | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> str:
+    """Download the model that a name on the hub means; the path of its (first) file.
+
+    As `download`; a name without a file is looked up in the repository first, which may raise
+    AmbiguousModel with the choices. A name that is found on this machine is `Library.resolve`'s.
+    """
+    name = parse_name(model) if isinstance(model, str) else model
+    file = name.file
+    if file is None:
+        file = (await find_model(name, cancelled=cancelled, environment=environment)).files[0].path
+    return await download(
+        name.repo,
+        file,
+        name.revision,
+        on_progress=on_progress,
+        on_notice=on_notice,
+        cancelled=cancelled,
+        limit_bytes_per_s=limit_bytes_per_s,
         environment=environment,
     )
 

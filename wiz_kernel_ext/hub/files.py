@@ -181,8 +181,13 @@ def _stem(model: RepoModel) -> str:
 def _offer(models: Sequence[RepoModel]) -> str:
     if not models:
         return "A repository with safetensors can be converted: %wiz_convert."
-    names = ", ".join(f"{model.name} ({model.size_bytes / 1e9:.1f} GB)" for model in models[:12])
+    names = ", ".join(map(_shown, models[:12]))
     return f"There are: {names}{', …' if len(models) > 12 else ''}"
+
+
+def _shown(model: RepoModel) -> str:
+    verdict = f", {model.fit.verdict}" if model.fit else ""
+    return f"{model.name} ({model.size_bytes / 1e9:.1f} GB{verdict})"
 
 
 def _none(name: ModelName, what: str, models: Sequence[RepoModel]) -> HubNotFound:
@@ -197,7 +202,12 @@ def _ambiguous(name: ModelName, models: Sequence[RepoModel]) -> AmbiguousModel:
         hint=_offer(models),
         field="model",
         choices=[
-            {"name": model.name, "quant": model.quant, "sizeBytes": model.size_bytes}
+            {
+                "name": model.name,
+                "quant": model.quant,
+                "sizeBytes": model.size_bytes,
+                "fit": model.fit.verdict if model.fit else "unknown",
+            }
             for model in models
         ],
     )

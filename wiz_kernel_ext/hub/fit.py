@@ -71,22 +71,35 @@ def estimate(header: Header, machine: Machine, use: Use, *, files_bytes: int | N
     )
 
 
-def estimate_by_size(size_bytes: int, quant: str, machine: Machine, use: Use) -> Fit:
-    """The same where only size and label are known; KV and compute are those of a typical model."""
+def estimate_by_size(
+    size_bytes: int, quant: str, machine: Machine, use: Use, *, shape: ModelShape | None = None
+) -> Fit:
+    """The same where only size and label are known, and perhaps the `shape` of a sister file.
+
+    Without one, KV and compute are those of a typical model of that size.
+    """
     quant = quant.removeprefix("UD-")
     repacks = any(name in machine.repacked_types for name in _REPACKED_BY_SIZE)
     half = repacks and quant.startswith(_REPACKED_BY_SIZE)
-    cells = use.cells_for(0)
-    # 7 to 8 billion parameters in 4 GB: 128 KiB a token with f16 and grouped heads.
-    kv = int(cells * _KV_BYTES[use.kv_type] * 65_536 * min(1.0, size_bytes / 4e9) ** 0.5)
+    if shape is not None:
+        kv, compute, n_ctx_train = (
+            kv_bytes(shape, use),
+            compute_bytes(shape, use),
+            shape.n_ctx_train,
+        )
+    else:
+        cells, n_ctx_train = use.cells_for(0), 0
+        # 7 to 8 billion parameters in 4 GB: 128 KiB a token with f16 and grouped heads.
+        kv = int(cells * _KV_BYTES[use.kv_type] * 65_536 * min(1.0, size_bytes / 4e9) ** 0.5)
+        compute = cells * use.batch_size * 4 * (2 if use.flash_attention else 33)
     return _fit(
-        "size",
+        "size" if shape is None else "header",
         machine,
-        context_size=use.context_for(0),
+        context_size=use.context_for(n_ctx_train),
         weights=size_bytes,
         repacked=size_bytes // 2 if half else 0,
         kv=kv,
-        compute=cells * use.batch_size * 4 * (2 if use.flash_attention else 33),
+        compute=compute,
     )
 
 

@@ -40,8 +40,6 @@ def carry_out(order: m.AnyOrder, say: Callable[[m.Line], None]) -> Any:
             return looking.search(order, say)
         case m.ListRepo():
             return looking.list_repo(order, say)
-        case m.ReadHeader():
-            return looking.read_remote_header(order, say)
         case m.AskUpstream():
             return looking.ask_upstream(order, say)
         case m.ReadCollection():

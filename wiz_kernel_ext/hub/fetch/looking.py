@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import HfApi, constants, get_hf_file_metadata, hf_hub_url
+from huggingface_hub import HfApi, constants, hf_hub_url
 from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
 
-from wiz_kernel_ext.errors import GgufInvalid, HubAccessDenied
+from wiz_kernel_ext.errors import AmbiguousModel, GgufInvalid, HubAccessDenied, HubNotFound
 from wiz_kernel_ext.gguf_file.header import read_header
 from wiz_kernel_ext.gguf_file.skeleton import write_skeleton
 from wiz_kernel_ext.gguf_file.source import RangeSource
@@ -23,12 +24,12 @@ from wiz_kernel_ext.hub.fetch.messages import (
     Found,
     ListRepo,
     ReadCollection,
-    ReadHeader,
-    RemoteFile,
     RepoContents,
     Search,
 )
-from wiz_kernel_ext.protocol.hub import RepoHit
+from wiz_kernel_ext.hub.files import choose, sort_files, suggested
+from wiz_kernel_ext.hub.names import make_name
+from wiz_kernel_ext.protocol.hub import RepoFile, RepoHit
 
 _LISTED_AT_ONCE = 4
 _MAX_HEADER_BYTES = 64 << 20
@@ -70,11 +71,13 @@ def list_repo(order: ListRepo, say: Say) -> RepoContents:
         Subject(order.repo, revision=order.revision),
         say,
     )
-    return RepoContents(
+    contents = RepoContents(
         commit=info.sha or "",
         files=[
-            RemoteFile(
-                sibling.rfilename, sibling.size or 0, sibling.lfs.sha256 if sibling.lfs else ""
+            RepoFile(
+                path=sibling.rfilename,
+                size_bytes=sibling.size or 0,
+                sha256=sibling.lfs.sha256 if sibling.lfs else "",
             )
             for sibling in (info.siblings or [])[:_MAX_FILES]
         ],
@@ -82,19 +85,29 @@ def list_repo(order: ListRepo, say: Say) -> RepoContents:
         private=bool(info.private),
         licence=_licence(info.tags or []),
     )
+    if order.skeleton:
+        _write_skeleton(order, contents, Path(order.skeleton), say)
+    return contents
 
 
-def read_remote_header(order: ReadHeader, say: Say) -> str:
-    """Write the file's header, and a hole for the rest, at `order.into`; the file's commit."""
-    subject = Subject(order.repo, order.file, order.revision)
-    address = hf_hub_url(order.repo, order.file, revision=order.revision)
-    facts = asked(partial(get_hf_file_metadata, address), subject, say)
-    pinned = hf_hub_url(order.repo, order.file, revision=facts.commit_hash or order.revision)
+def _write_skeleton(order: ListRepo, contents: RepoContents, into: Path, say: Say) -> None:
+    found = sort_files(order.repo, order.revision, contents.files)
+    if not found.models:
+        return
+    model = suggested(found.models) or found.models[0]
+    if order.quant or order.file:
+        # Where the name fits none or several, the asker says so, with what there is.
+        with contextlib.suppress(HubNotFound, AmbiguousModel):
+            name = make_name(order.repo, order.file, order.revision, order.quant)
+            model = choose(name, found)
+    file = model.files[0]
+    subject = Subject(order.repo, file.path, order.revision)
+    url = hf_hub_url(order.repo, file.path, revision=contents.commit or order.revision)
 
     def fetch(offset: int, size_bytes: int) -> bytes:
-        return asked(partial(_range, pinned, offset, size_bytes), subject, say)
+        return asked(partial(_range, url, offset, size_bytes), subject, say)
 
-    source = _Kept(RangeSource(fetch, facts.size))
+    source = _Kept(RangeSource(fetch, file.size_bytes or None))
     try:
         header = read_header(source, max_bytes=_MAX_HEADER_BYTES)
     except GgufInvalid as error:
@@ -102,21 +115,29 @@ def read_remote_header(order: ReadHeader, say: Say) -> str:
             f"{subject} is not a usable GGUF file. {error}",
             hint="Choose another file of the repository, or tell its owners.",
             repo=order.repo,
-            file=order.file,
+            file=file.path,
         ) from None
-    write_skeleton(source, header, Path(order.into))
-    return facts.commit_hash or ""
+    write_skeleton(source, header, into)
 
 
-def ask_upstream(order: AskUpstream, say: Say) -> dict[str, str]:
+def ask_upstream(order: AskUpstream, say: Say) -> dict[str, dict[str, str]]:
     """The checksums that paths have now; asks nothing that writes into the cache."""
-    request = partial(HfApi().get_paths_info, order.repo, order.files, revision=order.revision)
-    found = asked(request, Subject(order.repo, revision=order.revision), say)
-    checksums = dict.fromkeys(order.files, "")
-    for info in found:
-        lfs = getattr(info, "lfs", None)
-        checksums[info.path] = lfs.sha256 if lfs else getattr(info, "blob_id", "")
-    return checksums
+
+    def checksums(repo: str) -> tuple[str, dict[str, str]]:
+        request = partial(HfApi().get_paths_info, repo, order.files[repo])
+        found = dict.fromkeys(order.files[repo], "")
+        for info in asked(request, Subject(repo), say):
+            lfs = getattr(info, "lfs", None)
+            found[info.path] = lfs.sha256 if lfs else getattr(info, "blob_id", "")
+        return repo, found
+
+    answers: dict[str, dict[str, str]] = {}
+    with ThreadPoolExecutor(_LISTED_AT_ONCE) as pool:
+        for job in [pool.submit(checksums, repo) for repo in order.files]:
+            with contextlib.suppress(HubAccessDenied, HubNotFound):
+                repo, found = job.result()
+                answers[repo] = found
+    return answers
 
 
 def read_collection(order: ReadCollection, say: Say) -> list[str]:

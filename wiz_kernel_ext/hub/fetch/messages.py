@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from wiz_kernel_ext.errors import ErrorInfo
-from wiz_kernel_ext.protocol.hub import RepoHit
+from wiz_kernel_ext.protocol.hub import RepoFile, RepoHit
 
 SearchSort = Literal["downloads", "likes", "trending_score", "last_modified", "created_at"]
 
@@ -39,27 +39,27 @@ class Search(Order, frozen=True, kw_only=True, tag="search"):
 
 
 class ListRepo(Order, frozen=True, kw_only=True, tag="list"):
-    """The files of a repository at one commit; the result is a `RepoContents`."""
+    """The files of a repository at one commit; the result is a `RepoContents`.
+
+    With `skeleton`, the header of one model is written there: the one of `file` or `quant`, else
+    the one its name alone means, else the smallest.
+    """
 
     repo: str
     revision: str | None = None
-
-
-class ReadHeader(Order, frozen=True, kw_only=True, tag="header"):
-    """Write the skeleton of a remote GGUF at `into`; the result is its commit."""
-
-    repo: str
-    file: str
-    into: str
-    revision: str | None = None
+    quant: str | None = None
+    file: str | None = None
+    skeleton: str | None = None
 
 
 class AskUpstream(Order, frozen=True, kw_only=True, tag="upstream"):
-    """The sha256 that files have on the hub now; the result maps path to sha256 ("" if gone)."""
+    """The checksums that files of repositories have on the hub's main branch now.
 
-    repo: str
-    files: list[str]
-    revision: str | None = None
+    The result maps repository to path to checksum: "" for a file that is gone; a repository that
+    could not be asked is missing.
+    """
+
+    files: dict[str, list[str]]
 
 
 class ReadCollection(Order, frozen=True, kw_only=True, tag="collection"):
@@ -79,7 +79,7 @@ class DeleteFiles(Order, frozen=True, kw_only=True, tag="delete"):
     only_ask: bool = True
 
 
-AnyOrder = Download | Search | ListRepo | ReadHeader | AskUpstream | ReadCollection | DeleteFiles
+AnyOrder = Download | Search | ListRepo | AskUpstream | ReadCollection | DeleteFiles
 
 
 class Ticked(msgspec.Struct, frozen=True, tag="ticked"):
@@ -110,19 +110,11 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
 Line = Ticked | Noted | Done | Failed
 
 
-class RemoteFile(msgspec.Struct, frozen=True, rename="camel"):
-    """A file as the hub lists it; `sha256` is empty for files outside its large storage."""
-
-    path: str
-    size_bytes: int = 0
-    sha256: str = ""
-
-
 class RepoContents(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """All files of a repository at one commit."""
 
     commit: str
-    files: list[RemoteFile]
+    files: list[RepoFile]
     gated: bool = False
     private: bool = False
     licence: str = ""

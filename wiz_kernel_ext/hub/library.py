@@ -1,0 +1,388 @@
+"""The models on this machine, the user's names for them, and what may be done to them.
+
+Knows where models lie (`places`) and keeps one small file of its own: aliases, the default, when a
+model was last used, collections. The service holds one `Library`; its methods block on the disk
+only, except those that are coroutines.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from wiz_kernel_ext.errors import (
+    BadRequest,
+    GgufInvalid,
+    HubUnreachable,
+    ModelFileNotFound,
+    NotFound,
+    StoreError,
+)
+from wiz_kernel_ext.gguf_file.header import read_file_header
+from wiz_kernel_ext.gguf_file.shape import model_shape
+from wiz_kernel_ext.hub.cached import cache_folder, checksum_of, snapshots
+from wiz_kernel_ext.hub.child import OnProgress, carry_out, ignore
+from wiz_kernel_ext.hub.fetch.messages import AskUpstream, DeleteFiles
+from wiz_kernel_ext.hub.files import Sorted, choose
+from wiz_kernel_ext.hub.json_file import JsonFile
+from wiz_kernel_ext.hub.locate import locate_model
+from wiz_kernel_ext.hub.named_collections import Collections
+from wiz_kernel_ext.hub.names import ModelName, is_path, parse_name
+from wiz_kernel_ext.hub.places import FoundModel, found_models
+from wiz_kernel_ext.hub.verifying import verify_files
+from wiz_kernel_ext.protocol.hub import (
+    Collection,
+    Deletion,
+    LibraryModel,
+    RepoFile,
+    RepoModel,
+    Verification,
+)
+
+_OWNERS = {
+    "lm-studio": "LM Studio",
+    "llama.cpp": "llama.cpp",
+    "ollama": "Ollama",
+    "demo": "this package",
+}
+_MAX_ALIAS_STEPS = 8
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What a header said, for a file of that size and time of change."""
+
+    size_bytes: int
+    changed_at: float
+    quant: str = ""
+    architecture: str = ""
+    n_ctx_train: int = 0
+    n_params: int = 0
+    problem: str = ""
+
+
+class Kept(msgspec.Struct):
+    """What the library's file holds."""
+
+    aliases: dict[str, str] = {}
+    default: str | None = None
+    used: dict[str, float] = {}
+    facts: dict[str, Facts] = {}
+
+
+class Library:
+    """What is here; `data_dir` is where its own file goes, `models_dir` where our models are."""
+
+    def __init__(
+        self,
+        data_dir: Path,
+        models_dir: Path | None = None,
+        *,
+        environment: Mapping[str, str] | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._file = JsonFile(data_dir / "library.json", Kept)
+        self._collections = Collections(data_dir, environment=environment, clock=clock)
+        self._models_dir = models_dir
+        self._environment = environment
+        self._clock = clock
+
+    # -- names ---------------------------------------------------------------------------------
+
+    def resolve(self, name: str | None, cwd: Path | None = None) -> Path | ModelName:
+        """What `name` means: the file of a model that is here, else a model on the hub.
+
+        No name is the default model. "demo", a path (relative ones in `cwd`, then the models
+        directory), an alias, and any form of a hub's name are understood, in that order. Raises
+        ModelFileNotFound, BadRequest, AmbiguousModel (several here would do).
+        """
+        kept = self._file.read()
+        if not name:
+            if kept.default is None:
+                raise BadRequest(
+                    "No model is named, and there is no default.",
+                    hint="Name one, or set a default: %wiz_alias --default NAME.",
+                    field="model",
+                )
+            name = kept.default
+        for _ in range(_MAX_ALIAS_STEPS):
+            if (path := self._as_path(name, cwd)) is not None:
+                return path
+            if name not in kept.aliases:
+                break
+            name = kept.aliases[name]
+        if name.startswith("ollama:"):
+            return self._named(name).path
+        if is_path(name):
+            return locate_model(name, cwd, self._models_dir)
+        try:
+            hub_name = parse_name(name, hosts=self._hosts())
+        except BadRequest as error:
+            if "/" in name or ":" in name:
+                raise
+            raise ModelFileNotFound(
+                f"There is no model called {name!r}: no file, no alias, no repository.",
+                hint=f"%wiz_models lists what is here. {error.hint}",
+            ) from None
+        return self._downloaded(hub_name) or hub_name
+
+    def set_alias(self, alias: str, model: str | None) -> None:
+        """Call `model` by the name `alias` from now on; None gives the name up."""
+        if alias == "demo" or "/" in alias or ":" in alias or is_path(alias):
+            raise BadRequest(f"{alias!r} cannot be an alias: it has a meaning.", field="alias")
+        with self._file.changing() as kept:
+            if model is None:
+                if kept.aliases.pop(alias, None) is None:
+                    raise NotFound(f"There is no alias {alias!r}.")
+            elif model == alias:
+                raise BadRequest(f"{alias!r} cannot be called itself.", field="model")
+            else:
+                kept.aliases[alias] = model
+        if model is not None:
+            self.resolve(model)
+
+    def set_default(self, model: str | None) -> None:
+        """The model that is meant where none is named; None: none."""
+        if model is not None:
+            self.resolve(model)
+        with self._file.changing() as kept:
+            kept.default = model
+
+    def aliases(self) -> dict[str, str]:
+        """The user's names, and what each stands for."""
+        return dict(self._file.read().aliases)
+
+    def default(self) -> str | None:
+        """The model that is meant where none is named."""
+        return self._file.read().default
+
+    # -- what is here ----------------------------------------------------------------------------
+
+    async def models(self, check: bool = False) -> list[LibraryModel]:
+        """Every model on this machine; with `check`, whether the hub has newer ones."""
+        models = await asyncio.to_thread(self._list)
+        if check:
+            models = await self._checked(models)
+        return models
+
+    def used(self, path: Path | str) -> None:
+        """A model was loaded just now; where that cannot be kept, it is not."""
+        try:
+            with self._file.changing() as kept:
+                kept.used[str(path)] = self._clock()
+        except StoreError:
+            return
+
+    async def remove(self, model: str, only_ask: bool = False) -> Deletion:
+        """Delete a model's files, or say what that would free.
+
+        What belongs to another tool is never deleted: `allowed` is False then, with the reason.
+        Raises NotFound for a model that is not here.
+        """
+        found = await asyncio.to_thread(self._named, model)
+        files = [str(path) for path in found.paths]
+        if owner := _OWNERS.get(found.origin):
+            reason = f"It belongs to {owner}."
+            return Deletion(name=found.name, files=files, allowed=False, reason=reason)
+        if found.repo is not None:
+            paths = await asyncio.to_thread(self._same_blobs, found)
+            order = DeleteFiles(repo=found.repo, paths=paths, only_ask=only_ask)
+            freed = await carry_out(order, int, environment=self._environment)
+        else:
+            freed = found.size_bytes
+            if not only_ask:
+                await asyncio.to_thread(_unlink, found.paths)
+        return Deletion(name=found.name, files=files, freed_bytes=freed)
+
+    async def verify(
+        self, model: str, on_progress: OnProgress = ignore, cancelled: asyncio.Event | None = None
+    ) -> Verification:
+        """Compare a model's files with the sha256 they are kept under; progress is in bytes.
+
+        Files that came from no hub have none: of those only the length is checked. Raises NotFound,
+        OperationCancelled.
+        """
+        found = await asyncio.to_thread(self._named, model)
+        return await verify_files(found.name, found.paths, on_progress, cancelled)
+
+    # -- collections -----------------------------------------------------------------------------
+
+    async def collections(self, refresh: bool = False) -> list[Collection]:
+        """The named collections; with `refresh`, read again from their sources."""
+        return await self._collections.list(refresh)
+
+    async def add_collection(self, name: str, source: str) -> Collection:
+        """Keep a collection: a file of names, or a collection's address on the hub."""
+        return await self._collections.add(name, source)
+
+    async def remove_collection(self, name: str) -> None:
+        """Forget a collection; its models stay. Raises NotFound."""
+        await asyncio.to_thread(self._collections.remove, name)
+
+    # -- inside ------------------------------------------------------------------------------------
+
+    def _as_path(self, name: str, cwd: Path | None) -> Path | None:
+        if name == "demo":
+            return locate_model(name, cwd, self._models_dir)
+        base = cwd or Path.cwd()
+        for place in (base, self._models_dir):
+            if place is not None and (place / os.path.expanduser(name)).is_file():  # noqa: PTH111
+                return locate_model(name, base, self._models_dir)
+        return None
+
+    def _hosts(self) -> list[str]:
+        env = os.environ if self._environment is None else self._environment
+        return [env.get("HF_ENDPOINT", "").rpartition("://")[2].strip("/")]
+
+    def _downloaded(self, name: ModelName) -> Path | None:
+        """The (first) file of a model on the hub that is here, of the revision it names if any."""
+        for snapshot in snapshots(cache_folder(self._environment), name.repo):
+            if name.revision and name.revision not in (snapshot.commit, *snapshot.revisions):
+                continue
+            if name.file and (snapshot.folder / name.file).is_file():
+                return snapshot.folder / name.file
+        here = {
+            model.name: model
+            for model in found_models(None, self._environment)
+            if model.repo == name.repo
+            and (not name.revision or name.revision in (model.commit, model.revision))
+        }
+        if name.file or not here:
+            return None
+        models = [
+            RepoModel(
+                name=model.name,
+                repo=name.repo,
+                quant=model.quant,
+                files=[RepoFile(path=file) for file in model.files],
+                size_bytes=model.size_bytes,
+            )
+            for model in here.values()
+        ]
+        try:
+            return here[choose(name, Sorted(models, [])).name].path
+        except NotFound:
+            return None
+
+    def _named(self, model: str) -> FoundModel:
+        """The model of a name, here; raises NotFound."""
+        everything = list(found_models(self._models_dir, self._environment))
+        for found in everything:
+            if model in (found.name, str(found.path)):
+                return found
+        target = None if model.startswith("ollama:") else self.resolve(model)
+        for found in everything:
+            if isinstance(target, Path) and found.path == target:
+                return found
+        if isinstance(target, Path):
+            return FoundModel(name=str(target), origin="models", paths=[target])
+        raise ModelFileNotFound(
+            f"{model} is not on this machine.", hint="%wiz_models lists what is here."
+        )
+
+    def _list(self) -> list[LibraryModel]:
+        kept = self._file.read()
+        facts: dict[str, Facts] = {}
+        aliases: dict[str, list[str]] = {}
+        for alias, target in sorted(kept.aliases.items()):
+            aliases.setdefault(target, []).append(alias)
+        models = []
+        for found in found_models(self._models_dir, self._environment):
+            path = str(found.path)
+            facts[path] = read = _facts_of(found, kept.facts.get(path))
+            models.append(
+                LibraryModel(
+                    name=found.name,
+                    path=path,
+                    origin=found.origin,
+                    size_bytes=found.size_bytes,
+                    n_files=len(found.paths),
+                    quant=read.quant or found.quant,
+                    architecture=read.architecture,
+                    n_ctx_train=read.n_ctx_train,
+                    n_params=read.n_params,
+                    repo=found.repo,
+                    revision=found.revision,
+                    commit=found.commit,
+                    last_used_at=kept.used.get(path, 0.0),
+                    aliases=aliases.get(found.name, []) + aliases.get(path, []),
+                    is_default=kept.default in (found.name, path),
+                    problem=read.problem,
+                )
+            )
+        if facts != kept.facts:
+            try:
+                with self._file.changing() as now:
+                    now.facts = facts
+            except StoreError:
+                pass  # only a cache: a read-only disk makes listing slower, not wrong
+        return models
+
+    async def _checked(self, models: list[LibraryModel]) -> list[LibraryModel]:
+        ours: dict[str, dict[str, str]] = {}
+        for found in await asyncio.to_thread(list, found_models(None, self._environment)):
+            if found.repo is not None:
+                of_repo = ours.setdefault(found.repo, {})
+                for file, path in zip(found.files, found.paths, strict=True):
+                    of_repo.setdefault(file, checksum_of(path))
+        if not ours:
+            return models
+        order = AskUpstream(files={repo: list(files) for repo, files in ours.items()})
+        answer = await carry_out(order, dict[str, dict[str, str]], environment=self._environment)
+        if not answer:
+            raise HubUnreachable("The hub told nothing about the models here.")
+        return [
+            msgspec.structs.replace(
+                model, newer=_is_newer(model, self._paths(model), answer.get(model.repo or ""))
+            )
+            for model in models
+        ]
+
+    def _paths(self, model: LibraryModel) -> dict[str, str]:
+        """Paths in the repository to checksums, of a listed model's first file."""
+        if model.commit is None:
+            return {}
+        path = Path(model.path)
+        file = model.path.rpartition(f"/{model.commit}/")[2]
+        return {file: checksum_of(path)}
+
+    def _same_blobs(self, found: FoundModel) -> list[str]:
+        """All paths in the cache that link what this model's files link: else nothing is freed."""
+        wanted = {os.path.realpath(path) for path in found.paths}
+        return [
+            str(path)
+            for snapshot in snapshots(cache_folder(self._environment), found.repo)
+            for path in snapshot.ggufs().values()
+            if os.path.realpath(path) in wanted
+        ]
+
+
+def _facts_of(found: FoundModel, known: Facts | None) -> Facts:
+    status = found.path.stat()
+    if known and (known.size_bytes, known.changed_at) == (status.st_size, status.st_mtime):
+        return known
+    size, changed = status.st_size, status.st_mtime
+    try:
+        shape = model_shape(read_file_header(found.path))
+    except (GgufInvalid, ModelFileNotFound) as error:
+        return Facts(size, changed, problem=error.message)
+    return Facts(size, changed, shape.quant, shape.architecture, shape.n_ctx_train, shape.n_params)
+
+
+def _is_newer(
+    model: LibraryModel, ours: dict[str, str], upstream: dict[str, str] | None
+) -> bool | None:
+    for file, checksum in ours.items():
+        theirs = (upstream or {}).get(file)
+        if checksum and theirs:
+            return theirs != checksum
+    return None
+
+
+def _unlink(paths: list[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)

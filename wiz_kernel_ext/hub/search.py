@@ -1,0 +1,169 @@
+"""What there is on a hub: repositories by a search, the models of one, and which one a name means.
+
+Asks through the child process; sorting, choosing and estimating are done here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from wiz_kernel_ext.errors import GgufInvalid
+from wiz_kernel_ext.gguf_file.header import Header, read_file_header
+from wiz_kernel_ext.gguf_file.shape import ModelShape, model_shape
+from wiz_kernel_ext.hub.cached import cached_files
+from wiz_kernel_ext.hub.child import carry_out
+from wiz_kernel_ext.hub.fetch import messages as m
+from wiz_kernel_ext.hub.files import Sorted, choose, sort_files, suggested
+from wiz_kernel_ext.hub.fit import Use, estimate_by_size
+from wiz_kernel_ext.hub.machine import Machine, this_machine
+from wiz_kernel_ext.hub.names import ModelName, parse_name
+from wiz_kernel_ext.protocol.hub import RepoHit, RepoListing, RepoModel
+
+Environment = Mapping[str, str] | None
+
+
+async def search(
+    text: str,
+    *,
+    limit: int = 20,
+    fits: bool = False,
+    context_size: int | None = None,
+    environment: Environment = None,
+) -> list[RepoHit]:
+    """Repositories with GGUF files that `text` finds, most downloaded first.
+
+    With `fits` each hit has its models, and hits with none that runs here (fits or tight, for
+    `context_size` tokens) are left out. Raises HubUnreachable, HubAccessDenied.
+    """
+    order = m.Search(text=text, limit=limit, with_files=fits)
+    found = await carry_out(order, list[m.Found], environment=environment)
+    if not fits:
+        return [one.hit for one in found]
+    machine, use = this_machine(), Use(context_size=context_size)
+    hits = []
+    for one in found:
+        files = one.contents.files if one.contents else []
+        models = _with_fit(
+            sort_files(one.hit.repo, None, files).models, machine, use, None, environment
+        )
+        if any(model.fit and model.fit.verdict in ("fits", "tight") for model in models):
+            hits.append(msgspec.structs.replace(one.hit, models=models))
+    return hits
+
+
+async def list_repo(
+    repo: str, context_size: int | None = None, *, environment: Environment = None
+) -> RepoListing:
+    """The models of a repository (any form of its name), with sizes and verdicts.
+
+    Raises BadRequest, HubNotFound, HubAccessDenied, HubUnreachable.
+    """
+    name = parse_name(repo)
+    with tempfile.TemporaryDirectory(prefix="wiz-header-") as folder:
+        skeleton = Path(folder) / "model.gguf"
+        try:
+            contents = await _contents(name, skeleton, environment)
+        except GgufInvalid:
+            contents = await _contents(name, None, environment)
+        shape = await asyncio.to_thread(_shape_of, skeleton)
+    found = sort_files(name.repo, name.revision, contents.files)
+    models = _with_fit(
+        found.models, this_machine(), Use(context_size=context_size), shape, environment
+    )
+    best = suggested(models)
+    return RepoListing(
+        repo=name.repo,
+        revision=name.revision or "main",
+        commit=contents.commit,
+        models=models,
+        suggested=best.name if best else None,
+        skipped=found.skipped,
+        safetensors_bytes=sum(
+            file.size_bytes for file in contents.files if file.path.endswith(".safetensors")
+        ),
+        has_config=any(file.path == "config.json" for file in contents.files),
+        gated=contents.gated,
+        private=contents.private,
+        licence=contents.licence,
+        page=page_of(name.repo, environment),
+    )
+
+
+async def find_model(
+    name: ModelName,
+    *,
+    cancelled: asyncio.Event | None = None,
+    environment: Environment = None,
+) -> RepoModel:
+    """The one model on the hub that `name` means; raises HubNotFound, AmbiguousModel."""
+    contents = await _contents(name, None, environment, cancelled)
+    return choose(name, _fitted(name, contents, None, environment))
+
+
+async def find_header(
+    name: ModelName, *, environment: Environment = None
+) -> tuple[RepoModel, Header]:
+    """The one model that `name` means, and the header of its (first) file."""
+    with tempfile.TemporaryDirectory(prefix="wiz-header-") as folder:
+        skeleton = Path(folder) / "model.gguf"
+        contents = await _contents(name, skeleton, environment)
+        shape = await asyncio.to_thread(_shape_of, skeleton)
+        model = choose(name, _fitted(name, contents, shape, environment))
+        return model, await asyncio.to_thread(read_file_header, skeleton)
+
+
+def page_of(repo: str, environment: Environment = None) -> str:
+    """Where to look at a repository."""
+    environment = os.environ if environment is None else environment
+    return f"{environment.get('HF_ENDPOINT') or 'https://huggingface.co'}/{repo}"
+
+
+async def _contents(
+    name: ModelName,
+    skeleton: Path | None,
+    environment: Environment,
+    cancelled: asyncio.Event | None = None,
+) -> m.RepoContents:
+    order = m.ListRepo(
+        repo=name.repo,
+        revision=name.revision,
+        quant=name.quant,
+        file=name.file,
+        skeleton=str(skeleton) if skeleton else None,
+    )
+    return await carry_out(order, m.RepoContents, cancelled=cancelled, environment=environment)
+
+
+def _fitted(
+    name: ModelName, contents: m.RepoContents, shape: ModelShape | None, environment: Environment
+) -> Sorted:
+    found = sort_files(name.repo, name.revision, contents.files)
+    return Sorted(_with_fit(found.models, this_machine(), Use(), shape, environment), found.skipped)
+
+
+def _with_fit(
+    models: Sequence[RepoModel],
+    machine: Machine,
+    use: Use,
+    shape: ModelShape | None,
+    environment: Environment,
+) -> list[RepoModel]:
+    return [
+        msgspec.structs.replace(
+            model,
+            downloaded=cached_files(model.repo, [f.path for f in model.files], environment)
+            is not None,
+            fit=estimate_by_size(model.size_bytes, model.quant, machine, use, shape=shape),
+        )
+        for model in models
+    ]
+
+
+def _shape_of(skeleton: Path) -> ModelShape | None:
+    return model_shape(read_file_header(skeleton)) if skeleton.exists() else None
