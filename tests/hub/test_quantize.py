@@ -122,6 +122,31 @@ def test_a_quantization_whose_parent_is_gone_ends_and_leaves_nothing(
     assert names_in(tmp_path) == []
 
 
+async def test_a_split_model_becomes_one_file(source: Path, tmp_path: Path) -> None:
+    first = split(source, tmp_path / "parts.gguf")
+    report = await quantize(first, tmp_path / "model.gguf", "Q8_0")
+    assert report.n_tensors == len(gguf.GGUFReader(source).tensors)
+    assert llama_logits(tmp_path / "model.gguf", [1, 2, 3]).shape[0] == 3
+
+
+def split(source: Path, target: Path) -> Path:
+    """The model in parts of eight tensors; the first part."""
+    reader = gguf.GGUFReader(source)
+    writer = gguf.GGUFWriter(target, "llama", split_max_tensors=8)
+    for name, field in reader.fields.items():
+        if not name.startswith(("GGUF.", "general.architecture")):
+            kind = field.types[0]
+            inner = field.types[-1] if kind == gguf.GGUFValueType.ARRAY else None
+            writer.add_key_value(name, field.contents(), kind, sub_type=inner)
+    for tensor in reader.tensors:
+        writer.add_tensor(tensor.name, tensor.data)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return min(target.parent.glob("parts-00001-of-*.gguf"))
+
+
 async def test_a_model_quantized_already_is_refused_with_the_remedy(
     source: Path, tmp_path: Path
 ) -> None:

@@ -182,7 +182,7 @@ def _quantize(options: Any, part: Path, speaker: Speaker) -> QuantizationReport:
         path=target,
         quant=options.quant,
         size_bytes=size,
-        source_size_bytes=source.stat().st_size,
+        source_size_bytes=max(source.stat().st_size, measured.n_bytes),  # of all its parts
         n_tensors=measured.n_tensors,
         duration_s=time.monotonic() - began,
         notices=notices,

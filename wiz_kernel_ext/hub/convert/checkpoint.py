@@ -6,7 +6,6 @@ Knows nothing of GGUF or of architectures. Called by `plan.py` and `vocabulary.p
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -179,11 +178,7 @@ class Checkpoint:
     def number(self, *names: str, default: float | None = None) -> float:
         """The first of these configuration keys that is there, a finite number."""
         value = self.value(*names, default=default)
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, int | float)
-            or not math.isfinite(value)
-        ):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e30:
             raise self.refusal(
                 f"config.json has no usable {names[0]} ({value!r})", file="config.json"
             )

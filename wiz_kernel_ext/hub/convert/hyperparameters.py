@@ -13,6 +13,7 @@ from wiz_kernel_ext.hub.convert.families import FAMILIES, Family
 from wiz_kernel_ext.hub.convert.rope import Fact, read_rope
 
 MAX_LAYERS = 1024
+_ATTENTION = ["sliding_attention", "full_attention"]
 _POOLING = {"mean": 1, "cls": 2, "lasttoken": 3}
 
 
@@ -86,7 +87,7 @@ def read_hyperparameters(checkpoint: Checkpoint, family: Family) -> Hyperparamet
             file="config.json",
         )
     activation = checkpoint.value("hidden_activation", "hidden_act")
-    if activation is not None and activation not in family.activations:
+    if activation is not None and str(activation) not in family.activations:
         raise checkpoint.refusal(f"the activation {activation!r} is not {family.architecture}'s")
     facts: dict[str, Fact] = {
         "vocab_size": sizes["V"],
@@ -178,7 +179,7 @@ def _window_facts(
     )
     kinds = checkpoint.value("layer_types")
     if isinstance(kinds, list):
-        if len(kinds) != n_layers or not set(kinds) <= {"sliding_attention", "full_attention"}:
+        if len(kinds) != n_layers or any(kind not in _ATTENTION for kind in kinds):
             raise checkpoint.refusal("its layer_types are none llama.cpp has", file="config.json")
         windowed = [kind == "sliding_attention" for kind in kinds]
     else:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +53,7 @@ def run(
     check_space(job.target, plan.size_bytes)
     part = part_file(job.target, os.getpid())
     try:
-        keys, verified = _keys(job, plan, tokenize)
+        keys, verified = _keys(job, plan, part, tokenize)
         notices = [*plan.notices, *keys.special.notices, *verified.notices]
         for notice in notices:
             on_notice(notice)
@@ -90,7 +89,7 @@ def run(
     )
 
 
-def _keys(job: Job, plan: Plan, tokenize: Tokenize) -> tuple[Keys, Verified]:
+def _keys(job: Job, plan: Plan, part: Path, tokenize: Tokenize) -> tuple[Keys, Verified]:
     """The metadata and vocabulary, the latter verified against llama.cpp's reading of it."""
     checkpoint, family = plan.checkpoint, plan.family
     n_rows = next(t.shape[0] for t in plan.tensors if t.name == "token_embd.weight")
@@ -100,15 +99,15 @@ def _keys(job: Job, plan: Plan, tokenize: Tokenize) -> tuple[Keys, Verified]:
     general = describe(checkpoint, vocabulary, name=job.name, repo=job.repo, commit=job.commit)
     n_types = next((t.shape[0] for t in plan.tensors if t.name == "token_types.weight"), None)
     keys = Keys(family.architecture, general, vocabulary, special, n_types)
-    with tempfile.TemporaryDirectory(prefix="wiz-convert-") as folder:
-        verified = verify(
-            checkpoint,
-            vocabulary,
-            reference,
-            lambda path, pre: write_vocabulary(path, keys, pre),
-            Path(folder),
-            tokenize,
-        )
+    # Candidates take the part's place on the disk, so that whoever removes it removes them.
+    verified = verify(
+        checkpoint,
+        vocabulary,
+        reference,
+        lambda path, pre: write_vocabulary(path, keys, pre),
+        part,
+        tokenize,
+    )
     return keys, verified
 
 

@@ -15,6 +15,9 @@ from typing import Any
 from wiz_kernel_ext.hub.convert.checkpoint import Checkpoint
 from wiz_kernel_ext.hub.convert.families import Family
 
+# No model has settings beyond these, and nothing computed from them can overflow.
+MIN_NUMBER, MAX_NUMBER = 1e-9, 2.0**31
+
 Fact = bool | int | float | str | list[bool]
 
 
@@ -28,6 +31,15 @@ class Rope:
 
 def read_rope(checkpoint: Checkpoint, family: Family, head_width: int, n_context: int) -> Rope:
     """The rotation of `checkpoint`; raises ConversionRefused for one llama.cpp cannot do."""
+    try:
+        return _rope(checkpoint, family, head_width, n_context)
+    except ArithmeticError as error:
+        raise checkpoint.refusal(
+            f"its rope settings cannot be computed with ({error})", file="config.json"
+        ) from None
+
+
+def _rope(checkpoint: Checkpoint, family: Family, head_width: int, n_context: int) -> Rope:
     settings, local_theta = _settings(checkpoint, family)
     kind = str(settings.get("rope_type") or settings.get("type") or "default").lower()
     if kind == "su":  # the first name of Phi-3's
@@ -39,6 +51,8 @@ def read_rope(checkpoint: Checkpoint, family: Family, head_width: int, n_context
         )
     theta = _number(checkpoint, settings, "rope_theta")
     n_rotated = int(head_width * _number(checkpoint, settings, "partial_rotary_factor", 1.0))
+    if not 2 <= n_rotated <= head_width or n_rotated % 2:
+        raise checkpoint.refusal(f"it rotates {n_rotated} of {head_width}", file="config.json")
     facts: dict[str, Fact] = {"rope.freq_base": theta, "rope.dimension_count": n_rotated}
     if local_theta is not None:
         facts["rope.freq_base_swa"] = local_theta
@@ -133,6 +147,8 @@ def _longrope(
     n_original = int(
         _number(checkpoint, settings, "original_max_position_embeddings", float(default))
     )
+    if n_original < 2:
+        raise checkpoint.refusal("its original context is too short", file="config.json")
     scale = n_context / n_original
     if "short_mscale" in settings or "long_mscale" in settings:
         raise checkpoint.refusal("llama.cpp cannot be told the rope settings short/long_mscale")
@@ -151,7 +167,7 @@ def _factors(
     if (
         not isinstance(values, list)
         or len(values) != n
-        or not all(isinstance(v, int | float) and math.isfinite(v) and v > 0 for v in values)
+        or not all(isinstance(v, int | float) and MIN_NUMBER <= v <= MAX_NUMBER for v in values)
     ):
         raise checkpoint.refusal(f"its rope setting {name} is not {n} numbers", file="config.json")
     return tuple(float(v) for v in values)
@@ -164,8 +180,7 @@ def _number(
     if (
         isinstance(value, bool)
         or not isinstance(value, int | float)
-        or not math.isfinite(value)
-        or value <= 0
+        or not MIN_NUMBER <= value <= MAX_NUMBER
     ):
         raise checkpoint.refusal(f"its rope setting {name} is {value!r}", file="config.json")
     return float(value)

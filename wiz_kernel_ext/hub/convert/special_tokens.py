@@ -7,7 +7,7 @@ generation_config.json, config.json. Called by `job.py`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from wiz_kernel_ext.hub.convert.checkpoint import Checkpoint
 from wiz_kernel_ext.hub.convert.vocabulary import Vocabulary
@@ -87,8 +87,12 @@ def _numbers(checkpoint: Checkpoint, key: str, vocabulary: Vocabulary) -> list[i
     for source in (checkpoint.read_json("generation_config.json") or {}, checkpoint.config):
         value = source.get(key)
         numbers = value if isinstance(value, list) else [value]
-        found += [n for n in numbers if isinstance(n, int) and 0 <= n < len(vocabulary.tokens)]
+        found += [n for n in numbers if _is_id(n, len(vocabulary.tokens))]
     return list(dict.fromkeys(found))
+
+
+def _is_id(value: object, n_tokens: int) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < n_tokens
 
 
 def _text(value: Any) -> str | None:

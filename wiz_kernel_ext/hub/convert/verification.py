@@ -128,14 +128,14 @@ def verify(
     vocabulary: Vocabulary,
     reference: Reference,
     write: WriteVocabulary,
-    folder: Path,
+    file: Path,
     tokenize: Tokenize,
 ) -> Verified:
     """The pre-tokenizer with which llama.cpp splits every probe as the checkpoint's tokenizer does.
 
-    `write` makes a vocabulary-only GGUF at a path, in `folder`, with a pre-tokenizer, and
-    `tokenize` has llama.cpp read texts by it. Raises ConversionRefused with the first difference
-    when none is equal everywhere.
+    `write` makes a vocabulary-only GGUF at `file`, with a pre-tokenizer, and `tokenize` has
+    llama.cpp read texts by it. Raises ConversionRefused with the first difference when none is
+    equal everywhere.
     """
     source = checkpoint.read_json("tokenizer.json", MAX_TOKENIZER_BYTES) or {}
     notices: list[str] = []
@@ -159,7 +159,6 @@ def verify(
         candidates = [*pre_tokenizer_candidates(source)]
     difference = ""
     for candidate in candidates:
-        file = folder / f"vocabulary-{candidate or 'only'}.gguf"
         write(file, candidate)
         try:
             found = tokenize(file, [*must, *framed])

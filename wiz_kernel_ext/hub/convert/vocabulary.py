@@ -69,6 +69,20 @@ def read_vocabulary(checkpoint: Checkpoint, n_rows: int) -> Vocabulary:
     added = list(_added(checkpoint, source))
     texts = _texts(checkpoint, model, added, n_rows)
     added = [token for token in added if token.id < n_rows]
+    vocabulary = _by_kind(checkpoint, source, model, texts, added, kind)
+    if len(set(vocabulary.tokens)) < n_rows:  # llama.cpp ends the process then
+        raise checkpoint.refusal("two of its tokens have the same text", file=_FILE)
+    return vocabulary
+
+
+def _by_kind(
+    checkpoint: Checkpoint,
+    source: dict[str, Any],
+    model: dict[str, Any],
+    texts: list[str | None],
+    added: list[AddedToken],
+    kind: str,
+) -> Vocabulary:
     if kind == "WordPiece":
         return _word_piece(checkpoint, source, model, texts, added)
     merges = _merges(checkpoint, model)
@@ -151,6 +165,10 @@ def _word_piece(
 def _added(checkpoint: Checkpoint, source: dict[str, Any]) -> Iterator[AddedToken]:
     entries = source.get("added_tokens") or []
     for entry in entries if isinstance(entries, list) else []:
+        if not isinstance(entry, dict):
+            raise checkpoint.refusal(
+                "one of its added tokens is none", "Download it again.", file=_FILE
+            )
         number, text = entry.get("id"), entry.get("content")
         if not isinstance(number, int) or number < 0 or not isinstance(text, str) or not text:
             raise checkpoint.refusal("one of its added tokens has no id or text", file=_FILE)
@@ -191,7 +209,6 @@ def _with_added(texts: list[str | None], types: list[int], added: list[AddedToke
     for token in added:
         texts[token.id] = token.text
         types[token.id] = CONTROL if token.special else USER_DEFINED
-    # Fillers differ from all others: llama.cpp stops when two tokens have one text.
     taken = {text for text in texts if text is not None}
     filler = "[PAD{}]" if "[PAD0]" not in taken else "[WIZ-PAD{}]"
     return [filler.format(i) if text is None else text for i, text in enumerate(texts)]
@@ -199,7 +216,8 @@ def _with_added(texts: list[str | None], types: list[int], added: list[AddedToke
 
 def _merges(checkpoint: Checkpoint, model: dict[str, Any]) -> list[tuple[str, str]]:
     pairs: list[tuple[str, str]] = []
-    for merge in model.get("merges") or []:
+    merges = model.get("merges")
+    for merge in merges if isinstance(merges, list) else []:
         parts = merge.split(" ") if isinstance(merge, str) else merge
         if (
             not isinstance(parts, list)
@@ -222,13 +240,14 @@ def _adds_prefix(source: dict[str, Any]) -> bool:
     return False
 
 
-def _steps(step: Any) -> list[dict[str, Any]]:
+def _steps(step: Any, depth: int = 4) -> list[dict[str, Any]]:
     """The steps of a normalizer or pre-tokenizer, a sequence or a single one."""
-    if not isinstance(step, dict):
+    if not isinstance(step, dict) or not depth:
         return []
     if step.get("type") == "Sequence":
-        inner = step.get("normalizers") or step.get("pretokenizers") or []
-        return [s for part in inner for s in _steps(part)]
+        inner = step.get("normalizers") or step.get("pretokenizers")
+        parts = inner if isinstance(inner, list) else []
+        return [s for part in parts for s in _steps(part, depth - 1)]
     return [step]
 
 
