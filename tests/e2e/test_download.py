@@ -12,7 +12,7 @@ from tests.support.homes import Home
 from tests.support.stand_in_hub import Repository, StandInHub
 from wiz_kernel_ext.client import Client
 from wiz_kernel_ext.demo import model_path
-from wiz_kernel_ext.errors import DownloadFailed, OperationCancelled
+from wiz_kernel_ext.errors import HubNotFound, OperationCancelled
 from wiz_kernel_ext.protocol.events import Progress
 from wiz_kernel_ext.protocol.requests import DownloadModel
 
@@ -65,7 +65,7 @@ def test_a_cancelled_download_ends_at_once_and_says_so(hub: StandInHub, client: 
 
 
 def test_what_is_not_there_is_named(hub: StandInHub, client: Client) -> None:
-    with pytest.raises(DownloadFailed, match=r"nothing-here\.gguf"):
+    with pytest.raises(HubNotFound, match=r"nothing-here\.gguf"):
         client.download_model(repo=REPO, file="nothing-here.gguf")
-    with pytest.raises(DownloadFailed, match="founders/none"):
+    with pytest.raises(HubNotFound, match="founders/none"):
         client.download_model(repo="founders/none", file=FILE)

@@ -12,11 +12,18 @@ from wiz_kernel_ext.client.connection import Connection
 from wiz_kernel_ext.client.discovery import find_running
 from wiz_kernel_ext.client.feed import Feed
 from wiz_kernel_ext.client.io_thread import IO
+from wiz_kernel_ext.client.model_calls import ModelCalls
 from wiz_kernel_ext.client.operation import AsyncOperation
 from wiz_kernel_ext.errors import ServiceNotRunning
 from wiz_kernel_ext.protocol.answer import Answer
 from wiz_kernel_ext.protocol.calls import WorkerCalls
 from wiz_kernel_ext.protocol.codec import build, decode, decode_any, decode_request, encode
+from wiz_kernel_ext.protocol.hub_requests import (
+    ConvertModel,
+    PullModel,
+    QuantizeModel,
+    VerifyModel,
+)
 from wiz_kernel_ext.protocol.requests import (
     Attach,
     AwaitChange,
@@ -51,14 +58,24 @@ from wiz_kernel_ext.transport.endpoints import ConnectionInfo
 T = TypeVar("T")
 
 
+OPERATIONS = (
+    Prompt,
+    LoadModel,
+    DownloadModel,
+    Attach,
+    PullModel,
+    VerifyModel,
+    ConvertModel,
+    QuantizeModel,
+)
+
+
 def is_operation(request: Request) -> bool:
     """Whether the answer to `request` takes time and is followed as an operation."""
-    return isinstance(request, Prompt | LoadModel | DownloadModel | Attach) and not isinstance(
-        request, SendPrompt
-    )
+    return isinstance(request, OPERATIONS) and not isinstance(request, SendPrompt)
 
 
-class AsyncClient(WorkerCalls[AsyncOperation]):
+class AsyncClient(WorkerCalls[AsyncOperation], ModelCalls):
     """Asks the service, which is found, or started where `start` allows it, at the first request.
 
     Raises ServiceNotRunning, ServiceStartFailed, VersionMismatch and ServiceDied from any call.

@@ -16,10 +16,20 @@ from wiz_kernel_ext.errors import WizError, error_from_info
 from wiz_kernel_ext.protocol.answer import Answer
 from wiz_kernel_ext.protocol.codec import decode
 from wiz_kernel_ext.protocol.events import AnyEvent, Delta, End, Progress
+from wiz_kernel_ext.protocol.hub import Verification
 from wiz_kernel_ext.protocol.requests import Cancel
-from wiz_kernel_ext.protocol.results import AnswerInfo, ModelInfo, OperationState
+from wiz_kernel_ext.protocol.results import AnswerInfo, ModelInfo, OperationKind, OperationState
 
 CANCEL_TIMEOUT_S = 5.0
+# What an operation of each kind ends with; a str is a path.
+OUTCOMES: dict[OperationKind, type[Any]] = {
+    "prompt": AnswerInfo,
+    "load": ModelInfo,
+    "download": str,
+    "verify": Verification,
+    "convert": str,
+    "quantize": str,
+}
 
 
 class _View:
@@ -53,9 +63,8 @@ class _View:
             raise self._feed.error or WizError("The operation has not ended.")
         if end.error is not None:
             raise error_from_info(end.error)
-        if self._feed.kind == "prompt":
-            return Answer(decode(end.result, AnswerInfo))
-        return decode(end.result, ModelInfo if self._feed.kind == "load" else str)
+        outcome = decode(end.result, OUTCOMES[self._feed.kind])
+        return Answer(outcome) if isinstance(outcome, AnswerInfo) else outcome
 
     async def _cancel(self) -> None:
         await self._connection.ask(Cancel(operation_id=self.id))

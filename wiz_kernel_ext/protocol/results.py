@@ -9,7 +9,7 @@ import msgspec
 from wiz_kernel_ext.protocol.requests import ChatMessage
 
 OperationState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
-OperationKind = Literal["prompt", "load", "download"]
+OperationKind = Literal["prompt", "load", "download", "verify", "convert", "quantize"]
 FinishReason = Literal["stop", "length", "cancelled", "interrupted"]
 TERMINAL_STATES: frozenset[str] = frozenset({"done", "failed", "cancelled", "interrupted"})
 

@@ -17,15 +17,18 @@ import psutil
 
 import wiz_kernel_ext
 from wiz_kernel_ext.errors import ServiceStartFailed, ServiceStopping
+from wiz_kernel_ext.hub.library import Library
 from wiz_kernel_ext.protocol.codec import PROTOCOL_VERSION
 from wiz_kernel_ext.protocol.requests import AwaitChange
 from wiz_kernel_ext.protocol.results import ServiceInfo
 from wiz_kernel_ext.service.changes import Changes
 from wiz_kernel_ext.service.clients import Clients
+from wiz_kernel_ext.service.handlers.models import ModelHandlers
 from wiz_kernel_ext.service.handlers.routing import Router
 from wiz_kernel_ext.service.handlers.service import ServiceHandlers
 from wiz_kernel_ext.service.handlers.worker import WorkerHandlers
 from wiz_kernel_ext.service.loading import Loading
+from wiz_kernel_ext.service.model_work import ModelWork
 from wiz_kernel_ext.service.operations import Operations
 from wiz_kernel_ext.service.prompting import Prompting
 from wiz_kernel_ext.service.records import Records
@@ -106,7 +109,9 @@ class Service:
             keep_alive_s=self.settings.keep_alive_s,
             on_gone=gone,
         )
-        loading = Loading(self._supervisor, self._operations, self.places.models_dir)
+        library = Library(self.places.data_dir, self.places.models_dir)
+        work = ModelWork(self._operations, library, self.places.models_dir)
+        loading = Loading(self._supervisor, self._operations, library)
         prompting = Prompting(
             clients=clients,
             sessions=sessions,
@@ -119,11 +124,12 @@ class Service:
                 WorkerHandlers(
                     clients=clients,
                     sessions=sessions,
-                    operations=self._operations,
                     supervisor=self._supervisor,
                     loading=loading,
                     prompting=prompting,
+                    work=work,
                 ).table(),
+                ModelHandlers(library=library, work=work, supervisor=self._supervisor).table(),
                 ServiceHandlers(
                     records=records,
                     sessions=sessions,

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from wiz_kernel_ext.errors import BadRequest, ModelFileNotFound
-from wiz_kernel_ext.hub.locate import locate_model
+from wiz_kernel_ext.hub.library import Library
 from wiz_kernel_ext.protocol.events import StateChanged
 from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel
 from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo
@@ -23,35 +23,43 @@ from wiz_kernel_ext.service.supervisor import Supervisor, model_key
 class Loading:
     """Loads models through the supervisor and remembers how."""
 
-    def __init__(self, supervisor: Supervisor, operations: Operations, models_dir: Path) -> None:
+    def __init__(self, supervisor: Supervisor, operations: Operations, library: Library) -> None:
         self._supervisor = supervisor
         self._operations = operations
-        self._models_dir = models_dir
+        self._library = library
         self._loads: dict[str, LoadModel] = {}
         self._contexts: dict[str, CreateContext] = {}
 
-    def locate(self, name: str) -> Path:
-        """The file that a model's name leads to; raises ModelFileNotFound."""
+    def locate(self, name: str | None) -> Path:
+        """The file that a model's name leads to; raises ModelFileNotFound, AmbiguousModel."""
+        if (name is not None and not name.strip()) or (
+            name is None and not self._library.default()
+        ):
+            raise BadRequest(
+                "No model is named.",
+                hint="Name a .gguf file, or 'demo' for the bundled model.",
+                field="modelPath",
+            )
         try:
-            return locate_model(name, self._models_dir)
-        except ModelFileNotFound:
-            if Path(name).is_absolute():
+            found = self._library.resolve(name, Path("/"))
+        except ModelFileNotFound as error:
+            if name is None or Path(name).is_absolute() or not name.endswith(".gguf"):
                 raise
             # The asker, who knows its working directory, has looked there.
             raise ModelFileNotFound(
-                f"There is no model file {name!r}, neither in the working directory nor in "
-                f"{self._models_dir}."
+                f"There is no model file {name!r}, neither in the working directory nor in the "
+                "models directory.",
+                hint=error.hint,
             ) from None
+        if isinstance(found, Path):
+            return found
+        raise ModelFileNotFound(
+            f"{found} is not on this machine.", hint=f"Fetch it first: %wiz_pull {found}."
+        )
 
     async def begin(self, request: LoadModel, client: str, state: ClientState) -> Operation:
         """Start the operation that loads what `request` names, or the client's default."""
         request = self._with_defaults(request, state)
-        if request.model_path is None:
-            raise BadRequest(
-                "Object missing required field `modelPath`.",
-                hint="Name a .gguf file, or 'demo' for the bundled model.",
-                field="modelPath",
-            )
         path = self.locate(request.model_path)
         operation = Operation("load", title=path.name, client=client, model_path=str(path))
 
@@ -66,11 +74,12 @@ class Loading:
 
     async def load(self, operation: Operation, request: LoadModel) -> ModelInfo:
         """Load within an operation that already runs, a prompt's or its own."""
-        path = self.locate(request.model_path or "")
+        path = self.locate(request.model_path)
         request = msgspec.structs.replace(request, model_path=str(path))
         info = await self._supervisor.load(
             path, request, operation.client, operation.emit, operation.on_cancel
         )
+        self._library.used(path)
         if not info.shared:
             self._loads[model_key(path)] = msgspec.structs.replace(request, reload=False)
         return info

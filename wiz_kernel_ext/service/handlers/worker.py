@@ -12,11 +12,10 @@ from wiz_kernel_ext.errors import ContextNotLoaded
 from wiz_kernel_ext.protocol import requests as r
 from wiz_kernel_ext.protocol.results import ContextInfo, RuntimeInfo, UnloadInfo
 from wiz_kernel_ext.service.clients import Clients
-from wiz_kernel_ext.service.downloading import begin_download
 from wiz_kernel_ext.service.following import see_through
 from wiz_kernel_ext.service.handlers.routing import Table
 from wiz_kernel_ext.service.loading import Loading
-from wiz_kernel_ext.service.operations import Operations
+from wiz_kernel_ext.service.model_work import ModelWork
 from wiz_kernel_ext.service.prompting import Prompting
 from wiz_kernel_ext.service.sessions import Sessions
 from wiz_kernel_ext.service.supervisor import Supervisor, model_key
@@ -29,10 +28,10 @@ class WorkerHandlers:
 
     clients: Clients
     sessions: Sessions
-    operations: Operations
     supervisor: Supervisor
     loading: Loading
     prompting: Prompting
+    work: ModelWork
 
     def table(self) -> Table:
         """Which request goes where."""
@@ -107,8 +106,7 @@ class WorkerHandlers:
 
     async def download_model(self, comm: ServerComm, request: r.DownloadModel) -> Any:
         """worker:downloadModel."""
-        operation = await begin_download(request, comm.client, self.operations)
-        return await see_through(comm, operation)
+        return await see_through(comm, await self.work.download(request, comm.client))
 
     def _named(self, model_path: str | None) -> str | None:
         return model_key(self.loading.locate(model_path)) if model_path else None

@@ -1,0 +1,127 @@
+"""The `hub:*` requests: models found, fetched, made, kept and removed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from wiz_kernel_ext.errors import Conflict
+from wiz_kernel_ext.hub.inspection import inspect
+from wiz_kernel_ext.hub.library import Library
+from wiz_kernel_ext.hub.search import list_repo, search
+from wiz_kernel_ext.protocol import hub_requests as r
+from wiz_kernel_ext.protocol.hub import (
+    Collection,
+    Deletion,
+    Inspection,
+    LibraryModel,
+    RepoHit,
+    RepoListing,
+)
+from wiz_kernel_ext.service.following import see_through
+from wiz_kernel_ext.service.handlers.routing import Table
+from wiz_kernel_ext.service.model_work import ModelWork
+from wiz_kernel_ext.service.supervisor import Supervisor
+from wiz_kernel_ext.transport.server import ServerComm
+
+
+@dataclass(frozen=True)
+class ModelHandlers:
+    """`hub:search` to `hub:removeCollection`."""
+
+    library: Library
+    work: ModelWork
+    supervisor: Supervisor
+
+    def table(self) -> Table:
+        """Which request goes where."""
+        return {
+            r.SearchHub: self.search,
+            r.ListRepo: self.list_repo,
+            r.Inspect: self.inspect,
+            r.PullModel: self.pull,
+            r.ListModels: self.list_models,
+            r.RemoveModel: self.remove,
+            r.VerifyModel: self.verify,
+            r.ConvertModel: self.convert,
+            r.QuantizeModel: self.quantize,
+            r.SetAlias: self.set_alias,
+            r.SetDefaultModel: self.set_default,
+            r.ListCollections: self.list_collections,
+            r.AddCollection: self.add_collection,
+            r.RemoveCollection: self.remove_collection,
+        }
+
+    async def search(self, comm: ServerComm, request: r.SearchHub) -> list[RepoHit]:
+        """hub:search."""
+        return await search(
+            request.text,
+            limit=request.limit,
+            fits=request.fits,
+            context_size=request.context_size,
+        )
+
+    async def list_repo(self, comm: ServerComm, request: r.ListRepo) -> RepoListing:
+        """hub:listRepo."""
+        return await list_repo(request.repo, request.context_size)
+
+    async def inspect(self, comm: ServerComm, request: r.Inspect) -> Inspection:
+        """hub:inspect."""
+        return await inspect(self.library.resolve(request.model), request.context_size)
+
+    async def pull(self, comm: ServerComm, request: r.PullModel) -> Any:
+        """hub:pull."""
+        return await see_through(comm, await self.work.pull(request, comm.client))
+
+    async def list_models(self, comm: ServerComm, request: r.ListModels) -> list[LibraryModel]:
+        """hub:listModels."""
+        return await self.library.models(request.check)
+
+    async def remove(self, comm: ServerComm, request: r.RemoveModel) -> Deletion:
+        """hub:removeModel."""
+        deletion = await self.library.remove(request.model, only_ask=True)
+        loaded = {worker.path for worker in self.supervisor.all()} & set(deletion.files)
+        if request.only_ask:
+            return deletion
+        if loaded:
+            raise Conflict(
+                f"{deletion.name} is loaded.",
+                hint="Unload it first: %wiz_unload.",
+            )
+        return await self.library.remove(request.model)
+
+    async def verify(self, comm: ServerComm, request: r.VerifyModel) -> Any:
+        """hub:verify."""
+        return await see_through(comm, await self.work.verify(request, comm.client))
+
+    async def convert(self, comm: ServerComm, request: r.ConvertModel) -> Any:
+        """hub:convert."""
+        return await see_through(comm, await self.work.convert(request, comm.client))
+
+    async def quantize(self, comm: ServerComm, request: r.QuantizeModel) -> Any:
+        """hub:quantize."""
+        return await see_through(comm, await self.work.quantize(request, comm.client))
+
+    async def set_alias(self, comm: ServerComm, request: r.SetAlias) -> list[LibraryModel]:
+        """hub:setAlias."""
+        self.library.set_alias(request.alias, request.model)
+        return await self.library.models()
+
+    async def set_default(self, comm: ServerComm, request: r.SetDefaultModel) -> list[LibraryModel]:
+        """hub:setDefaultModel."""
+        self.library.set_default(request.model)
+        return await self.library.models()
+
+    async def list_collections(
+        self, comm: ServerComm, request: r.ListCollections
+    ) -> list[Collection]:
+        """hub:listCollections."""
+        return await self.library.collections(request.refresh)
+
+    async def add_collection(self, comm: ServerComm, request: r.AddCollection) -> Collection:
+        """hub:addCollection."""
+        return await self.library.add_collection(request.name, request.source)
+
+    async def remove_collection(self, comm: ServerComm, request: r.RemoveCollection) -> None:
+        """hub:removeCollection."""
+        await self.library.remove_collection(request.name)

@@ -1,0 +1,215 @@
+"""Long work on model files as operations: download, verify, convert, quantize.
+
+It belongs to the service, so a kernel restart does not end it, and whoever asks for what is under
+way already gets the same operation. The work itself is the hub's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from wiz_kernel_ext.errors import BadRequest
+from wiz_kernel_ext.hub.checkpoints import fetch_checkpoint
+from wiz_kernel_ext.hub.convert import convert
+from wiz_kernel_ext.hub.download import download, download_key, pull
+from wiz_kernel_ext.hub.library import Library
+from wiz_kernel_ext.hub.names import ModelName
+from wiz_kernel_ext.hub.quantize import check_quant, quantize
+from wiz_kernel_ext.protocol.events import Notice, Progress, StateChanged
+from wiz_kernel_ext.protocol.hub import Verification
+from wiz_kernel_ext.protocol.hub_requests import (
+    ConvertModel,
+    PullModel,
+    QuantizeModel,
+    VerifyModel,
+)
+from wiz_kernel_ext.protocol.requests import DownloadModel
+from wiz_kernel_ext.protocol.results import OperationKind
+from wiz_kernel_ext.service.operations import Body, Operation, Operations
+
+
+class ModelWork:
+    """Begins work on models, or joins what is under way."""
+
+    def __init__(self, operations: Operations, library: Library, models_dir: Path) -> None:
+        self._operations = operations
+        self._library = library
+        self._models_dir = models_dir
+        self._under_way: dict[str, Operation] = {}
+
+    async def download(self, request: DownloadModel, client: str) -> Operation:
+        """`worker:downloadModel`: one file of a repository; ends in its path."""
+        key = download_key(request.repo, request.file, request.revision)
+
+        async def body(operation: Operation) -> str:
+            return await download(
+                request.repo,
+                request.file,
+                request.revision,
+                on_progress=_progress(operation, "download"),
+                on_notice=_notices(operation),
+                cancelled=_cancelled(operation),
+            )
+
+        return await self._begin("download", key, f"{request.repo}/{request.file}", client, body)
+
+    async def pull(self, request: PullModel, client: str) -> Operation:
+        """`hub:pull`: a model by its name; ends in its path, at once if it is here."""
+        found = self._library.resolve(request.model)
+        title = str(found)
+
+        async def body(operation: Operation) -> str:
+            if isinstance(found, Path):
+                return str(found)
+            return await pull(
+                found,
+                on_progress=_progress(operation, "download"),
+                on_notice=_notices(operation),
+                cancelled=_cancelled(operation),
+                limit_bytes_per_s=request.limit_bytes_per_s,
+            )
+
+        return await self._begin("download", f"pull {title}", title, client, body)
+
+    async def verify(self, request: VerifyModel, client: str) -> Operation:
+        """`hub:verify`: a model's files against their sha256."""
+
+        async def body(operation: Operation) -> Verification:
+            return await self._library.verify(
+                request.model, _progress(operation, "verify"), _cancelled(operation)
+            )
+
+        key = f"verify {request.model}"
+        return await self._begin("verify", key, request.model, client, body)
+
+    async def convert(self, request: ConvertModel, client: str) -> Operation:
+        """`hub:convert`: a checkpoint to a GGUF; ends in its path."""
+        folder, name = self._source(request.source)
+        title = name.repo if name else folder.name
+        target = self._target(request.output, title.rpartition("/")[2], request.out_type.upper())
+
+        async def body(operation: Operation) -> str:
+            source, commit = await self._checkpoint(operation, folder, name)
+            report = await convert(
+                source,
+                target,
+                outtype=request.out_type,
+                on_progress=_progress(operation, "convert"),
+                on_notice=_notices(operation),
+                cancelled=_cancelled(operation),
+                name=title.rpartition("/")[2],
+                repo=name.repo if name else None,
+                commit=commit,
+                overwrite=request.overwrite,
+                llama_cpp_dir=Path(request.llama_cpp) if request.llama_cpp else None,
+            )
+            return str(report.path)
+
+        return await self._begin("convert", f"write {target}", title, client, body)
+
+    async def quantize(self, request: QuantizeModel, client: str) -> Operation:
+        """`hub:quantize`: a GGUF to a smaller one; ends in its path."""
+        quant = check_quant(request.quant)
+        source = self._library.resolve(request.model)
+        if not isinstance(source, Path):
+            raise BadRequest(
+                f"{source} is not on this machine.",
+                hint=f"Fetch it first: %wiz_pull {source}.",
+                field="model",
+            )
+        target = self._target(request.output, _without_quant(source.stem), quant)
+
+        async def body(operation: Operation) -> str:
+            report = await quantize(
+                source,
+                target,
+                quant,
+                on_progress=_progress(operation, "quantize"),
+                on_notice=_notices(operation),
+                cancelled=_cancelled(operation),
+                overwrite=request.overwrite,
+            )
+            return str(report.path)
+
+        return await self._begin(
+            "quantize", f"write {target}", f"{source.name} → {quant}", client, body
+        )
+
+    def _source(self, source: str) -> tuple[Path, ModelName | None]:
+        """A folder on this machine, or the name of a repository."""
+        folder = Path(source).expanduser()
+        if folder.is_dir():
+            return folder, None
+        found = self._library.resolve(source)
+        if isinstance(found, Path):
+            raise BadRequest(
+                f"{found} is a file; a checkpoint is a folder or a repository.",
+                hint="To make a GGUF smaller, quantize it.",
+                field="source",
+            )
+        return folder, found
+
+    async def _checkpoint(
+        self, operation: Operation, folder: Path, name: ModelName | None
+    ) -> tuple[Path, str | None]:
+        if name is None:
+            return folder, None
+        return await fetch_checkpoint(
+            name,
+            on_progress=_progress(operation, "download"),
+            on_notice=_notices(operation),
+            cancelled=_cancelled(operation),
+        )
+
+    def _target(self, output: str | None, name: str, quant: str) -> Path:
+        """Where a new model goes: as named, else into the models directory."""
+        if output is not None:
+            path = Path(output).expanduser()
+            return path if path.is_absolute() else self._models_dir / path
+        self._models_dir.mkdir(parents=True, exist_ok=True)
+        return self._models_dir / f"{name}-{quant}.gguf"
+
+    async def _begin(
+        self, kind: OperationKind, key: str, title: str, client: str, work: Body
+    ) -> Operation:
+        under_way = self._under_way.get(key)
+        if under_way is not None and not under_way.ended:
+            return under_way
+        operation = Operation(kind, title=title, client=client)
+
+        async def body(operation: Operation) -> Any:
+            operation.emit(StateChanged(state="running"))
+            try:
+                return await work(operation)
+            finally:
+                self._under_way.pop(key, None)
+
+        self._under_way[key] = operation
+        await self._operations.start(operation, body)
+        return operation
+
+
+def _progress(operation: Operation, stage: str) -> Callable[[int, int | None], None]:
+    def tell(done: int, total: int | None) -> None:
+        operation.emit(Progress(stage=stage, done=done, total=total))
+
+    return tell
+
+
+def _notices(operation: Operation) -> Callable[[str], None]:
+    return lambda text: operation.emit(Notice(text=text))
+
+
+def _cancelled(operation: Operation) -> asyncio.Event:
+    cancelled = asyncio.Event()
+    operation.on_cancel(cancelled.set)
+    return cancelled
+
+
+def _without_quant(stem: str) -> str:
+    """A file's name without the type it ends with: it is about to have another."""
+    name, _, last = stem.rpartition("-")
+    return name if name and last.upper() in {"F32", "F16", "BF16"} else stem
