@@ -16,11 +16,9 @@ from pathlib import Path
 import msgspec
 
 from wiz_kernel_ext.errors import (
-    BadRequest,
     GgufInvalid,
     HubUnreachable,
     ModelFileNotFound,
-    NotFound,
     StoreError,
 )
 from wiz_kernel_ext.gguf_file.header import read_file_header
@@ -28,19 +26,17 @@ from wiz_kernel_ext.gguf_file.shape import model_shape
 from wiz_kernel_ext.hub.cached import cache_folder, checksum_of, snapshots
 from wiz_kernel_ext.hub.child import OnProgress, carry_out, ignore
 from wiz_kernel_ext.hub.fetch.messages import AskUpstream, DeleteFiles
-from wiz_kernel_ext.hub.files import Sorted, choose
 from wiz_kernel_ext.hub.json_file import JsonFile
-from wiz_kernel_ext.hub.locate import locate_model
+from wiz_kernel_ext.hub.kept import Facts, Kept
 from wiz_kernel_ext.hub.named_collections import Collections
-from wiz_kernel_ext.hub.names import ModelName, is_path, parse_name
+from wiz_kernel_ext.hub.names import ModelName
+from wiz_kernel_ext.hub.naming import Naming
 from wiz_kernel_ext.hub.places import FoundModel, found_models
 from wiz_kernel_ext.hub.verifying import verify_files
 from wiz_kernel_ext.protocol.hub import (
     Collection,
     Deletion,
     LibraryModel,
-    RepoFile,
-    RepoModel,
     Verification,
 )
 
@@ -50,28 +46,6 @@ _OWNERS = {
     "ollama": "Ollama",
     "demo": "this package",
 }
-_MAX_ALIAS_STEPS = 8
-
-
-class Facts(msgspec.Struct, frozen=True):
-    """What a header said, for a file of that size and time of change."""
-
-    size_bytes: int
-    changed_at: float
-    quant: str = ""
-    architecture: str = ""
-    n_ctx_train: int = 0
-    n_params: int = 0
-    problem: str = ""
-
-
-class Kept(msgspec.Struct):
-    """What the library's file holds."""
-
-    aliases: dict[str, str] = {}
-    default: str | None = None
-    used: dict[str, float] = {}
-    facts: dict[str, Facts] = {}
 
 
 class Library:
@@ -86,6 +60,7 @@ class Library:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._file = JsonFile(data_dir / "library.json", Kept)
+        self._naming = Naming(self._file, models_dir, environment)
         self._collections = Collections(data_dir, environment=environment, clock=clock)
         self._models_dir = models_dir
         self._environment = environment
@@ -96,69 +71,25 @@ class Library:
     def resolve(self, name: str | None, cwd: Path | None = None) -> Path | ModelName:
         """What `name` means: the file of a model that is here, else a model on the hub.
 
-        No name is the default model. "demo", a path (relative ones in `cwd`, then the models
-        directory), an alias, and any form of a hub's name are understood, in that order. Raises
-        ModelFileNotFound, BadRequest, AmbiguousModel (several here would do).
+        No name is the default model. See `Naming.resolve`.
         """
-        kept = self._file.read()
-        if not name:
-            if kept.default is None:
-                raise BadRequest(
-                    "No model is named, and there is no default.",
-                    hint="Name one, or set a default: %wiz_alias --default NAME.",
-                    field="model",
-                )
-            name = kept.default
-        for _ in range(_MAX_ALIAS_STEPS):
-            if (path := self._as_path(name, cwd)) is not None:
-                return path
-            if name not in kept.aliases:
-                break
-            name = kept.aliases[name]
-        if name.startswith("ollama:"):
-            return self._named(name).path
-        if is_path(name):
-            return locate_model(name, cwd, self._models_dir)
-        try:
-            hub_name = parse_name(name, hosts=self._hosts())
-        except BadRequest as error:
-            if "/" in name or ":" in name:
-                raise
-            raise ModelFileNotFound(
-                f"There is no model called {name!r}: no file, no alias, no repository.",
-                hint=f"%wiz_models lists what is here. {error.hint}",
-            ) from None
-        return self._downloaded(hub_name) or hub_name
+        return self._naming.resolve(name, cwd)
 
     def set_alias(self, alias: str, model: str | None) -> None:
         """Call `model` by the name `alias` from now on; None gives the name up."""
-        if alias == "demo" or "/" in alias or ":" in alias or is_path(alias):
-            raise BadRequest(f"{alias!r} cannot be an alias: it has a meaning.", field="alias")
-        with self._file.changing() as kept:
-            if model is None:
-                if kept.aliases.pop(alias, None) is None:
-                    raise NotFound(f"There is no alias {alias!r}.")
-            elif model == alias:
-                raise BadRequest(f"{alias!r} cannot be called itself.", field="model")
-            else:
-                kept.aliases[alias] = model
-        if model is not None:
-            self.resolve(model)
+        self._naming.set_alias(alias, model)
 
     def set_default(self, model: str | None) -> None:
         """The model that is meant where none is named; None: none."""
-        if model is not None:
-            self.resolve(model)
-        with self._file.changing() as kept:
-            kept.default = model
+        self._naming.set_default(model)
 
     def aliases(self) -> dict[str, str]:
         """The user's names, and what each stands for."""
-        return dict(self._file.read().aliases)
+        return self._naming.aliases()
 
     def default(self) -> str | None:
         """The model that is meant where none is named."""
-        return self._file.read().default
+        return self._naming.default()
 
     # -- what is here ----------------------------------------------------------------------------
 
@@ -224,49 +155,6 @@ class Library:
         await asyncio.to_thread(self._collections.remove, name)
 
     # -- inside ------------------------------------------------------------------------------------
-
-    def _as_path(self, name: str, cwd: Path | None) -> Path | None:
-        if name == "demo":
-            return locate_model(name, cwd, self._models_dir)
-        base = cwd or Path.cwd()
-        for place in (base, self._models_dir):
-            if place is not None and (place / os.path.expanduser(name)).is_file():  # noqa: PTH111
-                return locate_model(name, base, self._models_dir)
-        return None
-
-    def _hosts(self) -> list[str]:
-        env = os.environ if self._environment is None else self._environment
-        return [env.get("HF_ENDPOINT", "").rpartition("://")[2].strip("/")]
-
-    def _downloaded(self, name: ModelName) -> Path | None:
-        """The (first) file of a model on the hub that is here, of the revision it names if any."""
-        for snapshot in snapshots(cache_folder(self._environment), name.repo):
-            if name.revision and name.revision not in (snapshot.commit, *snapshot.revisions):
-                continue
-            if name.file and (snapshot.folder / name.file).is_file():
-                return snapshot.folder / name.file
-        here = {
-            model.name: model
-            for model in found_models(None, self._environment)
-            if model.repo == name.repo
-            and (not name.revision or name.revision in (model.commit, model.revision))
-        }
-        if name.file or not here:
-            return None
-        models = [
-            RepoModel(
-                name=model.name,
-                repo=name.repo,
-                quant=model.quant,
-                files=[RepoFile(path=file) for file in model.files],
-                size_bytes=model.size_bytes,
-            )
-            for model in here.values()
-        ]
-        try:
-            return here[choose(name, Sorted(models, [])).name].path
-        except NotFound:
-            return None
 
     def _named(self, model: str) -> FoundModel:
         """The model of a name, here; raises NotFound."""

@@ -5,40 +5,35 @@ A blob goes only when no snapshot needs it; blobs may be shared by the whole cac
 
 from __future__ import annotations
 
-from collections import defaultdict
-from pathlib import Path
-from typing import Any
-
 from huggingface_hub import scan_cache_dir
 
-from wiz_kernel_ext.errors import NotFound
+from wiz_kernel_ext.errors import BadRequest, NotFound
 from wiz_kernel_ext.hub.fetch.messages import DeleteFiles
 
 
 def delete_files(order: DeleteFiles) -> int:
-    """Delete, or only say how many bytes that would free; raises NotFound."""
+    """Delete, or only say how many bytes that would free; raises NotFound, BadRequest."""
     cache = scan_cache_dir()
-    wanted = {str(Path(path)) for path in order.paths}
-    files: dict[str, list[Any]] = defaultdict(list)
-    revisions: dict[str, Any] = {}
-    for repo in cache.repos:
-        if repo.repo_type == "model" and repo.repo_id == order.repo:
-            for revision in repo.revisions:
-                revisions[revision.commit_hash] = revision
-                for file in revision.files:
-                    if str(file.file_path) in wanted:
-                        files[revision.commit_hash].append(file)
-    if sum(map(len, files.values())) < len(wanted):
-        raise NotFound(f"Not all of these files are in the cache of {order.repo}.", repo=order.repo)
-    whole = [commit for commit, some in files.items() if len(some) == len(revisions[commit].files)]
-    single = [file for commit, some in files.items() if commit not in whole for file in some]
-    freed = 0
-    for strategy in (
-        cache.delete_revisions(*whole) if whole else None,
-        cache.delete_files(*single) if single else None,
-    ):
-        if strategy is not None:
-            freed += strategy.expected_freed_size
-            if not order.only_ask:
-                strategy.execute()
-    return freed
+    wanted = set(order.paths)
+    repos = [r for r in cache.repos if r.repo_type == "model" and r.repo_id == order.repo]
+    revisions = [revision for repo in repos for revision in repo.revisions]
+    files = [file for revision in revisions for file in revision.files]
+    selected = [file for file in files if str(file.file_path) in wanted]
+    if len(selected) < len(wanted):
+        raise NotFound(
+            f"Not all of these files are in the cache of {order.repo}.",
+            hint="`hf cache ls` shows what is.",
+            repo=order.repo,
+        )
+    if len(selected) == len(files):
+        strategy = cache.delete_revisions(*(revision.commit_hash for revision in revisions))
+    elif hasattr(cache, "delete_files"):
+        strategy = cache.delete_files(*selected)
+    else:
+        raise BadRequest(
+            f"The huggingface_hub installed here can only delete all of {order.repo}.",
+            hint="Upgrade it to 1.33 or newer, or use `hf cache rm`.",
+        )
+    if not order.only_ask:
+        strategy.execute()
+    return strategy.expected_freed_size
