@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from tests.hub.convert import tokenizer_files as files
 from tests.hub.convert.checkpoints import safetensors, write_bert, write_checkpoint
 from tests.hub.convert.running import converted
 from wiz_kernel_ext.errors import BadRequest, ConversionRefused, ModelFileNotFound, WizError
-from wiz_kernel_ext.hub.convert import estimate
+from wiz_kernel_ext.hub.convert import CHECKPOINT_FILES, check_supported, estimate
 
 # Each: the case, what is changed in config.json, a part of the message.
 CONFIGURATIONS: list[tuple[str, dict[str, Any], str]] = [
@@ -77,6 +78,26 @@ def test_a_configuration_llama_cpp_cannot_follow_is_refused_before_converting(
         estimate(folder)
     assert str(folder) in caught.value.message
     assert caught.value.hint
+
+
+def test_whether_it_can_be_converted_is_known_from_the_configuration_alone(tmp_path: Path) -> None:
+    config, _ = write_checkpoint(tmp_path, "gemma3")
+    for file in tmp_path.iterdir():
+        file.unlink()
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert check_supported(tmp_path) == "gemma3"
+    (tmp_path / "config.json").write_text(json.dumps({**config, "vision_config": {}}))
+    with pytest.raises(ConversionRefused, match="pictures or sound"):
+        check_supported(tmp_path)
+
+
+def test_the_files_to_fetch_are_those_a_checkpoint_has(tmp_path: Path) -> None:
+    write_bert(tmp_path / "whole")
+    write_checkpoint(tmp_path / "parts", "qwen3", shards=2)
+    for file in [f for f in tmp_path.rglob("*") if f.is_file()]:
+        name = file.relative_to(tmp_path).as_posix().partition("/")[2]
+        assert any(fnmatch(name, pattern) for pattern in CHECKPOINT_FILES), name
+    assert not any(fnmatch("pytorch_model.bin", pattern) for pattern in CHECKPOINT_FILES)
 
 
 def replace_weights(folder: Path, change: Callable[[dict[str, Any]], object], dtype: str) -> None:
@@ -233,6 +254,16 @@ def test_an_embedding_llama_cpp_cannot_finish_is_refused(
         (tmp_path / name).write_text(json.dumps(content))
     with pytest.raises(ConversionRefused, match=reason):
         estimate(tmp_path)
+
+
+def test_an_embedding_whose_pooling_was_not_fetched_is_refused_with_the_file(
+    tmp_path: Path,
+) -> None:
+    write_bert(tmp_path)
+    (tmp_path / "1_Pooling" / "config.json").unlink()
+    with pytest.raises(ConversionRefused, match="which says how it pools, is missing") as caught:
+        estimate(tmp_path)
+    assert caught.value.details["file"] == "1_Pooling/config.json"
 
 
 def test_relative_position_embeddings_are_refused(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 """Hugging Face safetensors checkpoints to GGUF, without torch.
 
-`convert` and `estimate` are what callers need. The work is done in a child process
-(`python -m wiz_kernel_ext.hub.convert`), which alone needs numpy, gguf and tokenizers.
+`check_supported` and `estimate` say beforehand whether and how large, `convert` does it, in a child
+process (`python -m wiz_kernel_ext.hub.convert`), which alone needs numpy, gguf and tokenizers.
 """
 
+from wiz_kernel_ext.hub.convert.checkpoint import CHECKPOINT_FILES
 from wiz_kernel_ext.hub.convert.conversion import convert, estimate
+from wiz_kernel_ext.hub.convert.plan import check_supported
 from wiz_kernel_ext.hub.convert.report import ConversionReport
 
-__all__ = ["ConversionReport", "convert", "estimate"]
+__all__ = ["CHECKPOINT_FILES", "ConversionReport", "check_supported", "convert", "estimate"]

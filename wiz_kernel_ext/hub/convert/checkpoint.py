@@ -20,6 +20,20 @@ from wiz_kernel_ext.hub.convert.safetensors import StoredTensor, read_header
 
 MAX_CONFIG_BYTES = 4 << 20
 MAX_TOKENIZER_BYTES = 128 << 20
+# What a conversion reads of a repository, as patterns of file names.
+CHECKPOINT_FILES = (
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "chat_template.*",
+    "modules.json",
+    "*_Pooling/config.json",
+    "README.md",
+    "model*.safetensors",
+    "model.safetensors.index.json",
+)
 _INDEX = "model.safetensors.index.json"
 _CACHED = re.compile(r"models--(?P<repo>[^/]+)/snapshots/(?P<commit>[0-9a-f]{40})")
 

@@ -145,7 +145,13 @@ def _pooling(checkpoint: Checkpoint) -> int | None:
     folder = str(listing[types.index("Pooling")].get("path", ""))
     if "/" in folder or "\\" in folder or folder.startswith("."):
         raise checkpoint.refusal("the path of its pooling is odd", file="modules.json")
-    settings = checkpoint.read_json(f"{folder}/config.json") or {}
+    settings = checkpoint.read_json(f"{folder}/config.json")
+    if settings is None:
+        raise checkpoint.refusal(
+            f"{folder}/config.json, which says how it pools, is missing",
+            "Download that file too.",
+            file=f"{folder}/config.json",
+        )
     modes = [
         key.removeprefix("pooling_mode_").removesuffix("_tokens").removesuffix("_token")
         for key, value in settings.items()

@@ -86,6 +86,17 @@ def check_out_type(name: str) -> str:
     return kind
 
 
+def check_supported(folder: Path) -> str:
+    """llama.cpp's name of the architecture, by config.json alone, before any weights are fetched.
+
+    Raises ConversionRefused with the reason when the model cannot be converted.
+    """
+    checkpoint = Checkpoint.open(folder)
+    family = find_family(checkpoint)
+    read_hyperparameters(checkpoint, family)
+    return family.architecture
+
+
 def make_plan(folder: Path, out_type: str) -> Plan:
     """The plan for the checkpoint in `folder`; raises ConversionRefused with the reason."""
     kind = check_out_type(out_type)
