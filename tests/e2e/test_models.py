@@ -1,0 +1,84 @@
+"""Models through the service: fetched once for all, named, made smaller, verified, removed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.homes import Home
+from tests.support.stand_in_hub import Repository, StandInHub
+from tests.support.tiny_gguf import Shape, write_tiny_gguf
+from wiz_kernel_ext.client import Client
+from wiz_kernel_ext.demo import model_path
+from wiz_kernel_ext.errors import Conflict, ModelFileNotFound
+from wiz_kernel_ext.protocol.events import Progress
+from wiz_kernel_ext.protocol.hub_requests import PullModel
+
+REPO = "founders/demo-GGUF"
+
+
+@pytest.fixture
+def hub(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandInHub]:
+    model = model_path().read_bytes()
+    with StandInHub({REPO: Repository({"demo-Q8_0.gguf": model, "README.md": b"hello"})}) as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        monkeypatch.setenv("HF_HOME", str(home.folder / "hf"))
+        monkeypatch.setenv("HF_HUB_DISABLE_XET", "1")
+        yield hub
+
+
+def test_two_askers_of_one_model_share_one_transfer_and_both_see_its_progress(
+    hub: StandInHub, home: Home, client: Client
+) -> None:
+    hub.bytes_per_s = 2e6
+    other = Client()
+    one = client.start(PullModel(model=f"{REPO}:Q8_0"))
+    two = other.start(PullModel(model=f"{REPO}:Q8_0"))
+    assert one.id == two.id
+    assert one.result(timeout_s=60) == two.result(timeout_s=60)
+    for operation in (one, two):
+        assert any(isinstance(event, Progress) for event in operation.events())
+    fetched = [asked for asked in hub.asked if asked.origin == "store" and asked.method == "GET"]
+    assert len(fetched) == 1
+    other.close()
+
+
+def test_a_name_on_the_hub_is_inspected_pulled_called_short_and_loaded(
+    hub: StandInHub, client: Client
+) -> None:
+    (hit,) = client.search("demo")
+    assert hit.repo == REPO
+    (model,) = client.list_repo(REPO).models
+    assert model.fit is not None
+    assert model.fit.verdict == "fits"
+    assert client.inspect(model.name).architecture == "llama"
+    with pytest.raises(ModelFileNotFound, match="not on this machine"):
+        client.load_model(model.name)
+    path = client.pull(REPO)
+    client.set_alias("small", REPO)
+    client.set_default_model("small")
+    for name in ("small", REPO, model.name, path, None):
+        assert client.load_model(name).model_path == path
+    assert not client.verify_model("small").bad
+    with pytest.raises(Conflict, match="is loaded"):
+        client.remove_model("small")
+    client.unload_model(path)
+    assert client.remove_model("small", only_ask=True).freed_bytes > 1e6
+    assert Path(path).exists()
+    client.remove_model("small")
+    assert not Path(path).exists()
+
+
+def test_a_large_gguf_is_made_smaller_and_is_then_a_model_like_any_other(
+    home: Home, client: Client
+) -> None:
+    shape = Shape(width=256, n_ffn=512, quantization="F16")
+    large = write_tiny_gguf(home.folder / "tiny-F16.gguf", shape)
+    small = Path(client.quantize_model(str(large), "q8_0"))
+    assert small.parent == home.places.models_dir
+    assert small.name == "tiny-Q8_0.gguf"
+    assert small.stat().st_size < 0.7 * large.stat().st_size
+    assert small.name in {Path(model.path).name for model in client.models()}
+    assert client.load_model(small.name).model_path == str(small)
