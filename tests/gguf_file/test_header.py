@@ -46,7 +46,7 @@ def test_the_file_must_be_as_long_as_its_tensors(tmp_path: Path) -> None:
     path.write_bytes(GOOD)
     assert read_file_header(path).size_bytes == len(GOOD)
     path.write_bytes(GOOD[:-1])
-    with pytest.raises(GgufInvalid, match=r"cut\.gguf is cut off"):
+    with pytest.raises(GgufInvalid, match=r"cut\.gguf is incomplete"):
         read_file_header(path)
 
 

@@ -133,7 +133,7 @@ async def test_an_older_version_is_told_apart_by_its_commit(home: Home) -> None:
 
 async def test_a_broken_file_is_listed_with_its_problem(home: Home) -> None:
     home.put("models/cut.gguf", SMALL[:-5])
-    assert "cut off" in (await home.listed())["cut.gguf"].problem
+    assert "incomplete" in (await home.listed())["cut.gguf"].problem
 
 
 async def test_facts_are_read_once_and_again_when_the_file_changes(home: Home) -> None:

@@ -6,6 +6,7 @@ Knows GGUF's value types, not what they mean. Long arrays are walked over, not k
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -32,6 +33,7 @@ _NAMES = {
 }  # fmt: skip
 _LENGTH = struct.Struct("<Q")
 _MAX_STRING_BYTES = 16 * 1024 * 1024
+_MAX_REREAD_BYTES = 1 << 40
 _MAX_KEY_BYTES = 65_535
 _MAX_ARRAY = 64 * 1024 * 1024
 _WINDOW_BYTES = 64 * 1024
@@ -82,7 +84,7 @@ class Cursor:
         """The next string; bytes that are no UTF-8 are replaced."""
         length = self.uint64(what)
         if length > max_bytes:
-            raise GgufInvalid(f"{what[:100]} is {length} bytes long.")
+            raise GgufInvalid(f"claims {what[:100]} of {length} bytes: it is damaged.")
         return self.take(length, what).decode("utf-8", "replace")
 
     def value(self, kind: int, what: str) -> Any:
@@ -93,16 +95,16 @@ class Cursor:
             return self._array(what)
         scalar = _SCALARS.get(kind)
         if scalar is None:
-            raise GgufInvalid(f"{what[:100]} has the unknown type {kind}.")
+            raise GgufInvalid(f"has {what[:100]} of unknown type {kind}: it is damaged.")
         return scalar.unpack(self.take(scalar.size, what))[0]
 
     def _array(self, what: str) -> GgufArray:
         kind = self.uint32(what)
         count = self.uint64(what)
         if kind not in _NAMES:
-            raise GgufInvalid(f"{what[:100]} is an array of the type {kind}, which cannot be.")
+            raise GgufInvalid(f"has a list of unknown type {kind} ({what[:100]}): it is damaged.")
         if count > _MAX_ARRAY:
-            raise GgufInvalid(f"{what[:100]} claims {count} values.")
+            raise GgufInvalid(f"claims {count} values of {what[:100]}: it is damaged.")
         offset = self.position
         scalar = _SCALARS.get(kind)
         if scalar is None:
@@ -126,7 +128,9 @@ class Cursor:
                 start = self._ensure(size, what)
             (length,) = unpack(self._buffer, start)
             if length > _MAX_STRING_BYTES:
-                raise GgufInvalid(f"{what[:100]} has a string of {length} bytes.")
+                raise GgufInvalid(
+                    f"claims a text of {length} bytes in {what[:100]}: it is damaged."
+                )
             self.position += size + length
             if self.position > self._end:
                 self._too_short(what)
@@ -142,10 +146,24 @@ class Cursor:
         self._buffer = self._source.read(self.position, size)
         self._buffer_at = self.position
         if len(self._buffer) < size_bytes:
-            raise GgufInvalid(f"It ends within {what[:100]}.")
+            raise _cut(what)
         return 0
 
     def _too_short(self, what: str) -> NoReturn:
         if self._bounded_by_source:
-            raise GgufInvalid(f"It ends within {what[:100]}.")
-        raise GgufInvalid(f"Its header is longer than {self._end} bytes ({what[:100]}).")
+            raise _cut(what)
+        raise GgufInvalid(f"has a header longer than {self._end} bytes ({what[:100]}).")
+
+
+def array_texts(source: Source, array: GgufArray) -> Iterator[bytes]:
+    """All strings of a long array, which a header has only the first of."""
+    cursor = Cursor(source, _MAX_REREAD_BYTES)
+    cursor.position = array.offset
+    for _ in range(array.count if array.type == _NAMES[_STRING] else 0):
+        yield cursor.take(cursor.uint64("a text"), "a text")
+
+
+def _cut(what: str) -> GgufInvalid:
+    return GgufInvalid(
+        f"ends in the middle of its header ({what[:100]}).", hint="Download it again."
+    )

@@ -2,11 +2,12 @@
 
 Accepts what llama.cpp's reader (ggml/src/gguf.cpp) accepts and no more. The input is untrusted:
 every count, length and dimension is bounded before anything is allocated or looped over, and
-whatever is wrong is one `GgufInvalid` that says where.
+whatever is wrong is one `GgufInvalid`, worded to follow the file's name.
 """
 
 from __future__ import annotations
 
+import stat
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
@@ -57,15 +58,15 @@ class Header:
 def read_header(source: Source, *, max_bytes: int = MAX_HEADER_BYTES) -> Header:
     """The header at the beginning of `source`, at most `max_bytes` long; raises GgufInvalid."""
     cursor = Cursor(source, max_bytes)
-    if cursor.take(4, "the magic") != b"GGUF":
-        raise GgufInvalid("It does not begin with 'GGUF': this is no GGUF file.")
+    magic = source.read(0, 4)
+    if magic != b"GGUF":
+        raise GgufInvalid(f"is not a GGUF file: it begins with {_shown(magic)}.")
+    cursor.take(4, "its magic")
     version = _version(cursor)
-    n_tensors = cursor.uint64("the number of tensors")
-    n_metadata = cursor.uint64("the number of metadata")
-    if n_tensors > _MAX_TENSORS:
-        raise GgufInvalid(f"It claims {n_tensors} tensors.")
-    if n_metadata > _MAX_METADATA:
-        raise GgufInvalid(f"It claims {n_metadata} metadata.")
+    n_tensors = cursor.uint64("its counts")
+    n_metadata = cursor.uint64("its counts")
+    if n_tensors > _MAX_TENSORS or n_metadata > _MAX_METADATA:
+        raise GgufInvalid(f"claims {n_tensors} tensors and {n_metadata} entries: it is damaged.")
     metadata, alignment = _metadata(cursor, n_metadata)
     tensors: list[Tensor] = []
     names: set[str] = set()
@@ -73,11 +74,11 @@ def read_header(source: Source, *, max_bytes: int = MAX_HEADER_BYTES) -> Header:
     for _ in range(n_tensors):
         tensor = _tensor(cursor)
         if tensor.name in names:
-            raise GgufInvalid(f"Tensor {tensor.name!r} is there twice.")
+            raise GgufInvalid(f"has tensor {tensor.name} twice: it is damaged.")
         expected = _padded(end, alignment)
         if tensor.offset != expected:
             raise GgufInvalid(
-                f"Tensor {tensor.name!r} is at offset {tensor.offset}, not {expected}."
+                f"has tensor {tensor.name} at odd offset {tensor.offset} (not {expected}): damaged."
             )
         names.add(tensor.name)
         tensors.append(tensor)
@@ -96,30 +97,41 @@ def read_header(source: Source, *, max_bytes: int = MAX_HEADER_BYTES) -> Header:
 def read_file_header(path: Path) -> Header:
     """The header of the file at `path`, which must be as long as its tensors need.
 
-    Raises GgufInvalid naming the file, ModelFileNotFound where it cannot be opened.
+    Raises GgufInvalid naming the file, ModelFileNotFound where there is none.
     """
     try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            hint = "Give the path of the .gguf file inside it."
+            raise GgufInvalid("is a directory.", hint=hint)
+        if not stat.S_ISREG(status.st_mode):
+            raise GgufInvalid("is not a regular file.")
+        if not status.st_size:
+            raise GgufInvalid("is empty.", hint="Download it again.")
         with FileSource(path) as source:
             header = read_header(source)
-            size_bytes = source.size_bytes or 0
-    except GgufInvalid as error:
-        raise GgufInvalid(f"{path} is not a usable GGUF file. {error}", path=str(path)) from None
+        if status.st_size < header.size_bytes:
+            raise GgufInvalid(
+                f"is incomplete: it has {status.st_size:,} bytes of {header.size_bytes:,}.",
+                hint="The download was cut off: download it again.",
+            )
+    except FileNotFoundError:
+        raise ModelFileNotFound(f"There is no file {path}.") from None
     except OSError as error:
-        raise ModelFileNotFound(f"{path} cannot be read: {error.strerror or error}.") from None
-    if size_bytes < header.size_bytes:
         raise GgufInvalid(
-            f"{path} is cut off: it has {size_bytes} of {header.size_bytes} bytes.",
-            path=str(path),
-        )
+            f"{path.name} cannot be read: {error.strerror}.", path=str(path)
+        ) from None
+    except GgufInvalid as error:
+        raise GgufInvalid(f"{path.name} {error.message}", hint=error.hint, path=str(path)) from None
     return header
 
 
 def _version(cursor: Cursor) -> int:
     version = cursor.uint32("the version")
     if version & 0xFFFF == 0:
-        raise GgufInvalid("It is written for big-endian machines.")
+        raise GgufInvalid("is a GGUF file for big-endian machines.")
     if version not in (2, 3):
-        raise GgufInvalid(f"It is GGUF version {version}; versions 2 and 3 can be read.")
+        raise GgufInvalid(f"has GGUF version {version}; versions 2 and 3 can be read.")
     return version
 
 
@@ -129,13 +141,13 @@ def _metadata(cursor: Cursor, n_metadata: int) -> tuple[dict[str, Any], int]:
     for _ in range(n_metadata):
         key = cursor.text("a metadata key")
         if not key or key in metadata:
-            raise GgufInvalid(f"Metadata key {key!r} is there twice." if key else "An empty key.")
+            raise GgufInvalid(f"has the key {key!r} twice or empty: it is damaged.")
         kind = cursor.uint32(key)
         metadata[key] = cursor.value(kind, key)
         if key == "general.alignment":
             alignment = metadata[key]
             if kind != _UINT32 or alignment <= 0 or alignment & (alignment - 1):
-                raise GgufInvalid(f"Its alignment is {alignment!r}, no power of two.")
+                raise GgufInvalid(f"has an alignment of {alignment!r}: it is damaged.")
     return metadata, alignment
 
 
@@ -143,28 +155,40 @@ def _tensor(cursor: Cursor) -> Tensor:
     name = cursor.text("a tensor's name", max_bytes=_MAX_NAME_BYTES)
     n_dimensions = cursor.uint32(name)
     if n_dimensions > _MAX_DIMENSIONS:
-        raise GgufInvalid(f"Tensor {name!r} has {n_dimensions} dimensions.")
+        raise GgufInvalid(f"has a tensor of {n_dimensions} dimensions: it is damaged.")
     shape = tuple(cursor.uint64(name) for _ in range(n_dimensions))
     kind = cursor.uint32(name)
     offset = cursor.uint64(name)
     n_values = prod(shape)
     # The product of the others as well: a zero would hide an overflow from the library's check.
     if prod(max(n, 1) for n in shape) > _MAX_INT64:
-        raise GgufInvalid(f"Tensor {name!r} has an impossible shape {list(shape)}.")
+        raise GgufInvalid(f"has tensor {name} of shape {list(shape)}: it is damaged.")
     type = TENSOR_TYPES.get(kind)
     if type is None:
         raise GgufInvalid(
-            f"Tensor {name!r} has type {kind}, which is unknown here.",
+            f"has tensor {name} of type {kind}, which is unknown here.",
             hint="It may need a newer version of this package and of llama-cpp-python.",
         )
     row = shape[0] if shape else 1
     if row % type.block_size:
-        raise GgufInvalid(f"Tensor {name!r} has rows of {row} values, which {type.name} cannot.")
+        raise GgufInvalid(
+            f"has tensor {name} with broken rows: {row} values of {type.name}. It is damaged."
+        )
     size_bytes = n_values // type.block_size * type.block_bytes
     if offset + size_bytes > _MAX_INT64:
-        raise GgufInvalid(f"Tensor {name!r} ends beyond any file.")
+        raise GgufInvalid(f"has tensor {name}, which ends beyond any file: it is damaged.")
     return Tensor(name, shape, type, offset, size_bytes)
 
 
 def _padded(size: int, alignment: int) -> int:
     return (size + alignment - 1) // alignment * alignment
+
+
+def _shown(magic: bytes) -> str:
+    if magic.startswith(b"PK"):
+        return "a zip archive's signature"
+    if magic == b"vers":
+        return "a git-lfs pointer's text; fetch the file itself"
+    if magic.isascii() and magic.decode().isprintable():
+        return repr(magic.decode())
+    return f"the bytes {magic.hex(' ')}"

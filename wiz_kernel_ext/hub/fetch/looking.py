@@ -112,7 +112,7 @@ def _write_skeleton(order: ListRepo, contents: RepoContents, into: Path, say: Sa
         header = read_header(source, max_bytes=_MAX_HEADER_BYTES)
     except GgufInvalid as error:
         raise GgufInvalid(
-            f"{subject} is not a usable GGUF file. {error}",
+            f"{subject} {error.message}",
             hint="Choose another file of the repository, or tell its owners.",
             repo=order.repo,
             file=file.path,
