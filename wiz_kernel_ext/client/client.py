@@ -68,6 +68,7 @@ class Client:
     verify_model = _sync(AsyncClient.verify_model)
     convert_model = _sync(AsyncClient.convert_model)
     quantize_model = _sync(AsyncClient.quantize_model)
+    aliases = _sync(AsyncClient.aliases)
     set_alias = _sync(AsyncClient.set_alias)
     set_default_model = _sync(AsyncClient.set_default_model)
     collections = _sync(AsyncClient.collections)

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from wiz_kernel_ext.protocol.codec import build
 from wiz_kernel_ext.protocol.hub import (
+    Aliases,
     Collection,
     Deletion,
     Inspection,
@@ -23,6 +24,7 @@ from wiz_kernel_ext.protocol.hub_requests import (
     AddCollection,
     ConvertModel,
     Inspect,
+    ListAliases,
     ListCollections,
     ListModels,
     ListRepo,
@@ -99,6 +101,10 @@ class ModelCalls(ABC):
         """Make a smaller GGUF of a large one; returns its path. Keywords: output, overwrite."""
         values = {"model": model, "quant": quant, **options}
         return await self.request(build(QuantizeModel, values), str)
+
+    async def aliases(self) -> Aliases:
+        """The user's names for models, and the default."""
+        return await self.request(ListAliases(), Aliases)
 
     async def set_alias(self, alias: str, model: str | None) -> list[LibraryModel]:
         """Call `model` by a short name; None gives the name up. Returns the models there are."""

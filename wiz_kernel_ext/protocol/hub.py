@@ -191,6 +191,13 @@ class Verification(Result, frozen=True, kw_only=True):
     unknown: list[str] = msgspec.field(default_factory=list)
 
 
+class Aliases(Result, frozen=True, kw_only=True):
+    """The user's names, and what each stands for; `default` is what no name stands for."""
+
+    aliases: dict[str, str]
+    default: str | None = None
+
+
 class Collection(Result, frozen=True, kw_only=True):
     """A named list of models that a team keeps, in a file or as a collection on the hub."""
 

@@ -102,6 +102,12 @@ class QuantizeModel(Request, frozen=True, kw_only=True):
     overwrite: bool = False
 
 
+class ListAliases(Request, frozen=True, kw_only=True):
+    """The user's names for models, and the default."""
+
+    target: ClassVar[str] = "hub:listAliases"
+
+
 class SetAlias(Request, frozen=True, kw_only=True):
     """Call `model` by a short name; without a model the name is given up."""
 
@@ -149,6 +155,7 @@ HUB_REQUESTS: tuple[type[Request], ...] = (
     VerifyModel,
     ConvertModel,
     QuantizeModel,
+    ListAliases,
     SetAlias,
     SetDefaultModel,
     ListCollections,

@@ -11,6 +11,7 @@ from wiz_kernel_ext.hub.library import Library
 from wiz_kernel_ext.hub.search import list_repo, search
 from wiz_kernel_ext.protocol import hub_requests as r
 from wiz_kernel_ext.protocol.hub import (
+    Aliases,
     Collection,
     Deletion,
     Inspection,
@@ -45,6 +46,7 @@ class ModelHandlers:
             r.VerifyModel: self.verify,
             r.ConvertModel: self.convert,
             r.QuantizeModel: self.quantize,
+            r.ListAliases: self.list_aliases,
             r.SetAlias: self.set_alias,
             r.SetDefaultModel: self.set_default,
             r.ListCollections: self.list_collections,
@@ -102,6 +104,10 @@ class ModelHandlers:
         """hub:quantize."""
         return await see_through(comm, await self.work.quantize(request, comm.client))
 
+    async def list_aliases(self, comm: ServerComm, request: r.ListAliases) -> Aliases:
+        """hub:listAliases."""
+        return Aliases(aliases=self.library.aliases(), default=self.library.default())
+
     async def set_alias(self, comm: ServerComm, request: r.SetAlias) -> list[LibraryModel]:
         """hub:setAlias."""
         self.library.set_alias(request.alias, request.model)
@@ -122,6 +128,8 @@ class ModelHandlers:
         """hub:addCollection."""
         return await self.library.add_collection(request.name, request.source)
 
-    async def remove_collection(self, comm: ServerComm, request: r.RemoveCollection) -> None:
+    async def remove_collection(self, comm: ServerComm, request: r.RemoveCollection) -> Collection:
         """hub:removeCollection."""
+        known = {collection.name: collection for collection in await self.library.collections()}
         await self.library.remove_collection(request.name)
+        return known[request.name]
