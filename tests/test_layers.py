@@ -43,6 +43,7 @@ LIBRARIES: dict[str, set[str]] = {
     "IPython": {"notebook"},
     "ipykernel": {"notebook"},
     "ipywidgets": {"notebook"},
+    "anywidget": {"notebook"},
     "traitlets": {"notebook"},
     "jinja2": {"engine"},
     "torch": {"demo"},

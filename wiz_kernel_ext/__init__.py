@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from wiz_kernel_ext.client import AsyncClient, AsyncOperation, Client, Operation
     from wiz_kernel_ext.errors import WizError
+    from wiz_kernel_ext.notebook.widgets import Chat, Status
     from wiz_kernel_ext.protocol.answer import Answer
     from wiz_kernel_ext.protocol.options import PromptOptions
     from wiz_kernel_ext.settings import Settings
@@ -24,11 +25,13 @@ __all__ = [
     "Answer",
     "AsyncClient",
     "AsyncOperation",
+    "Chat",
     "Client",
     "LlamaWorker",
     "Operation",
     "PromptOptions",
     "Settings",
+    "Status",
     "WizError",
     "load_ipython_extension",
     "unload_ipython_extension",
@@ -38,11 +41,13 @@ _HOMES = {
     "Answer": "protocol.answer",
     "AsyncClient": "client",
     "AsyncOperation": "client",
+    "Chat": "notebook.widgets",
     "Client": "client",
     "LlamaWorker": "worker",
     "Operation": "client",
     "PromptOptions": "protocol.options",
     "Settings": "settings",
+    "Status": "notebook.widgets",
     "WizError": "errors",
 }
 

@@ -149,7 +149,11 @@ class OperationInfo(Result, frozen=True, kw_only=True):
 
 
 class WorkerInfo(Result, frozen=True, kw_only=True):
-    """A worker process. `memory_bytes` is resident; `loads` counts since the service began."""
+    """A worker process. `memory_bytes` is resident; `loads` counts since the service began.
+
+    `weights_bytes` and `kv_bytes` are the model's tensors and the conversations' memory, as asked
+    for: neither need be resident.
+    """
 
     pid: int
     model: str
@@ -159,6 +163,8 @@ class WorkerInfo(Result, frozen=True, kw_only=True):
     sequences: int | None = None
     threads: int | None = None
     memory_bytes: int = 0
+    weights_bytes: int = 0
+    kv_bytes: int = 0
     n_running: int = 0
     n_queued: int = 0
     idle_s: float = 0.0
@@ -166,7 +172,7 @@ class WorkerInfo(Result, frozen=True, kw_only=True):
 
 
 class ServiceInfo(Result, frozen=True, kw_only=True):
-    """The service process."""
+    """The service process. `memory_available_bytes` is what others could still take here."""
 
     pid: int
     version: str
@@ -175,6 +181,8 @@ class ServiceInfo(Result, frozen=True, kw_only=True):
     protocol: int = 0
     started_at: float = 0.0
     memory_bytes: int = 0
+    memory_available_bytes: int = 0
+    memory_limit: Literal["memory", "cgroup"] = "memory"
     log_file: str = ""
     database: str = ""
 

@@ -18,6 +18,7 @@ import psutil
 import wiz_kernel_ext
 from wiz_kernel_ext.errors import ServiceStartFailed, ServiceStopping
 from wiz_kernel_ext.hub.library import Library
+from wiz_kernel_ext.hub.machine import this_machine
 from wiz_kernel_ext.protocol.codec import PROTOCOL_VERSION
 from wiz_kernel_ext.protocol.requests import AwaitChange
 from wiz_kernel_ext.protocol.results import ServiceInfo
@@ -145,6 +146,7 @@ class Service:
 
     def info(self) -> ServiceInfo:
         """What the status shows of this process."""
+        machine = this_machine()
         return ServiceInfo(
             pid=os.getpid(),
             version=wiz_kernel_ext.__version__,
@@ -153,6 +155,8 @@ class Service:
             protocol=PROTOCOL_VERSION,
             started_at=self._started_at,
             memory_bytes=psutil.Process().memory_info().rss,
+            memory_available_bytes=machine.available_bytes,
+            memory_limit=machine.limit,
             log_file=str(self.places.log_file),
             database=str(self.places.database_file),
         )

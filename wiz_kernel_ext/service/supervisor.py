@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from wiz_kernel_ext.errors import Conflict, ModelNotLoaded, WizError
+from wiz_kernel_ext.hub.context_memory import context_bytes
 from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel
 from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo, UnloadInfo, WorkerInfo
 from wiz_kernel_ext.service.worker_process import Emit, OnCancel, WorkerProcess
@@ -28,6 +29,14 @@ def model_key(path: Path) -> str:
     return str(path.resolve())
 
 
+def _context_bytes(path: str, context: ContextInfo) -> int:
+    try:
+        return context_bytes(Path(path), context)
+    except (WizError, OSError) as error:
+        log.debug("memory of %s: %s", path, error)
+        return 0
+
+
 class Worker:
     """One loaded (or loading) model and the process that holds it."""
 
@@ -40,6 +49,7 @@ class Worker:
         self.load_request: LoadModel | None = None
         self.context_request: CreateContext | None = None
         self.keep_alive_s = 0.0
+        self.kv_bytes = 0
         self.n_loads = 0
         self.users: Counter[str] = Counter()
         self.lock = asyncio.Lock()
@@ -83,6 +93,8 @@ class Worker:
             sequences=self.context.sequences if self.context else None,
             threads=self.context.threads if self.context else None,
             memory_bytes=self.process.memory_bytes(),
+            weights_bytes=self.model.size_bytes if self.model else 0,
+            kv_bytes=self.kv_bytes,
             n_running=self.n_running,
             idle_s=self.idle_s(),
             keep_alive_s=self.keep_alive_s,
@@ -165,6 +177,7 @@ class Supervisor:
             if not info.shared:
                 worker.context_request = request
             worker.context = info
+            worker.kv_bytes = await asyncio.to_thread(_context_bytes, worker.path, info)
             worker.last_used = self._clock()
             return info
 

@@ -72,6 +72,11 @@ class WizMagics(Defaults):
         return _file("prompt").run(self, line, cell)
 
     @line_magic
+    @takes(lines.CHAT)
+    def wiz_chat(self, line: str) -> None:
+        _file("chat").run(self, line)
+
+    @line_magic
     @takes(lines.STATUS)
     def wiz_status(self, line: str) -> None:
         _file("status").run(self, line)

@@ -24,7 +24,7 @@ def add_completion(shell: Any) -> None:
     """Complete the lines of every `wiz_` magic in `shell`, now and when they are loaded again."""
     if "wiz_load" in _completed(shell):
         return
-    for name in ("load", "prompt", "status", "ops", "attach", "cancel", "unload", "stop"):
+    for name in ("load", "prompt", "chat", "status", "ops", "attach", "cancel", "unload", "stop"):
         for prefix in ("%wiz_", "%%wiz_"):
             shell.set_hook(
                 "complete_command", lambda _, event: complete(shell, event), str_key=prefix + name

@@ -56,7 +56,19 @@ PROMPT.add_argument(
 )
 add_flags(PROMPT.add_argument_group("sampling"), SAMPLING.values())
 
+CHAT = MagicParser(
+    "wiz_chat",
+    """Chat with the model in a panel: in this notebook's conversation, shared with %%wiz_prompt.
+
+    Closing it, or restarting the kernel, ends nothing: run the cell again and it goes on.""",
+)
+CHAT.add_argument("--session", metavar="NAME", help="talk in this session instead")
+add_flags(CHAT.add_argument_group("sampling"), SAMPLING.values())
+
 STATUS = MagicParser("wiz_status", "Show the service, its models, operations and sessions.")
+STATUS.add_argument(
+    "--panel", action="store_true", help="as a panel that stays up to date, with buttons"
+)
 
 OPS = MagicParser("wiz_ops", "List the latest operations: prompts, loads and downloads.")
 OPS.add_argument(

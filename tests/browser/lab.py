@@ -1,0 +1,235 @@
+"""JupyterLab as a person has it: a server process, notebooks in a folder, pages in a browser."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from tests.support.homes import Home
+from wiz_kernel_ext.client import Client
+
+START_TIMEOUT_S = 60.0
+CELL_TIMEOUT_MS = 60_000
+ROOT = Path(__file__).parents[2]
+# Known noise of the server and the browser that is nobody's fault here.
+NOISE = re.compile(
+    r"favicon|server responded with a status of 40[34]|ResizeObserver|downloadable font"
+)
+
+
+class Lab:
+    """A server of `app` ("lab" or "notebook") in a folder of `home`."""
+
+    def __init__(self, home: Home, app: str = "lab") -> None:
+        self.home = home
+        self.app = app
+        self.folder = home.folder / "notebooks"
+        self.client = Client(home.settings)
+
+    def start(self) -> None:
+        """Start the server and wait for it."""
+        self.folder.mkdir(exist_ok=True)
+        jupyter = {name: str(self.home.folder / name) for name in ("config", "data", "run")}
+        settings = self.home.folder / "settings" / "@jupyterlab" / "apputils-extension"
+        settings.mkdir(parents=True)
+        (settings / "notification.jupyterlab-settings").write_text(
+            '{"fetchNews": "false", "checkForUpdates": false}'
+        )
+        environment = {
+            **{k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER", "JPY"))},
+            **self.home.environment,
+            "HOME": str(self.home.folder),
+            "JUPYTER_CONFIG_DIR": jupyter["config"],
+            "JUPYTER_DATA_DIR": jupyter["data"],
+            "JUPYTER_RUNTIME_DIR": jupyter["run"],
+            "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+            "JUPYTERLAB_SETTINGS_DIR": str(self.home.folder / "settings"),
+            "JUPYTERLAB_WORKSPACES_DIR": str(self.home.folder / "workspaces"),
+        }
+        self._log = (self.home.folder / "server.log").open("w")
+        self._server = subprocess.Popen(
+            [sys.executable, "-m", "jupyter", self.app, "--no-browser", "--allow-root", "--port=0",
+             "--ServerApp.ip=127.0.0.1", "--IdentityProvider.token=", "--ServerApp.password=",
+             f"--ServerApp.root_dir={self.folder}", "--expose-app-in-browser"],
+            cwd=self.folder, env=environment, stdout=self._log, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        self.url = self._wait_for_url(Path(jupyter["run"]))
+
+    def _wait_for_url(self, runtime: Path) -> str:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline and self._server.poll() is None:
+            for file in runtime.glob("jpserver-*.json"):
+                with contextlib.suppress(OSError, ValueError):
+                    url = str(json.loads(file.read_text())["url"])
+                    urllib.request.urlopen(url + "api/status", timeout=5).close()
+                    return url
+            time.sleep(0.1)
+        raise AssertionError(self.log())
+
+    def log(self) -> str:
+        """What the server said."""
+        return (self.home.folder / "server.log").read_text()[-4000:]
+
+    def notebook(self, name: str, cells: Sequence[str]) -> str:
+        """Write a notebook with code cells; returns its file name."""
+        made = nbformat.v4.new_notebook(
+            cells=[nbformat.v4.new_code_cell(cell) for cell in cells],
+            metadata={
+                "kernelspec": {
+                    "name": "python3",
+                    "display_name": "Python 3 (ipykernel)",
+                    "language": "python",
+                }
+            },
+        )
+        nbformat.write(made, self.folder / f"{name}.ipynb")
+        return f"{name}.ipynb"
+
+    def close(self) -> None:
+        """End the server and its kernels."""
+        self.client.close()
+        self._server.terminate()
+        try:
+            self._server.wait(10)
+        except subprocess.TimeoutExpired:
+            self._server.kill()
+            self._server.wait()
+        self._log.close()
+
+
+@dataclass
+class Page:
+    """One browser page on the lab; `raw` is Playwright's."""
+
+    raw: Any
+    lab: Lab
+    shots: Path
+    errors: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.raw.set_default_timeout(20_000)
+        self.raw.on("console", self._console)
+        self.raw.on("pageerror", lambda error: self.errors.append(f"page error: {error}"))
+
+    def _console(self, message: Any) -> None:
+        if message.type == "error" and not NOISE.search(message.text):
+            self.errors.append(message.text)
+
+    def open(self, notebook: str) -> None:
+        """Open a notebook and wait until its kernel can be asked."""
+        kind = "notebooks" if self.lab.app == "notebook" else "doc/tree"
+        self.raw.goto(
+            f"{self.lab.url}{kind}/{notebook}?reset"
+            if kind != "notebooks"
+            else f"{self.lab.url}{kind}/{notebook}"
+        )
+        self.raw.wait_for_function("() => window.jupyterapp?.shell?.currentWidget?.sessionContext")
+        self.raw.evaluate(
+            """async () => {
+                const context = jupyterapp.shell.currentWidget.sessionContext;
+                await context.ready;
+                await context.session.kernel.info;
+            }"""
+        )
+
+    def run(self, number: int) -> None:
+        """Run cell `number` (from 0) and wait until it is done."""
+        self._run(number, wait=True)
+
+    def start(self, number: int) -> None:
+        """Run cell `number` and return at once."""
+        self._run(number, wait=False)
+
+    def _run(self, number: int, *, wait: bool) -> None:
+        self.raw.evaluate(
+            """async ([number, wait]) => {
+                const notebook = jupyterapp.shell.currentWidget.content;
+                notebook.activeCellIndex = number;
+                notebook.deselectAll();
+                const done = jupyterapp.commands.execute('notebook:run-cell');
+                if (wait) await done;
+            }""",
+            [number, wait],
+        )
+
+    def cell(self, number: int) -> Any:
+        """Cell `number`."""
+        return self.raw.locator(".jp-Notebook .jp-Cell").nth(number)
+
+    @property
+    def panel(self) -> Any:
+        """The panel, where there is one only."""
+        return self.raw.locator(".wiz-panel")
+
+    def ready(self) -> None:
+        """Wait until the panel shows what the service has."""
+        self.raw.locator(".wiz-panel[data-ready]").first.wait_for()
+
+    def say(self, text: str) -> None:
+        """Write a message in the chat and send it, by keys."""
+        n_before = self.panel.locator(".wiz-assistant").count()
+        self.panel.get_by_label("Message").fill(text)
+        self.panel.get_by_label("Message").press("Enter")
+        self.panel.locator(".wiz-assistant").nth(n_before).wait_for()
+
+    def answered(self, timeout_ms: int = 60_000) -> str:
+        """Wait for the end of the answer; returns the last answer's text."""
+        self.raw.locator(".wiz-assistant[aria-busy]").wait_for(state="detached", timeout=timeout_ms)
+        return str(self.panel.locator(".wiz-assistant .wiz-markdown").last.inner_text())
+
+    def restart_kernel(self) -> None:
+        """Kernel → Restart Kernel…, from the menu."""
+        self.raw.get_by_role("menuitem", name="Kernel", exact=True).click()
+        self.raw.get_by_role("menuitem", name=re.compile("^Restart Kernel…")).click()
+        self.raw.get_by_role("button", name=re.compile("Restart")).last.click()
+
+    def save(self) -> None:
+        """Save the notebook."""
+        self.raw.keyboard.press("Control+s")
+        self.raw.wait_for_timeout(800)
+
+    def shoot(self, name: str) -> None:
+        """Keep pictures of the panel, in light and dark."""
+        self.shots.mkdir(parents=True, exist_ok=True)
+        for theme in ("light", "dark"):
+            with self.themed(theme):
+                self.panel.first.screenshot(path=self.shots / f"{name}-{theme}.png")
+
+    @contextlib.contextmanager
+    def themed(self, theme: str) -> Iterator[None]:
+        """JupyterLab in its `theme`, and back in light afterwards."""
+        if theme == "dark":
+            self.set_theme("JupyterLab Dark")
+        try:
+            yield
+        finally:
+            if theme == "dark":
+                self.set_theme("JupyterLab Light")
+
+    def set_theme(self, name: str) -> None:
+        """Change JupyterLab's theme."""
+        self.raw.evaluate(
+            "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", name
+        )
+        self.raw.wait_for_function(
+            "light => document.body.dataset.jpThemeLight === String(light)",
+            arg=name.endswith("Light"),
+        )
+        self.raw.wait_for_timeout(300)
+
+    def close(self) -> None:
+        """Leave the page, and end its kernels."""
+        with contextlib.suppress(Exception):
+            self.raw.evaluate("() => jupyterapp.serviceManager.sessions.shutdownAll()")

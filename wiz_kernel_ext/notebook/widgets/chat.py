@@ -1,0 +1,100 @@
+"""`Chat`: a conversation with the model, by clicks and keys. The page's side is `page/chat.js`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wiz_kernel_ext.errors import WizError
+from wiz_kernel_ext.notebook.identity import checked_session_name
+from wiz_kernel_ext.notebook.screen import Drawing
+from wiz_kernel_ext.notebook.widgets.conversation import Conversation
+from wiz_kernel_ext.notebook.widgets.forms import conversation_drawing, error_drawing
+from wiz_kernel_ext.notebook.widgets.loading import begin_load
+from wiz_kernel_ext.notebook.widgets.pages import module, style
+from wiz_kernel_ext.notebook.widgets.panel import Action, Panel
+from wiz_kernel_ext.notebook.widgets.surroundings import Surroundings, surroundings
+from wiz_kernel_ext.notebook.widgets.watching import Watch
+from wiz_kernel_ext.protocol.results import SessionInfo
+
+
+class Chat(Panel):
+    """A chat in this notebook's session, or in the one called `session`.
+
+    It shares the session with `%%wiz_prompt`, with Python and with every other panel: what one says
+    the others show at once. Keywords are `PromptOptions`' (temperature, top_k, max_tokens, …).
+    Raises BadRequest for what cannot be; the service is started where none runs.
+    """
+
+    _esm = module("chat.js")
+    _css = style("panel.css", "markdown.css", "chat.css")
+    urgent = frozenset({"stop"})
+
+    def __init__(
+        self, session: str | None = None, *, around: Surroundings | None = None, **options: Any
+    ) -> None:
+        around = around or surroundings()
+        super().__init__(around.notebook.shell)
+        self._around = around
+        self._name = None if session is None else checked_session_name(session)
+        self._views: set[str] = set()
+        self.conversation = Conversation(
+            lambda: around.notebook.client, around.watching, self._open_own, self.post, options
+        )
+        self._watch = Watch(around.watching, self.conversation.refresh, self.conversation.gone)
+
+    def actions(self) -> dict[str, Action]:
+        """What the page may ask for."""
+        talk = self.conversation
+        return {
+            "hello": self._hello,
+            "bye": self._bye,
+            "send": lambda a: talk.send(str(a["text"])),
+            "stop": lambda a: talk.stop(),
+            "regenerate": lambda a: talk.regenerate(),
+            "open": lambda a: talk.open(a["session"]),
+            "new": lambda a: talk.open(new=True),
+            "settings": self._set,
+            "model": lambda a: talk.set_model(a["path"]),
+            "load": self._load,
+            "earlier": lambda a: self.post(talk.earlier(int(a["before"]), a["view"])),
+            "whole": self._send_whole,
+        }
+
+    def drawing(self) -> Drawing:
+        """The conversation so far, to be read."""
+        talk = self.conversation
+        try:
+            if talk.info is None:
+                talk.open()
+        except WizError as error:
+            return error_drawing("Chat", error)
+        assert talk.info is not None
+        return conversation_drawing(talk.info, talk.messages)
+
+    def _open_own(self, new: bool) -> SessionInfo:
+        info, _ = self._around.notebook.open_session(self._name, new=new)
+        return info
+
+    def _hello(self, action: dict[str, Any]) -> None:
+        self._views.add(action["view"])
+        if self.conversation.info is None:
+            self.conversation.open()
+        self._watch.begin()
+        self.post(self.conversation.state(action["view"]))
+
+    def _bye(self, action: dict[str, Any]) -> None:
+        self._views.discard(action["view"])
+        if not self._views:
+            self._watch.end()
+
+    def _set(self, action: dict[str, Any]) -> None:
+        self.conversation.set_options(action["options"])
+        self.conversation.set_system_prompt(action["system"])
+
+    def _load(self, action: dict[str, Any]) -> None:
+        begin_load(self._around.notebook.client, action["model"], self.conversation.show_loading)
+
+    def _send_whole(self, action: dict[str, Any]) -> None:
+        answering = self.conversation.answering
+        if answering is not None and answering.id == action["id"]:
+            self.post(answering.snapshot(action["view"]))

@@ -1,0 +1,174 @@
+import { button, h, show } from "./dom.js";
+import { MarkdownView } from "./markdown.js";
+
+// The list of messages: each once, in order, drawn a few at a time so that the page never waits.
+
+const SPEAKERS = { user: "You", assistant: "Model", tool: "Tool", system: "System" };
+const ENDINGS = { cancelled: "stopped", interrupted: "cut off", length: "cut off at the limit" };
+const BUDGET_MS = 30;
+const NEAR_BOTTOM_PX = 48;
+
+export class Messages {
+  /** `earlier(before)` asks for what came before number `before`. */
+  constructor({ earlier, codeBlock }) {
+    this.codeBlock = codeBlock;
+    this.more = button("", () => this.askEarlier(), { kind: "wiz-quiet" });
+    this.askEarlier = () => {
+      this.more.disabled = true;
+      earlier(this.first);
+    };
+    this.top = h("div.wiz-more", { "data-live": "" }, this.more);
+    this.list = h("div.wiz-list");
+    this.empty = h("p.wiz-empty", {}, "Nothing was said yet.");
+    this.root = h("div.wiz-log", { role: "region", "aria-label": "Conversation", tabindex: "0" }, this.top, this.empty, this.list);
+    this.clear();
+  }
+
+  clear() {
+    this.first = this.end = 0;
+    this.byOperation = new Map();
+    this.provisional = null;
+    this.drawing = (this.drawing ?? 0) + 1;
+    this.list.replaceChildren();
+    this.update();
+  }
+
+  /** Begin with `messages`, the first of which has the number `first`. */
+  async reset(first, messages) {
+    this.clear();
+    this.first = this.end = first + messages.length;
+    await this.before(first, messages);
+    this.toBottom();
+  }
+
+  /** Draw a page above what there is, its last message first. */
+  async before(first, messages) {
+    if (first + messages.length !== this.first) return;
+    const turn = this.drawing;
+    let begun = performance.now();
+    for (const message of [...messages].reverse()) {
+      if (performance.now() - begun > BUDGET_MS) {
+        await new Promise(requestAnimationFrame);
+        if (turn !== this.drawing) return;
+        begun = performance.now();
+      }
+      const height = this.root.scrollHeight;
+      const atBottom = this.atBottom();
+      this.list.prepend(this.item(message).node);
+      this.first -= 1;
+      if (atBottom) this.toBottom();
+      else this.root.scrollTop += this.root.scrollHeight - height;
+    }
+    this.update();
+  }
+
+  /** Add messages from number `first` on; an answer that was just written keeps its place. */
+  add(first, messages) {
+    if (first !== this.end) return false;
+    const follow = this.atBottom();
+    for (const message of messages) {
+      if (!this.settle(message)) this.list.append(this.item(message).node);
+      this.end += 1;
+    }
+    if (this.provisional) this.list.append(...this.provisional.nodes);
+    this.update();
+    if (follow) this.toBottom();
+    return true;
+  }
+
+  /** Draw a question and the answer on its way to it. */
+  begin({ id, prompt, text, n, small }) {
+    if (this.byOperation.has(id)) return;
+    if (this.provisional?.id !== id) {
+      this.drop();
+      const asked = this.item({ role: "user", text: prompt });
+      const answer = this.item({ role: "assistant", text: "", operation: id });
+      this.provisional = { id, asked, answer, nodes: [asked.node, answer.node] };
+      this.list.append(...this.provisional.nodes);
+    }
+    const { answer } = this.provisional;
+    answer.markdown.set(text);
+    answer.node.setAttribute("aria-busy", "true");
+    this.provisional.n = n;
+    answer.small.textContent = small;
+    this.update();
+    this.toBottom();
+  }
+
+  /** Add piece `n`; false if an earlier one is missing. */
+  piece({ id, n, text, small }) {
+    const current = this.provisional;
+    if (this.byOperation.has(id) && !current) return true;
+    if (current?.id !== id || n > current.n) return false;
+    if (n < current.n) return true;
+    const follow = this.atBottom();
+    current.n += 1;
+    current.answer.markdown.append(text);
+    current.answer.small.textContent = small;
+    if (follow) this.toBottom();
+    return true;
+  }
+
+  /** The answer of operation `id` has ended. */
+  ended(id, small) {
+    const item = this.byOperation.get(id) ?? (this.provisional?.id === id ? this.provisional.answer : null);
+    if (!item) return;
+    item.small.textContent = small;
+    item.node.removeAttribute("aria-busy");
+  }
+
+  /** Take the provisional question and answer away. */
+  drop() {
+    this.provisional?.nodes.forEach((node) => node.remove());
+    this.provisional = null;
+    this.update();
+  }
+
+  /** A kept message that is on the screen already, as part of what was just answered. */
+  settle(message) {
+    const current = this.provisional;
+    if (!current || message.operation !== current.id) return false;
+    if (message.role !== "assistant") {
+      if (current.askedKept) return false;
+      current.askedKept = true;
+      return true;
+    }
+    const { answer } = current;
+    if (answer.markdown.text !== message.text) answer.markdown.set(message.text);
+    answer.node.removeAttribute("aria-busy");
+    this.byOperation.set(message.operation, answer);
+    this.provisional = null;
+    return true;
+  }
+
+  item(message) {
+    const body = h(message.role === "user" ? "div.wiz-text" : "div.wiz-markdown");
+    const small = h("div.wiz-small", {}, ENDINGS[message.finish] ?? "");
+    const speaker = SPEAKERS[message.role] ?? message.role;
+    const node = h(`article.wiz-message.wiz-${message.role}`, { "aria-label": speaker }, h("div.wiz-speaker", { "aria-hidden": "true" }, speaker), body, small);
+    const item = { node, small, markdown: null };
+    if (message.role === "user") body.textContent = message.text;
+    else {
+      item.markdown = new MarkdownView(body, this.codeBlock);
+      item.markdown.set(message.text);
+    }
+    if (message.role === "assistant" && message.operation && message.text) this.byOperation.set(message.operation, item);
+    return item;
+  }
+
+  update() {
+    show(this.top, this.first > 0);
+    this.more.textContent = `Show earlier messages (${this.first})`;
+    this.more.disabled = false;
+    show(this.empty, this.end === 0 && !this.provisional);
+  }
+
+  atBottom() {
+    const { scrollTop, scrollHeight, clientHeight } = this.root;
+    return scrollHeight - scrollTop - clientHeight < NEAR_BOTTOM_PX;
+  }
+
+  toBottom() {
+    this.root.scrollTop = this.root.scrollHeight;
+  }
+}

@@ -1,0 +1,184 @@
+import { h, uniqueId } from "./dom.js";
+
+// What every panel's page shares: asking the kernel, knowing whether it is there, and leaving
+// something to read in a saved notebook.
+
+const VIEW_MIME = "application/vnd.jupyter.widget-view+json";
+const STATE_MIME = "application/vnd.jupyter.widget-state+json";
+const STATIC_MODULE =
+  "export default{render({model,el}){el.classList.add('wiz-panel');el.innerHTML=model.get('form')}}";
+const ANSWER_WITHIN_MS = 4000;
+
+/** One view of a panel: `heard(message)` is called with what the kernel says to it. */
+export class PanelView {
+  constructor({ model, el }, heard) {
+    this.model = model;
+    this.root = el;
+    this.id = uniqueId("view");
+    this.live = false;
+    el.classList.add("wiz-panel");
+    // Keys typed here are not a notebook's shortcuts.
+    el.dataset.lmSuppressShortcuts = "true";
+    el.addEventListener("keydown", (event) => event.stopPropagation());
+    this.onMessage = (message) => {
+      if (message.view && message.view !== this.id) return;
+      clearTimeout(this.waiting);
+      heard(message);
+    };
+    model.on("msg:custom", this.onMessage);
+    this.onLive = () => this.checkLive();
+    model.on("comm_live_update", this.onLive);
+    this.keepStatic();
+  }
+
+  /** Say hello, or show the kept form where no kernel would answer. */
+  async begin(onLive, onGone) {
+    this.notify = { onLive, onGone };
+    await this.checkLive();
+    if (!this.live) {
+      onGone(true);
+      return;
+    }
+    this.ask("hello");
+    this.waiting = setTimeout(() => onGone(false), ANSWER_WITHIN_MS);
+  }
+
+  async checkLive() {
+    const was = this.live;
+    const whole = await this.model.widget_manager?.get_model?.(this.model.get("panel_id")).catch(() => null);
+    this.live = whole ? Boolean(whole.comm_live) : true;
+    if (was && !this.live) this.notify?.onGone(true);
+  }
+
+  /** Ask the kernel for an action; on its control channel where there is a way, for that one is
+      read while a cell computes. */
+  ask(action, content = {}) {
+    const message = { ...content, action, view: this.id };
+    const kernel = this.model.widget_manager?.kernel;
+    const type = this.model.get("control");
+    if (type && typeof kernel?.sendControlMessage === "function") {
+      try {
+        kernel.sendControlMessage(controlMessage(kernel, type, { ...message, panel: this.model.get("panel_id") }), false, true);
+        return;
+      } catch (error) {
+        console.debug("wiz: no control channel", error);
+      }
+    }
+    this.model.send(message);
+  }
+
+  /** The notebook document around this view, where the front end lets us see it. */
+  get notebook() {
+    const model = this.model.widget_manager?.context?.model;
+    return model?.cells && model.setMetadata ? model : null;
+  }
+
+  /** The number of the cell that shows this panel, or -1. */
+  cellIndex() {
+    const id = this.model.get("panel_id");
+    return [...(this.notebook?.cells ?? [])].findIndex((cell) => shownIn(cell).has(id));
+  }
+
+  /** Keep what is on the screen in the notebook's file, to be read where no kernel runs. */
+  keepStatic() {
+    const context = this.model.widget_manager?.context;
+    if (!this.notebook || !context.saveState?.connect) return;
+    this.onSave = (_, state) => {
+      if (state === "started") saveForm(this);
+    };
+    context.saveState.connect(this.onSave);
+  }
+
+  /** The panel as it is, without what only works with a kernel. */
+  staticForm() {
+    const copy = this.root.cloneNode(true);
+    copy.querySelectorAll("button, input, select, textarea, form, [data-live]").forEach((part) => part.remove());
+    copy.querySelectorAll("[id], [for]").forEach((part) => {
+      part.removeAttribute("id");
+      part.removeAttribute("for");
+    });
+    return copy.innerHTML;
+  }
+
+  end() {
+    clearTimeout(this.waiting);
+    this.model.off("msg:custom", this.onMessage);
+    this.model.off("comm_live_update", this.onLive);
+    if (this.onSave) this.model.widget_manager.context.saveState.disconnect(this.onSave);
+    if (this.live) this.ask("bye");
+  }
+}
+
+function controlMessage(kernel, type, content) {
+  return {
+    channel: "control",
+    header: {
+      msg_id: crypto.randomUUID?.() ?? uniqueId("msg"),
+      msg_type: type,
+      session: kernel.clientId,
+      username: kernel.username,
+      date: new Date().toISOString(),
+      version: "5.3",
+    },
+    parent_header: {},
+    metadata: {},
+    content,
+    buffers: [],
+  };
+}
+
+function shownIn(cell) {
+  const ids = new Set();
+  const outputs = cell.outputs;
+  for (let i = 0; i < (outputs?.length ?? 0); i += 1) {
+    const id = outputs.get(i).data?.[VIEW_MIME]?.model_id;
+    if (id) ids.add(id);
+  }
+  return ids;
+}
+
+function saveForm(view) {
+  const { notebook, model } = view;
+  const shown = new Set([...notebook.cells].flatMap((cell) => [...shownIn(cell)]));
+  const kept = notebook.getMetadata("widgets")?.[STATE_MIME] ?? { version_major: 2, version_minor: 0, state: {} };
+  const state = Object.fromEntries(
+    Object.entries(kept.state).filter(([id, entry]) => shown.has(id) || !entry.state?.panel_id),
+  );
+  const id = model.get("panel_id");
+  if (shown.has(id)) {
+    state[id] = {
+      model_name: "AnyModel",
+      model_module: "anywidget",
+      model_module_version: model.get("_model_module_version"),
+      state: {
+        _model_name: "AnyModel",
+        _model_module: "anywidget",
+        _model_module_version: model.get("_model_module_version"),
+        _view_name: "AnyView",
+        _view_module: "anywidget",
+        _view_module_version: model.get("_view_module_version"),
+        _anywidget_id: `${model.get("_anywidget_id")}.form`,
+        _esm: STATIC_MODULE,
+        _css: model.get("_css"),
+        panel_id: id,
+        form: view.staticForm(),
+      },
+    };
+  }
+  notebook.setMetadata("widgets", { [STATE_MIME]: { ...kept, state } });
+}
+
+/** A line in place for what went wrong and what can be done; `say(null)` takes it away. */
+export class Banner {
+  constructor() {
+    this.root = h("div.wiz-banner", { role: "alert", hidden: true });
+  }
+
+  say(message, hint = "", ...actions) {
+    this.root.replaceChildren();
+    this.root.hidden = !message;
+    if (!message) return;
+    this.root.append(h("div", {}, message, hint ? h("div.wiz-hint", {}, hint) : null));
+    if (actions.length) this.root.append(h("div.wiz-row", {}, ...actions));
+  }
+}

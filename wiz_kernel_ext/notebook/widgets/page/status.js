@@ -1,0 +1,162 @@
+import { button, h, show } from "./dom.js";
+import { Banner, PanelView } from "./panel.js";
+
+// The status panel: the service's facts in tables, redrawn where they changed.
+
+class StatusPage {
+  constructor(context) {
+    this.view = new PanelView(context, (message) => this.hear(message));
+    this.banner = new Banner();
+    this.service = h("span.wiz-small");
+    this.stopButton = button("Stop the service", () => this.confirmStop(), { kind: "wiz-quiet" });
+    this.memoryBar = h("meter", { min: "0", max: "1", high: "0.9", low: "0", optimum: "0.1", "aria-label": "Memory used by the service and its models" });
+    this.memoryText = h("span.wiz-small");
+    this.memory = h("div.wiz-row.wiz-memory", { hidden: true }, h("span", {}, "Memory"), this.memoryBar, this.memoryText);
+    this.models = section("Models", ["model", "memory", "context", "running", "unloads in", ""]);
+    this.operations = section("Operations", ["kind", "about", "session", "state", "took", ""]);
+    this.sessions = section("Conversations", ["name", "messages", "used"]);
+    this.log = h("pre.wiz-log-tail", { tabindex: "0", role: "region", "aria-label": "Log of the service" });
+    this.logPart = h("details", {}, h("summary", {}, "Log"), this.log);
+    this.body = h("div", {}, this.memory, this.models.root, this.operations.root, this.sessions.root, this.logPart);
+    const head = h("div.wiz-head", {}, h("strong.wiz-title", {}, "Wiz service"), this.service, h("span.wiz-space"), this.stopButton);
+    context.el.append(head, this.banner.root, this.body);
+    show(this.body, false);
+  }
+
+  hear(message) {
+    ({ status: this.status, gone: this.gone, error: this.error })[message.kind]?.call(this, message);
+  }
+
+  begin() {
+    this.view.begin(null, (ended) => this.away(ended));
+  }
+
+  status({ service, memory, models, operations, sessions, log }) {
+    if (this.isGone) this.banner.say(null);
+    this.isGone = false;
+    show(this.body, true);
+    this.stopButton.disabled = false;
+    this.service.textContent = service;
+    show(this.memory, Boolean(memory));
+    if (memory) {
+      this.memoryBar.value = memory.fraction;
+      this.memoryText.textContent = memory.text + (memory.limit === "cgroup" ? " (limit of this container)" : "");
+    }
+    this.models.draw("No model is loaded.", models.map((model) => this.modelRow(model)));
+    this.operations.draw("Nothing was asked yet.", operations.map((one) => this.operationRow(one)));
+    this.sessions.draw("There is no conversation yet.", sessions.map((one) => ({ key: one.name, cells: [one.name, one.messages, one.used] })));
+    if (this.log.textContent !== log) {
+      this.log.textContent = log;
+      this.log.scrollTop = this.log.scrollHeight;
+    }
+    this.view.root.dataset.ready = "true";
+  }
+
+  modelRow(model) {
+    const memory = model.parts ? `${model.memory} (${model.parts})` : model.memory;
+    const context = model.context ? `${model.context} × ${model.sequences}` : "–";
+    const unload = { text: "Unload", label: `Unload ${model.name}`, act: () => this.unload(model) };
+    return { key: model.path, cells: [model.name, memory, context, model.running, model.stays, unload] };
+  }
+
+  operationRow(one) {
+    const cancel = one.running ? { text: "Cancel", label: `Cancel ${one.kind} ${one.title}`, act: () => this.view.ask("cancel", { id: one.id }) } : "";
+    const state = { state: one.state, fraction: one.running ? one.fraction : null, note: one.rate || one.stage };
+    return { key: one.id, cells: [one.kind, one.title, one.session, state, one.took, cancel] };
+  }
+
+  unload(model, force = false) {
+    this.banner.say(null);
+    this.pending = model;
+    this.view.ask("unload", { path: model.path, force });
+  }
+
+  confirmStop() {
+    const yes = button("Stop it", () => {
+      this.banner.say(null);
+      this.view.ask("stop");
+    }, { kind: "wiz-danger" });
+    const no = button("Keep it", () => {
+      this.banner.say(null);
+      this.stopButton.focus();
+    });
+    this.banner.say("This ends the service and its models for all notebooks.", "Conversations are kept.", yes, no);
+    no.focus();
+  }
+
+  gone() {
+    this.isGone = true;
+    show(this.body, false);
+    this.stopButton.disabled = true;
+    this.service.textContent = "not running";
+    this.banner.say("No service is running.", "It starts by itself with the first %wiz_load or message.");
+    this.view.root.dataset.ready = "true";
+  }
+
+  error({ error, message, hint }) {
+    const force = error === "Conflict" && this.pending ? [button("Unload all the same", () => this.unload(this.pending, true), { kind: "wiz-danger" })] : [];
+    this.banner.say(message, hint, ...force);
+  }
+
+  away(ended) {
+    const form = this.view.model.get("form");
+    if (ended && !this.view.root.dataset.ready && form) {
+      this.view.root.innerHTML = form;
+      return;
+    }
+    for (const part of this.view.root.querySelectorAll("button")) part.disabled = ended;
+    this.banner.say(ended ? "The kernel behind this panel was restarted or has ended." : "Waiting for the kernel …", ended ? "Run this cell again: it shows what is now." : "");
+  }
+}
+
+/** A table under its caption whose rows are kept, by key, while only their cells change. */
+function section(caption, columns) {
+  const body = h("tbody");
+  const empty = h("p.wiz-empty");
+  const head = h("tr", {}, ...columns.map((name) => h("th", { scope: "col" }, name || h("span.wiz-unseen", {}, "actions"))));
+  const table = h("table.wiz-table", {}, h("thead", {}, head), body);
+  const root = h("section", { "aria-label": caption }, h("h3", {}, caption), table, empty);
+  const rows = new Map();
+  const draw = (none, wanted) => {
+    empty.textContent = none;
+    show(empty, wanted.length === 0);
+    show(table, wanted.length > 0);
+    const keys = new Set(wanted.map((row) => row.key));
+    for (const [key, row] of rows) {
+      if (!keys.has(key)) {
+        row.remove();
+        rows.delete(key);
+      }
+    }
+    wanted.forEach(({ key, cells }, place) => {
+      const row = rows.get(key) ?? h("tr", {}, ...columns.map(() => h("td")));
+      rows.set(key, row);
+      if (body.children[place] !== row) body.insertBefore(row, body.children[place] ?? null);
+      cells.forEach((cell, i) => fill(row.children[i], cell));
+    });
+  };
+  return { root, draw };
+}
+
+function fill(place, cell) {
+  if (cell && cell.act) {
+    const old = place.firstElementChild;
+    if (old?.textContent === cell.text) old.onclick = cell.act;
+    else {
+      const made = button(cell.text, undefined, { label: cell.label, kind: "wiz-quiet" });
+      made.onclick = cell.act;
+      place.replaceChildren(made);
+    }
+  } else if (cell && cell.state) {
+    const bar = cell.fraction === null ? null : h("progress", { max: 1, value: cell.fraction, "aria-label": "progress" });
+    place.replaceChildren(h(`span.wiz-state.wiz-${cell.state}`, {}, cell.state), ...(bar ? [bar] : []), ...(cell.note ? [h("span.wiz-small", {}, cell.note)] : []));
+  } else if (place.textContent !== String(cell)) place.textContent = cell;
+}
+
+export default {
+  render(context) {
+    const page = new StatusPage(context);
+    page.begin();
+    return () => page.view.end();
+  },
+};

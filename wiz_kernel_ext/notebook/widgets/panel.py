@@ -1,0 +1,130 @@
+"""`Panel`: what every widget shares: hearing the page, answering it, and forms without a page.
+
+An action of the page is put in a queue and worked off by a thread of this panel, so a button never
+holds up the kernel. It comes by the panel's comm or, where the page can reach it, by the kernel's
+control channel, which is read while a cell computes.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Any
+from weakref import WeakValueDictionary
+
+import anywidget
+from traitlets import Unicode
+
+from wiz_kernel_ext.errors import InternalError, WizError
+from wiz_kernel_ext.notebook.screen import Drawing, Screen
+
+CONTROL_MESSAGE = "wiz_panel_request"
+Action = Callable[[dict[str, Any]], None]
+
+log = logging.getLogger(__name__)
+_panels: WeakValueDictionary[str, Panel] = WeakValueDictionary()
+
+
+class Panel(anywidget.AnyWidget):
+    """A widget whose page asks by name for `actions`; `urgent` ones wait for no other."""
+
+    panel_id = Unicode().tag(sync=True)
+    control = Unicode(help="the control message the kernel takes for panels, or empty").tag(
+        sync=True
+    )
+    form = Unicode(help="what to show where no kernel answers, as HTML").tag(sync=True)
+
+    urgent: frozenset[str] = frozenset()
+
+    def __init__(self, shell: Any) -> None:
+        super().__init__()
+        self.panel_id = self.model_id
+        self._queue: SimpleQueue[dict[str, Any]] = SimpleQueue()
+        self._actor: threading.Thread | None = None
+        _panels[self.model_id] = self
+        self.control = CONTROL_MESSAGE if _listen(shell) else ""
+        self.on_msg(lambda _, content, buffers: self.take(content))
+
+    def actions(self) -> dict[str, Action]:
+        """What the page may ask for, by name."""
+        raise NotImplementedError
+
+    def drawing(self) -> Drawing:
+        """The panel as text and HTML, for front ends without widgets and saved notebooks."""
+        raise NotImplementedError
+
+    def take(self, content: dict[str, Any]) -> None:
+        """An action of the page; returns at once, on any thread."""
+        if content.get("action") in self.urgent:
+            threading.Thread(target=self._act, args=(content,), daemon=True).start()
+            return
+        self._queue.put(content)
+        if self._actor is None:
+            self._actor = threading.Thread(target=self._work, name="wiz-panel", daemon=True)
+            self._actor.start()
+
+    def post(self, content: dict[str, Any]) -> None:
+        """Tell the page; from any thread."""
+        self.send(content)
+
+    def complain(self, error: WizError, **about: Any) -> None:
+        """Show an error in its place, with what to do next."""
+        self.post({"kind": "error", **described(error), **about})
+
+    def _work(self) -> None:
+        while True:
+            self._act(self._queue.get())
+
+    def _act(self, content: dict[str, Any]) -> None:
+        action = self.actions().get(str(content.get("action")))
+        if action is None:
+            log.warning("%s: unknown action %r", type(self).__name__, content)
+            return
+        try:
+            action(content)
+        except WizError as error:
+            self.complain(error, view=content.get("view"), text=content.get("text"))
+        except Exception as error:
+            log.exception("%s: %r failed", type(self).__name__, content)
+            self.complain(InternalError(f"The panel failed: {type(error).__name__}: {error}"))
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        drawing = self.drawing()
+        self.form = drawing.html or ""
+        shown = super()._repr_mimebundle_(**kwargs)
+        data, metadata = shown if isinstance(shown, tuple) else (shown, {})
+        return {**(data or {}), **drawing.bundle()}, metadata
+
+
+def show_panel(screen: Screen, panel: Panel) -> None:
+    """Show `panel` as the output of this cell; on a plain screen, its text."""
+    if not screen.rich:
+        screen.show(panel.drawing())
+        return
+    from IPython.display import display
+
+    show: Callable[[Panel], None] = display
+    show(panel)
+
+
+def described(error: WizError) -> dict[str, Any]:
+    """An error as a page shows it."""
+    return {"error": type(error).__name__, "message": error.message, "hint": error.hint}
+
+
+def _listen(shell: Any) -> bool:
+    """Let the kernel of `shell` take panels' requests on its control channel."""
+    handlers = getattr(getattr(shell, "kernel", None), "control_handlers", None)
+    if handlers is None:
+        return False
+    handlers[CONTROL_MESSAGE] = _heard
+    return True
+
+
+def _heard(stream: Any, ident: Any, message: dict[str, Any]) -> None:
+    content = message["content"]
+    panel = _panels.get(str(content.get("panel")))
+    if panel is not None:
+        panel.take(content)

@@ -1,0 +1,90 @@
+"""`Status`: the service at a glance, kept up to date. The page's side is `page/status.js`."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from wiz_kernel_ext.cli.report import service_line, status_tables
+from wiz_kernel_ext.errors import WizError
+from wiz_kernel_ext.notebook.screen import Drawing
+from wiz_kernel_ext.notebook.views.tables import tables_drawing
+from wiz_kernel_ext.notebook.widgets.board import Board
+from wiz_kernel_ext.notebook.widgets.forms import error_drawing
+from wiz_kernel_ext.notebook.widgets.pages import module, style
+from wiz_kernel_ext.notebook.widgets.panel import Action, Panel
+from wiz_kernel_ext.notebook.widgets.surroundings import Surroundings, surroundings
+from wiz_kernel_ext.notebook.widgets.watching import Watch
+from wiz_kernel_ext.protocol.requests import UnloadModel
+from wiz_kernel_ext.protocol.results import UnloadInfo
+
+
+class Status(Panel):
+    """Service, models and memory, running operations, sessions and the log, with their buttons.
+
+    Starts no service and keeps none alive.
+    """
+
+    _esm = module("status.js")
+    _css = style("panel.css", "status.css")
+    urgent = frozenset({"cancel"})
+
+    def __init__(self, *, around: Surroundings | None = None) -> None:
+        around = around or surroundings()
+        super().__init__(around.notebook.shell)
+        self._around = around
+        self._board = Board()
+        self._views: set[str] = set()
+        self._watch = Watch(
+            around.watching, self._refresh, self._gone, busy=lambda: self._board.busy
+        )
+
+    def actions(self) -> dict[str, Action]:
+        """What the page may ask for."""
+        return {
+            "hello": self._hello,
+            "bye": self._bye,
+            "cancel": lambda a: self._cancel(str(a["id"])),
+            "unload": lambda a: self._unload(str(a["path"]), force=bool(a.get("force"))),
+            "stop": lambda a: self._stop(),
+        }
+
+    def drawing(self) -> Drawing:
+        """The status as tables."""
+        try:
+            status = self._around.watching.status()
+        except WizError as error:
+            return error_drawing("Wiz", error)
+        return tables_drawing(service_line(status), status_tables(status, time.time()))
+
+    def _hello(self, action: dict[str, Any]) -> None:
+        self._views.add(action["view"])
+        self._watch.begin()
+        try:
+            self._refresh()
+        except WizError:
+            self._gone()
+
+    def _bye(self, action: dict[str, Any]) -> None:
+        self._views.discard(action["view"])
+        if not self._views:
+            self._watch.end()
+
+    def _refresh(self) -> None:
+        self.post(self._board.draw(self._around.watching.status()))
+
+    def _gone(self) -> None:
+        self._board.busy = False
+        self.post({"kind": "gone"})
+
+    def _cancel(self, operation_id: str) -> None:
+        self._around.watching.cancel(operation_id)
+
+    def _unload(self, path: str, *, force: bool) -> None:
+        request = UnloadModel(model_path=path, force=force)
+        self._around.watching.request(request, UnloadInfo)
+
+    def _stop(self) -> None:
+        self._around.watching.stop()
+        self._around.notebook.close()
+        self._gone()
