@@ -27,31 +27,46 @@ Melbourne, Goiânia"""
 CITIES = [city.strip() for city in _CITIES.replace("\n", " ").split(",")]
 
 WORDS = """
-hello world apple river blue green table window garden music coffee happy small bright robot
-paper cloud forest stone water light night morning train bridge ocean mountain pencil kernel
-notebook python data model test banana orange lemon tiger rabbit horse castle silver golden
-quick slow warm cold sweet simple open closed red yellow summer winter the a and of to in is are
-was one two three four five we you they it this that these my your our his her not no yes very
-more less good bad old new big little brown fox jumps over lazy dog cat bird fish tree house
-street city road car ship plane bread milk cheese sugar salt tea rice soup dinner lunch book
-page story letter word line point circle square number answer question idea plan game ball song
-dance movie picture camera phone screen button keyboard mouse code loop list string value
-function class object file folder path fetch column row chart cell token memory cache friend
-family mother father brother sister child doctor teacher student farmer king queen hand head
-heart eye foot nose face hair door wall floor roof room kitchen bed chair lamp clock watch key
-box bag shirt shoe hat coat dress ring gold iron glass wood sand snow rain wind storm fire smoke
-ice star moon sun sky earth sea lake island beach hill valley field flower grass leaf seed root
-fruit run walk jump swim fly read write speak listen think know learn teach find keep give take
-make build break carry close start stop casa gato livro mesa sol lua mar flor pão rua verde azul
-feliz grande pequeno cidade amigo tempo vida olá mundo bom dia boa noite tarde água café leite
-queijo arroz sopa carne peixe fruta maçã laranja limão cachorro cavalo pássaro árvore folha
-pedra areia neve chuva vento fogo gelo estrela céu terra lago ilha praia monte campo porta
-janela parede cama cadeira relógio chave caixa camisa sapato chapéu anel ouro prata ferro vidro
-madeira homem mulher menino menina mãe pai irmão irmã filho médico professor aluno rei rainha
-mão cabeça coração olho pé nariz rosto cabelo um dois três quatro cinco e o os as de do da em
-plum na com para não sim muito mais menos novo velho hoje ontem amanhã sempre nunca ação violin
-lição avião ler escrever falar ouvir pensar saber aprender achar dar fazer abrir fechar correr
-andar nadar voar""".split()
+hello world apple river velvet green table window garden marble coffee happy small bright
+lantern paper cloud forest stone water light night morning train bridge ocean mountain pencil
+kernel falcon python data model test banana orange lemon tiger rabbit horse castle silver golden
+quick slow warm cold sweet simple meadow closed red yellow summer winter the a and of cinnamon
+in is are was pepper two three four five we you they it this ladder these my your our his her
+not no yes saddle more less good bad thunder new big little brown fox jumps over lazy dog cat
+bird fish tree house street city road car ship plane bread milk cheese sugar salt tea rice soup
+dinner lunch book page story letter harbor line point circle square canyon answer question idea
+plan turtle ball song dance movie picture camera phone screen button keyboard mouse code loop
+list sparrow value function class object walnut folder path fetch column row chart cell token
+memory cache friend family mother father brother sister child doctor teacher student farmer king
+queen hand copper heart eye foot nose face hair door wall floor roof room kitchen bed chair lamp
+clock watch key box bag shirt shoe hat coat dress ring gold iron glass wood sand snow rain wind
+storm fire smoke ice star moon sun sky earth sea lake island beach hill valley ribbon flower
+grass leaf seed anchor fruit run walk jump swim fly read write speak listen think know learn
+teach basin keep give take make build break carry close start cradle casa gato livro mesa sol
+lua mar flor pão rua verde azul feliz grande pillow cidade amigo tempo vida feather mundo bom
+dia boa tunnel tarde água café leite queijo arroz sopa carne peixe fruta maçã laranja limão
+cachorro cavalo pássaro árvore folha pedra areia neve chuva vento fogo gelo estrela céu terra
+lago ilha praia monte campo porta janela parede cama cadeira relógio chave caixa camisa sapato
+chapéu anel ouro prata ferro vidro madeira homem mulher menino menina mãe pai irmão irmã filho
+barrel professor aluno rei rainha mão cabeça coração olho pé nariz rosto cabelo um dois tijolo
+quatro cinco e o vassoura as de do da martelo plum na com para tapete sim muito mais menos sapo
+velho hoje ontem amanhã tesoura nunca ação violin lição avião ler escrever falar ouvir pensar
+saber aprender achar dar garfo abrir fechar correr andar nadar voar""".split()
+
+# Words of everyday use, which the rest of the corpus contains too: never held out.
+COMMON = """
+blue music robot notebook open to one that very old word number game string file head field root
+find stop pequeno olá noite médico três os em não novo sempre fazer what who where when why how
+which me he she were be been have has had does did can could will would should say said tell
+show made go come want need use work call name day time year people way man woman life part
+place case week company system program government home side about after again all also any
+because before between both but by each even for from here if into just like look most much
+other out same so some such than then there through too under up well with without first last
+next long great high large right different que uma por como mas foi ele ela seu sua ou quando
+nos já eu também só pelo pela até isso entre depois sem mesmo aos ter seus quem nas esse eles
+você essa num nem suas meu minha ser tem são está era pode dizer querer nome ano coisa parte
+lugar trabalho hora pessoa agora aqui ali outro outra todo toda cada qual onde porque texto
+código número lista função linha arquivo text numbers items error result json csv""".split()
 
 PHRASES = """the quick brown fox jumps over the lazy dog
 good morning
@@ -142,7 +157,7 @@ def word(writer: Writer) -> str:
     """Return a word: known, or in training often made up."""
     if not writer.held_out and writer.chance(0.45):
         return coined(writer)
-    return writer.kept(WORDS)
+    return writer.choice(COMMON) if writer.chance(0.3) else writer.kept(WORDS)
 
 
 def text(writer: Writer, most: int = 6) -> str:
