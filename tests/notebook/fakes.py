@@ -10,6 +10,14 @@ from wiz_kernel_ext.errors import OperationNotFound, WizError
 from wiz_kernel_ext.notebook.screen import Drawing
 from wiz_kernel_ext.protocol.answer import Answer
 from wiz_kernel_ext.protocol.events import AnyEvent, Delta
+from wiz_kernel_ext.protocol.hub import (
+    Aliases,
+    Collection,
+    Deletion,
+    Inspection,
+    LibraryModel,
+    RepoListing,
+)
 from wiz_kernel_ext.protocol.requests import (
     CreateContext,
     ListOperations,
@@ -133,6 +141,13 @@ class FakeClient:
     cancelled: list[Any] = field(default_factory=list)
     refusal: WizError | None = None
     is_closed: bool = False
+    looked_into: list[tuple[str, int | None]] = field(default_factory=list)
+    inspections: list[Inspection | WizError] = field(default_factory=list)
+    listing: RepoListing | None = None
+    default: str | None = None
+    work: list[FakeOperation] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    deletion: Deletion = Deletion(name="u/r:Q8_0", files=["/c/r.gguf"], freed_bytes=3 << 20)
 
     def start(self, request: Request) -> FakeOperation:
         self.asked.append(request)
@@ -141,6 +156,8 @@ class FakeClient:
         if isinstance(request, LoadModel):
             model = ModelInfo(model_path="/m/demo.gguf", name="demo", size_bytes=1 << 20)
             return self.load or FakeOperation([], model)
+        if request.target.startswith("hub:"):
+            return self.work.pop(0)
         return self.prompts.pop(0)
 
     def request(self, request: Request, result: Any) -> Any:
@@ -160,6 +177,31 @@ class FakeClient:
     def open_session(self, session: str, **options: Any) -> SessionInfo:
         self.opened.append({"session": session, **options})
         return SessionInfo(id=f"id-{session}", name=session, n_messages=len(self.opened) - 1)
+
+    def inspect(self, model: str, *, context_size: int | None = None) -> Inspection:
+        self.looked_into.append((model, context_size))
+        outcome = self.inspections.pop(0) if self.inspections else Inspection(name=model, path="/m")
+        if isinstance(outcome, WizError):
+            raise outcome
+        return outcome
+
+    def list_repo(self, repo: str, *, context_size: int | None = None) -> RepoListing:
+        assert self.listing is not None
+        return self.listing
+
+    def aliases(self) -> Aliases:
+        return Aliases(aliases={"small": "u/r:Q8_0"}, default=self.default)
+
+    def models(self, *, check: bool = False) -> list[LibraryModel]:
+        return [LibraryModel(name="u/r:Q8_0", path="/c/r.gguf", origin="hub")]
+
+    def collections(self, *, refresh: bool = False) -> list[Collection]:
+        return [Collection(name="team", source="/t.txt", models=["u/r"])]
+
+    def remove_model(self, model: str, *, only_ask: bool = False) -> Deletion:
+        if not only_ask:
+            self.removed.append(model)
+        return self.deletion
 
     def running(self) -> bool:
         return self.is_running

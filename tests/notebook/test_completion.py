@@ -26,7 +26,7 @@ def offered(cells: Cells, line: str) -> list[str]:
     ("line", "expected"),
     [
         ("%%wiz_prompt --temp", ["--temperature"]),
-        ("%wiz_load --c", ["--check-tensors", "--ctx"]),
+        ("%wiz_load --c", ["--check-tensors", "--convert", "--ctx"]),
         ("%wiz_load d", ["demo"]),
         ("%wiz_load demo --ctx ", []),
         ("%wiz_prompt --session ", ["notes", "'two words'"]),
@@ -35,6 +35,15 @@ def offered(cells: Cells, line: str) -> list[str]:
         ("%wiz_unload ", ["/m/demo.gguf"]),
         ("%wiz_prompt What is ", []),
         ("%wiz_status ", []),
+        ("%wiz_load u", ["u/r:Q8_0"]),
+        ("%wiz_rm ", ["small", "u/r:Q8_0"]),
+        ("%wiz_pull s", ["small"]),
+        ("%wiz_verify u/r:Q8_0 ", []),
+        ("%wiz_quantize small Q6", ["Q6_K"]),
+        ("%wiz_alias --default s", ["small"]),
+        ("%wiz_collections r", ["remove", "refresh"]),
+        ("%wiz_collections remove ", ["team"]),
+        ("%wiz_search --fi", ["--fits"]),
     ],
 )
 def test_options_and_names_that_exist_are_offered(

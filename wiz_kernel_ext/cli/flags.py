@@ -19,6 +19,7 @@ from wiz_kernel_ext.cli.meaning import MEANING
 from wiz_kernel_ext.protocol.options import PromptOptions
 from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel
 
+_UNITS_BYTES = {"k": 1e3, "m": 1e6, "g": 1e9}
 _UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -145,6 +146,16 @@ def seconds(text: str) -> float:
         return -1.0
     unit = _UNITS_S.get(text[-1:])
     return float(text) if unit is None else float(text[:-1]) * unit
+
+
+def bytes_per_s(text: str) -> float:
+    """Bytes per second from "500000", "500KB" or "5M"; raises ValueError."""
+    number = text.strip().lower().removesuffix("/s").removesuffix("b")
+    unit = _UNITS_BYTES.get(number[-1:])
+    rate = float(number) if unit is None else float(number[:-1]) * unit
+    if not 0 < rate < math.inf:
+        raise ValueError(f"{text!r} is no speed")
+    return rate
 
 
 def _finite(value: Any) -> Any:

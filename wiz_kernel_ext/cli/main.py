@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from wiz_kernel_ext.cli.flags import add_flags, sampling_flags
+from wiz_kernel_ext.cli.model_lines import LINES
 from wiz_kernel_ext.cli.parsing import TypedParser
 from wiz_kernel_ext.errors import BadRequest, ServiceNotRunning, WizError
 
@@ -34,6 +35,17 @@ def parser() -> TypedParser:
     prompt.add_argument("--session", metavar="NAME", help="go on with this conversation")
     prompt.add_argument("--system", metavar="TEXT", help="the system prompt")
     add_flags(prompt.add_argument_group("sampling"), sampling_flags().values())
+    for command, line in LINES.items():
+        about = line.more.format("jupyter wiz ")
+        model = commands.add_parser(
+            command,
+            help=line.help,
+            description=f"{line.help[:1].upper()}{line.help[1:]}. {about}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        line.add(model)
+        if line.lists:
+            model.add_argument("--json", action="store_true", help="as JSON")
     return whole
 
 
@@ -61,6 +73,10 @@ def run(argv: Sequence[str]) -> int:
 
 def _command(arguments: argparse.Namespace) -> int:
     # Imported here: `--help` and wrong usage should not wait for sockets' libraries.
+    if arguments.command in LINES:
+        from wiz_kernel_ext.cli import models
+
+        return models.run(arguments.command, arguments)
     from wiz_kernel_ext.cli import asking, service
 
     if arguments.command == "status":

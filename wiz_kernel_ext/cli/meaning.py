@@ -43,4 +43,10 @@ MEANING = {
     "keep_alive_s": "how long an unused model stays loaded",
     # lists
     "limit": "how many to list",
+    # models
+    "fits": "only what this machine can run",
+    "out_type": "the numbers' type in the GGUF (bf16)",
+    "output": "the file to write",
+    "llama_cpp": "a llama.cpp checkout whose converter does it",
+    "overwrite": "also where the file exists",
 }

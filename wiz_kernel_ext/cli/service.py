@@ -8,8 +8,7 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
+from wiz_kernel_ext.cli.json_values import plain
 from wiz_kernel_ext.cli.report import service_line, status_tables
 from wiz_kernel_ext.client import Client
 from wiz_kernel_ext.errors import ServiceNotRunning
@@ -38,9 +37,9 @@ def status(*, as_json: bool) -> int:
 
 def status_json(status: Status) -> dict[str, Any]:
     """A status with Python's names, as builtins."""
-    plain = _plain(status)
-    assert isinstance(plain, dict)
-    return plain
+    fields = plain(status)
+    assert isinstance(fields, dict)
+    return fields
 
 
 def stop() -> int:
@@ -77,11 +76,3 @@ def _print_tail(file: Path, n_lines: int) -> int:
         position = log.tell()
     print(b"".join(last).decode(errors="replace"), end="", flush=True)
     return position
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, msgspec.Struct):
-        return {name: _plain(getattr(value, name)) for name in value.__struct_fields__}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return value

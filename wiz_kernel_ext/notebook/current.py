@@ -90,6 +90,15 @@ class Notebook:
         kernel = getattr(self.shell, "kernel", None)
         return kernel is not None and not getattr(kernel, "_allow_stdin", True)
 
+    def confirm(self, question: str) -> bool | None:
+        """Whether the user says yes; None where nobody can be asked."""
+        if self.headless():
+            return None
+        try:
+            return input(question).strip().lower() in ("y", "yes")
+        except (EOFError, NotImplementedError):  # a pipe; a front end without input
+            return None
+
     def close(self) -> None:
         """Let go of the service; what runs there runs on."""
         if self._client is not None:

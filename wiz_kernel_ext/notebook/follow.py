@@ -14,6 +14,7 @@ from wiz_kernel_ext.errors import OperationEnded, WizError
 from wiz_kernel_ext.notebook.arguments import interrupted
 from wiz_kernel_ext.notebook.views.answer import AnswerView
 from wiz_kernel_ext.notebook.views.pace import INTERVAL_S
+from wiz_kernel_ext.notebook.views.work import WorkView
 from wiz_kernel_ext.protocol.answer import Answer
 from wiz_kernel_ext.protocol.results import AnswerInfo
 
@@ -69,6 +70,27 @@ def follow_behind(operation: Operation, view: AnswerView) -> None:
         target=contextvars.copy_context().run, args=(draw,), name="wiz-background", daemon=True
     )
     thread.start()
+
+
+def follow_work(operation: Operation, view: WorkView) -> Any:
+    """Draw work that ends in no answer until it does; its result, or what it failed with.
+
+    A KeyboardInterrupt cancels it and goes on as one.
+    """
+    view.begin()
+    try:
+        for events in operation.batches(INTERVAL_S):
+            view.take(events)
+        outcome = operation.result()
+    except KeyboardInterrupt:
+        operation.cancel()
+        view.say("cancelled")
+        raise interrupted("Run the cell again: what is downloaded is not fetched twice.") from None
+    except WizError:
+        view.say("not done")
+        raise
+    view.end(outcome)
+    return outcome
 
 
 def cancelled(operation: Operation) -> Answer:

@@ -16,7 +16,9 @@ def check_target(target: Path, overwrite: bool) -> None:
         raise BadRequest(f"{target} is a folder.", hint="Name the .gguf file to write.")
     if target.exists() and not overwrite:
         raise Conflict(
-            f"{target} exists already.", hint="Choose another name, or overwrite it (--overwrite)."
+            f"{target} exists already.",
+            hint="Choose another name, or overwrite it (--overwrite).",
+            target=str(target),
         )
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -97,6 +97,56 @@ class WizMagics(Defaults):
         _file("operations").cancel(self, line)
 
     @line_magic
+    @takes(lines.MODELS["search"])
+    def wiz_search(self, line: str) -> None:
+        _file("models").run(self, "search", line)
+
+    @line_magic
+    @takes(lines.MODELS["pull"])
+    def wiz_pull(self, line: str) -> None:
+        _file("models").run(self, "pull", line)
+
+    @line_magic
+    @takes(lines.MODELS["models"])
+    def wiz_models(self, line: str) -> None:
+        _file("models").run(self, "models", line)
+
+    @line_magic
+    @takes(lines.MODELS["rm"])
+    def wiz_rm(self, line: str) -> None:
+        _file("models").run(self, "rm", line)
+
+    @line_magic
+    @takes(lines.MODELS["convert"])
+    def wiz_convert(self, line: str) -> None:
+        _file("models").run(self, "convert", line)
+
+    @line_magic
+    @takes(lines.MODELS["quantize"])
+    def wiz_quantize(self, line: str) -> None:
+        _file("models").run(self, "quantize", line)
+
+    @line_magic
+    @takes(lines.MODELS["verify"])
+    def wiz_verify(self, line: str) -> None:
+        _file("models").run(self, "verify", line)
+
+    @line_magic
+    @takes(lines.MODELS["inspect"])
+    def wiz_inspect(self, line: str) -> None:
+        _file("models").run(self, "inspect", line)
+
+    @line_magic
+    @takes(lines.MODELS["alias"])
+    def wiz_alias(self, line: str) -> None:
+        _file("models").run(self, "alias", line)
+
+    @line_magic
+    @takes(lines.MODELS["collections"])
+    def wiz_collections(self, line: str) -> None:
+        _file("models").run(self, "collections", line)
+
+    @line_magic
     @takes(lines.UNLOAD)
     def wiz_unload(self, line: str) -> None:
         _file("lifetime").unload(self, line)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import TryNext
 
+from wiz_kernel_ext.cli.model_lines import LINES
 from wiz_kernel_ext.errors import WizError
 from wiz_kernel_ext.notebook.arguments import MagicParser
 
@@ -18,13 +19,15 @@ if TYPE_CHECKING:
     from wiz_kernel_ext.client import Client
 
 MAX_MODEL_FILES = 200
+MAGICS = ("load", "prompt", "chat", "status", "ops", "attach", "cancel", "unload", "stop")
+TAKE_MODELS = ("pull", "rm", "quantize", "verify", "inspect")
 
 
 def add_completion(shell: Any) -> None:
     """Complete the lines of every `wiz_` magic in `shell`, now and when they are loaded again."""
     if "wiz_load" in _completed(shell):
         return
-    for name in ("load", "prompt", "chat", "status", "ops", "attach", "cancel", "unload", "stop"):
+    for name in (*MAGICS, *LINES):
         for prefix in ("%wiz_", "%%wiz_"):
             shell.set_hook(
                 "complete_command", lambda _, event: complete(shell, event), str_key=prefix + name
@@ -49,16 +52,30 @@ def candidates(
     last = words[-1] if words else ""
     if last == "--session":
         return known.sessions()
+    if last == "--default":
+        return known.library()
     if last.startswith("-") and parser.takes_value(last):
         return []
     if symbol.startswith("-"):
         return [option for option in parser.option_names() if option.startswith("--")]
     if name == "wiz_load":
-        return ["demo", *model_files(Path())]
+        return sorted({"demo", *model_files(Path()), *known.library()})
     if name == "wiz_unload":
         return known.models()
     if name in ("wiz_attach", "wiz_cancel"):
         return known.operations(running=name == "wiz_cancel")
+    return _of_models(name.removeprefix("wiz_"), words, known)
+
+
+def _of_models(command: str, words: list[str], known: Known) -> list[str]:
+    if command in TAKE_MODELS and not words:
+        return sorted({*model_files(Path()), *known.library()})
+    if command == "quantize":
+        return quants()
+    if command == "collections" and not words:
+        return ["add", "remove", "refresh"]
+    if command == "collections" and words == ["remove"]:
+        return known.collections()
     return []
 
 
@@ -75,6 +92,19 @@ class Known:
     def models(self) -> list[str]:
         """Models that are loaded."""
         return self._ask(lambda client: [worker.model_path for worker in client.status().workers])
+
+    def library(self) -> list[str]:
+        """Models on this machine, and the user's names."""
+        return self._ask(
+            lambda client: [
+                *(_word(model.name) for model in client.models()),
+                *client.aliases().aliases,
+            ]
+        )
+
+    def collections(self) -> list[str]:
+        """Names of collections."""
+        return self._ask(lambda client: [one.name for one in client.collections()])
 
     def operations(self, *, running: bool) -> list[str]:
         """Ids of operations, latest first."""
@@ -98,6 +128,13 @@ def model_files(folder: Path) -> list[str]:
     """The GGUF files in `folder` and one level below."""
     found = sorted([*folder.glob("*.gguf"), *folder.glob("*/*.gguf")])
     return [str(path) for path in found[:MAX_MODEL_FILES]]
+
+
+def quants() -> list[str]:
+    """What can be quantized to."""
+    from wiz_kernel_ext.hub.quantize import QUANTS
+
+    return list(QUANTS)
 
 
 def _completed(shell: Any) -> set[str]:

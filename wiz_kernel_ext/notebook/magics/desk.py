@@ -5,12 +5,14 @@ Tests pass their own; `WizMagics` is the real one.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Protocol
 
 from wiz_kernel_ext.cli.flags import Flag
+from wiz_kernel_ext.cli.paths import located
 from wiz_kernel_ext.notebook.current import Notebook
 from wiz_kernel_ext.notebook.screen import Drawing, Screen
+
+__all__ = ["NO_SERVICE", "Desk", "located", "say"]
 
 NO_SERVICE = "No service is running. It starts by itself with the first %wiz_load."
 
@@ -36,9 +38,3 @@ class Desk(Protocol):
 def say(desk: Desk, text: str) -> None:
     """Draw a line of text."""
     desk.screen.show(Drawing(plain=text))
-
-
-def located(model: str) -> str:
-    """A path the service can follow: it does not share the kernel's working directory."""
-    path = Path(model).expanduser()
-    return str(path.resolve()) if path.is_file() else model

@@ -6,6 +6,7 @@ Apart from what the magics do, so that `%load_ext` reads this and no more.
 from __future__ import annotations
 
 from wiz_kernel_ext.cli.flags import add_flags, flags
+from wiz_kernel_ext.cli.model_lines import LINES, convert_flag
 from wiz_kernel_ext.notebook.arguments import MagicParser
 from wiz_kernel_ext.notebook.defaults import CONTEXT, MODEL, SAMPLING
 from wiz_kernel_ext.protocol.requests import ListOperations
@@ -14,15 +15,21 @@ LOAD = MagicParser(
     "wiz_load",
     """Load a GGUF model into a process of its own, or share it where it is loaded.
 
-    It stays there when this kernel restarts. Prompts then go to it, in this notebook's session.
+    It stays there when this kernel restarts. Prompts then go to it, in this notebook's session. A
+    model of the hub that is not on this machine is downloaded first.
 
         %wiz_load demo
         %wiz_load models/mine.gguf --ctx 8192 --threads 4 --keep-alive 2h
+        %wiz_load Qwen/Qwen2.5-1.5B-Instruct-GGUF:Q4_K_M
+        %wiz_load Qwen/Qwen2.5-0.5B-Instruct --convert q8_0
 
     Defaults: %config WizMagics.context_size = 8192""",
     usage="%(prog)s [MODEL] [options]",
 )
-LOAD.add_argument("model", nargs="?", help="the path of a .gguf file, or demo", metavar="MODEL")
+LOAD.add_argument(
+    "model", nargs="?", metavar="MODEL", help="a .gguf file, demo, an alias, or a name on the hub"
+)
+convert_flag(LOAD)
 LOAD.add_argument(
     "--reload", action="store_true", help="load it anew where it is loaded with other options"
 )
@@ -82,8 +89,9 @@ ATTACH = MagicParser(
     "wiz_attach",
     """Show an operation from its beginning, and follow it to its end.
 
-    Without an ID: the one of this notebook's session that runs, else the last. So after a kernel
-    restart, this shows the answer that went on without the kernel. Interrupting cancels it.""",
+    Without an ID: the one of this notebook's session that runs, else a download or conversion that
+    does, else the last of the session. So after a kernel restart, this shows the answer, or the
+    download, that went on without the kernel. Interrupting cancels it.""",
 )
 ATTACH.add_argument("id", nargs="?", metavar="ID", help="as %%wiz_ops lists it")
 ATTACH.add_argument("-o", metavar="NAME", help="keep the Answer in this variable")
@@ -106,3 +114,15 @@ STOP = MagicParser(
 
     Conversations are kept; the next %wiz_load or prompt starts it again.""",
 )
+
+
+def _of_models(command: str) -> MagicParser:
+    line = LINES[command]
+    more = line.more.format("%wiz_")
+    text = f"{line.help[:1].upper()}{line.help[1:]}."
+    parser = MagicParser(f"wiz_{command}", f"{text}\n\n    {more}" if more else text)
+    line.add(parser)
+    return parser
+
+
+MODELS = {command: _of_models(command) for command in LINES}

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 
 from wiz_kernel_ext.cli.flags import given
-from wiz_kernel_ext.errors import BadRequest, WizError
+from wiz_kernel_ext.errors import WizError
 from wiz_kernel_ext.notebook.defaults import CONTEXT, MODEL
-from wiz_kernel_ext.notebook.magics.desk import Desk, located
+from wiz_kernel_ext.notebook.magics.desk import Desk
 from wiz_kernel_ext.notebook.magics.lines import LOAD
+from wiz_kernel_ext.notebook.magics.obtain import converted, named, obtained
 from wiz_kernel_ext.notebook.views.loading import LoadView, about_session
 from wiz_kernel_ext.notebook.views.pace import INTERVAL_S
 from wiz_kernel_ext.protocol.codec import build
@@ -19,20 +20,14 @@ from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo
 def run(desk: Desk, line: str) -> None:
     """`%wiz_load MODEL [options]`."""
     arguments = LOAD.parse_line(line)
-    name = arguments.model or desk.model
-    if not name:
-        raise BadRequest(
-            "No model is named.",
-            hint="%wiz_load demo, or the path of a .gguf file.",
-            field="model",
-        )
-    load = {
-        "model_path": located(name),
-        "reload": arguments.reload,
-        **desk.over(MODEL, given(arguments, MODEL.values())),
-    }
+    load = {"reload": arguments.reload, **desk.over(MODEL, given(arguments, MODEL.values()))}
     context = desk.over(CONTEXT, given(arguments, CONTEXT.values()))
-    request = build(LoadModel, load)
+    name = named(desk, arguments.model)
+    if arguments.convert:
+        model_path = converted(desk, name, arguments.convert)
+    else:
+        model_path = obtained(desk, name, context.get("context_size"))
+    request = build(LoadModel, {"model_path": model_path, **load})
     view = LoadView(desk.screen, name, time.monotonic)
     view.begin()
     try:

@@ -8,13 +8,14 @@ from typing import Any
 from wiz_kernel_ext.cli.report import operation_table
 from wiz_kernel_ext.errors import OperationNotFound
 from wiz_kernel_ext.notebook.current import checked_variable
-from wiz_kernel_ext.notebook.follow import follow
+from wiz_kernel_ext.notebook.follow import follow, follow_work
 from wiz_kernel_ext.notebook.magics.desk import NO_SERVICE, Desk, say
 from wiz_kernel_ext.notebook.magics.lines import ATTACH, CANCEL, OPS
 from wiz_kernel_ext.notebook.magics.prompt import answer_view
 from wiz_kernel_ext.notebook.views.loading import LoadView
 from wiz_kernel_ext.notebook.views.pace import INTERVAL_S
 from wiz_kernel_ext.notebook.views.tables import tables_drawing
+from wiz_kernel_ext.notebook.views.work import WorkView
 from wiz_kernel_ext.protocol.requests import ListOperations
 from wiz_kernel_ext.protocol.results import TERMINAL_STATES, OperationInfo
 
@@ -41,6 +42,9 @@ def attach(desk: Desk, line: str) -> Any:
         about = f"session {info.session}" if info.session else ""
         view = answer_view(desk, about, info.id)
         return follow(operation, view, lambda answer: desk.notebook.keep(variable, answer))
+    if info.kind != "load":
+        follow_work(operation, WorkView(desk.screen, info.title, info.id, time.monotonic))
+        return None
     bar = LoadView(desk.screen, info.title, time.monotonic)
     bar.begin()
     for events in operation.batches(INTERVAL_S):
@@ -67,9 +71,12 @@ def cancel(desk: Desk, line: str) -> None:
 
 def _latest(desk: Desk) -> OperationInfo:
     session, _ = desk.notebook.open_session(desk.session or None)
+    client = desk.notebook.client
     request = ListOperations(limit=50, session=session.id)
-    found = desk.notebook.client.request(request, list[OperationInfo])
-    if not found:
+    found = client.request(request, list[OperationInfo])
+    # Work on models belongs to no session: what runs of it may be what this notebook began.
+    work = [info for info in client.operations(50) if info.kind != "prompt"]
+    running = [info for info in [*found, *work] if info.state not in TERMINAL_STATES]
+    if not running and not found:
         raise OperationNotFound(f"The session {session.name} has no operation yet.")
-    running = [info for info in found if info.state not in TERMINAL_STATES]
     return (running or found)[0]

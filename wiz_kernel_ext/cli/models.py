@@ -1,0 +1,94 @@
+"""`jupyter wiz search`, `pull`, `rm` and the other commands about models, at a terminal.
+
+What they do is in `model_commands.py`. What is found goes to standard output, how far a work is to
+standard error, where somebody watches.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from wiz_kernel_ext.cli.json_values import plain
+from wiz_kernel_ext.cli.model_commands import COMMANDS
+from wiz_kernel_ext.cli.model_report import verification_line
+from wiz_kernel_ext.cli.report import Table
+from wiz_kernel_ext.cli.throughput import Throughput, told
+from wiz_kernel_ext.client import Client
+from wiz_kernel_ext.protocol.events import Notice, Progress
+from wiz_kernel_ext.protocol.hub import Verification
+
+if TYPE_CHECKING:
+    from wiz_kernel_ext.client import Operation
+
+REDRAW_S = 0.2
+
+
+def run(command: str, arguments: argparse.Namespace) -> int:
+    """Run one of `COMMANDS`; an interrupt cancels its work."""
+    as_json = getattr(arguments, "json", False)
+    client = Client()
+    try:
+        value = COMMANDS[command](TerminalAsker(client, quiet=as_json), arguments)
+    finally:
+        client.close()
+    if as_json:
+        print(json.dumps(plain(value), indent=2, ensure_ascii=False))
+    return 0
+
+
+class TerminalAsker:
+    """The user of a terminal, or a script; `quiet` shows nothing."""
+
+    prefix = "jupyter wiz "
+
+    def __init__(self, client: Client, *, quiet: bool = False) -> None:
+        self.client = client
+        self._quiet = quiet
+
+    def show(self, line: str, tables: Sequence[Table] = ()) -> None:
+        """Print it."""
+        texts = [line, *(table.plain() for table in tables)]
+        if not self._quiet:
+            print("\n".join(text for text in texts if text))
+
+    def confirm(self, question: str) -> bool | None:
+        """Ask, if a person is there."""
+        if not sys.stdin.isatty():
+            return None
+        try:
+            return input(question).strip().lower() in ("y", "yes")
+        except EOFError:
+            return False
+
+    def follow(self, operation: Operation, title: str) -> Any:
+        """Show how far it is on one line that is written over; print its result."""
+        throughput = Throughput(time.monotonic)
+        watched = sys.stderr.isatty()
+        try:
+            for events in operation.batches(REDRAW_S):
+                for event in events:
+                    if isinstance(event, Notice):
+                        print(event.text, file=sys.stderr)
+                steps = [event for event in events if isinstance(event, Progress)]
+                if steps and watched:
+                    throughput.take(steps[-1])
+                    state = told(steps[-1], throughput.bytes_per_s)
+                    text = f"\r\x1b[K{steps[-1].stage} {title}: {state}"
+                    print(text, end="", file=sys.stderr, flush=True)
+            outcome = operation.result()
+        except KeyboardInterrupt:
+            operation.cancel()
+            raise
+        finally:
+            if watched:
+                print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+        if not isinstance(outcome, Verification):
+            print(outcome)
+        elif not outcome.bad:
+            print(verification_line(outcome))
+        return outcome
