@@ -10,10 +10,15 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks import notebook, sharing, streaming
+from benchmarks import downloads, notebook, sharing, streaming
 from benchmarks.report import table
 
-BENCHMARKS = {"streaming": streaming.run, "sharing": sharing.run, "notebook": notebook.run}
+BENCHMARKS = {
+    "streaming": streaming.run,
+    "sharing": sharing.run,
+    "notebook": notebook.run,
+    "downloads": downloads.run,
+}
 
 
 def main() -> None:

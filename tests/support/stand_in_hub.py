@@ -19,7 +19,6 @@ from typing import Any, Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
 FaultKind = Literal["fin", "rst", "stall", "ignore range", "corrupt", "refuse"]
-PIECE_BYTES = 1 << 16
 _digests: dict[int, str] = {}
 
 
@@ -68,7 +67,8 @@ class StandInHub:
     """The two servers; a context manager.
 
     `bytes_per_s` slows the bytes down; `faults` befall the next transfers, one each, and
-    `statuses` are answered, one each and with headers, before anything else is.
+    `statuses` are answered, one each and with headers, before anything else is. `piece_bytes` is
+    what is handed to the network at a time.
     """
 
     repositories: dict[str, Repository] = field(default_factory=dict)
@@ -79,6 +79,7 @@ class StandInHub:
     store_statuses: list[int | tuple[int, dict[str, str]]] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
     n_sent_bytes: int = 0
+    piece_bytes: int = 1 << 16
 
     def __enter__(self) -> StandInHub:
         self.lock = threading.Lock()
@@ -354,8 +355,8 @@ class _StoreHandler(_Handler):
         if self.command == "HEAD":
             return
         # A small buffer keeps what is counted as sent close to what the other side took.
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, PIECE_BYTES)
-        for piece in _pieces(data, first, last, fault):
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, hub.piece_bytes)
+        for piece in _pieces(data, first, last, fault, hub.piece_bytes):
             self.wfile.write(piece)
             with hub.lock:
                 hub.n_sent_bytes += len(piece)
@@ -384,14 +385,16 @@ class _StoreHandler(_Handler):
         self.close_connection = True
 
 
-def _pieces(data: bytes, first: int, last: int, fault: Fault) -> Iterator[bytes | memoryview]:
+def _pieces(
+    data: bytes, first: int, last: int, fault: Fault, n_bytes: int
+) -> Iterator[bytes | memoryview]:
     end = last + 1
     if fault.kind in ("fin", "rst", "stall"):
         end = min(end, first + fault.after_bytes)
     flipped = first + fault.after_bytes if fault.kind == "corrupt" else -1
     view = memoryview(data)
-    for start in range(first, end, PIECE_BYTES):
-        piece: bytes | memoryview = view[start : min(start + PIECE_BYTES, end)]
+    for start in range(first, end, n_bytes):
+        piece: bytes | memoryview = view[start : min(start + n_bytes, end)]
         if start <= flipped < start + len(piece):
             changed = bytearray(piece)
             changed[flipped - start] ^= 1

@@ -6,6 +6,7 @@ their own. Knows no hub and no file.
 
 from __future__ import annotations
 
+import ssl
 import sys
 import time
 from collections.abc import Callable
@@ -13,6 +14,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from huggingface_hub.utils import get_session
+
+from wiz_kernel_ext.errors import WizError
 
 _READ_BYTES = 1 << 20
 _PACKAGES = ("httpx2", "httpx")
@@ -35,6 +38,10 @@ def session() -> Any:
 
 def is_transport_error(error: BaseException) -> bool:
     """Whether the connection failed, rather than the hub refusing."""
+    if isinstance(error, WizError):
+        return False
+    if isinstance(error, ConnectionError | TimeoutError | ssl.SSLError):
+        return True
     kinds = (getattr(sys.modules.get(name), "TransportError", None) for name in _PACKAGES)
     return isinstance(error, tuple(kind for kind in kinds if isinstance(kind, type)))
 

@@ -6,13 +6,11 @@ again from the byte that is missing. Knows no cache layout; `download` says wher
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from io import RawIOBase
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +18,10 @@ from huggingface_hub import constants
 from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
 
 from wiz_kernel_ext.errors import ChecksumMismatch, DownloadFailed, WizError
+from wiz_kernel_ext.hub.fetch.body import read_body
+from wiz_kernel_ext.hub.fetch.digest import Digest, is_checksum
 from wiz_kernel_ext.hub.fetch.failures import Subject, explain, is_retried, status_of
+from wiz_kernel_ext.hub.fetch.flusher import Flusher
 from wiz_kernel_ext.hub.fetch.http import is_transport_error, retry_after_s, session
 from wiz_kernel_ext.hub.fetch.retries import Retries
 from wiz_kernel_ext.hub.fetch.throttle import Throttle
@@ -28,7 +29,6 @@ from wiz_kernel_ext.hub.fetch.throttle import Throttle
 _STEP_BYTES = 1 << 20
 _CONNECT_TIMEOUT_S = 10.0
 _MAX_IGNORED_RANGES = 5
-_N_UNHASHED = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +78,7 @@ class Transfer:
         """
         for is_last in (False, True):
             found = self._fetch()
-            if found == self._remote.etag or not _is_checksum(self._remote.etag):
+            if found == self._remote.etag or not is_checksum(self._remote.etag):
                 return
             self._partial.unlink()
             self._count(0)
@@ -97,7 +97,11 @@ class Transfer:
 
     def _fetch(self) -> str:
         """Fetch what is missing; the checksum of the whole."""
-        with self._partial.open("ab+", buffering=0) as file, _Digest(self._remote) as digest:
+        with (
+            self._partial.open("ab+", buffering=0) as file,
+            Digest(self._remote.etag, self._size) as digest,
+            Flusher(file.fileno()) as flusher,
+        ):
             here = os.fstat(file.fileno()).st_size
             if here > self._remote.size_bytes:
                 file.truncate(0)
@@ -110,8 +114,9 @@ class Transfer:
             while self._have < self._remote.size_bytes:
                 try:
                     for data in self._body():
-                        file.write(data)
+                        _write_all(file, data)
                         digest.add(data)
+                        flusher.wrote(len(data))
                         self._count(self._have + len(data))
                         retries.progressed(time.monotonic())
                         self._throttle.take(len(data))
@@ -119,10 +124,10 @@ class Transfer:
                         raise _CutShort
                 except Exception as error:  # noqa: PERF203 - one try is one request
                     self._wait_after(error, retries)
-            os.fsync(file.fileno())
+            flusher.finish()
             return digest.result()
 
-    def _body(self) -> Iterator[bytes]:
+    def _body(self) -> Iterator[bytes | memoryview]:
         """The bytes from the first missing one on, as they come."""
         # The address at the hub, not the one it redirects to: signed addresses run out.
         headers = build_hf_headers() | {"Accept-Encoding": "identity"}
@@ -140,7 +145,7 @@ class Transfer:
                 hf_raise_for_status(answer)
             skip = self._skip(answer)
             missing = self._remote.size_bytes - self._have
-            for data in answer.iter_raw():
+            for data in read_body(answer):
                 if skip:
                     data, skip = data[skip:], max(skip - len(data), 0)
                 if data and missing:
@@ -201,39 +206,11 @@ class Transfer:
         self._have = have
 
 
-class _Digest:
-    """A running checksum, computed beside the transfer; of the kind that the file's name on the
-    hub is: sha256 of the bytes, or git's sha1 for small files."""
-
-    def __init__(self, remote: Remote) -> None:
-        if len(remote.etag) == 40:
-            self._hash = hashlib.sha1(b"blob %d\0" % remote.size_bytes, usedforsecurity=False)
-        else:
-            self._hash = hashlib.sha256()
-        self._pending: deque[Future[None]] = deque()
-
-    def __enter__(self) -> _Digest:
-        self._thread = ThreadPoolExecutor(1)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._thread.shutdown(cancel_futures=True)
-
-    def add(self, data: bytes) -> None:
-        """Take more; waits if the computing is far behind."""
-        self._pending.append(self._thread.submit(self._hash.update, data))
-        while len(self._pending) > _N_UNHASHED:
-            self._pending.popleft().result()
-
-    def result(self) -> str:
-        """The checksum, in hexadecimal digits."""
-        for future in self._pending:
-            future.result()
-        return self._hash.hexdigest()
-
-
-def _is_checksum(etag: str) -> bool:
-    return len(etag) in (40, 64) and all(char in "0123456789abcdef" for char in etag)
+def _write_all(file: RawIOBase, data: bytes | memoryview) -> None:
+    rest = memoryview(data)
+    while rest:
+        # A disk that fills up takes a part first, and refuses only the next.
+        rest = rest[file.write(rest) or 0 :]
 
 
 def _headers(error: BaseException) -> Any:
