@@ -75,11 +75,18 @@ def write_checkpoint(folder: Path, size_bytes: int) -> int:
     return N_VOCAB * WIDTH * 2
 
 
+def _cpu_s() -> float:
+    """CPU time of the children so far: what a busy machine does not change."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 async def measure(folder: Path, out_type: str, largest: int) -> None:
     """Convert once and print what it took."""
     target = folder / f"out-{out_type}.gguf"
     expected = estimate(folder, out_type)
     marks: list[tuple[float, int]] = []
+    cpu_before_s = _cpu_s()
     report = await convert(
         folder,
         target,
@@ -87,13 +94,15 @@ async def measure(folder: Path, out_type: str, largest: int) -> None:
         on_progress=lambda done, total: marks.append((time.monotonic(), done)),
     )
     target.unlink()
+    cpu_s = _cpu_s() - cpu_before_s
     tensors_s = marks[-1][0] - marks[0][0]
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
     print(
         f"{out_type:5} {report.source_size_bytes / 1e6:.0f} MB -> {report.size_bytes / 1e6:.0f} MB "
         f"(estimate {expected / 1e6:.0f}) in {report.duration_s:.1f} s; "
         f"tensors {report.source_size_bytes / tensors_s / 1e6:.0f} MB/s, "
-        f"all {report.source_size_bytes / report.duration_s / 1e6:.0f} MB/s; peak RSS so far "
+        f"all {report.source_size_bytes / report.duration_s / 1e6:.0f} MB/s, "
+        f"{report.source_size_bytes / cpu_s / 1e6:.0f} MB per second of CPU; peak RSS so far "
         f"{peak / 1e6:.0f} MB, allowed {(2 * largest + 300e6) / 1e6:.0f} MB"
     )
 

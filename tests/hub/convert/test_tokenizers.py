@@ -50,7 +50,7 @@ def reference_ids(tokenizer: dict[str, Any], texts: list[str]) -> list[list[int]
         ("smollm", files.byte_level(digits=True), "smollm"),
         ("gpt2", files.byte_level(), "gpt-2"),
         ("gpt4o", files.byte_level(files.GPT4O), "gpt-4o"),
-        ("tekken", files.byte_level(files.TEKKEN), "tekken"),
+        pytest.param("tekken", files.byte_level(files.TEKKEN), "tekken", marks=pytest.mark.slow),
         ("sentencepiece", files.sentence_piece(), "default"),
         ("metaspace", files.sentence_piece(metaspace=True), "default"),
         ("gemma", files.sentence_piece(prefix=False, gemma=True), "default"),
