@@ -11,7 +11,8 @@ from tests.support.gguf_bytes import small_model
 from tests.support.tiny_gguf import Shape, write_tiny_gguf
 from wiz_kernel_ext.gguf_file.header import read_file_header, read_header
 from wiz_kernel_ext.gguf_file.shape import model_shape
-from wiz_kernel_ext.gguf_file.source import BytesSource
+from wiz_kernel_ext.gguf_file.skeleton import write_skeleton
+from wiz_kernel_ext.gguf_file.source import BytesSource, FileSource
 from wiz_kernel_ext.hub.fit import (
     PROCESS_BYTES,
     Use,
@@ -19,8 +20,10 @@ from wiz_kernel_ext.hub.fit import (
     estimate,
     estimate_by_size,
     kv_bytes,
+    measured,
 )
 from wiz_kernel_ext.hub.machine import Machine, cgroup_available_bytes, this_machine
+from wiz_kernel_ext.hub.rehearsal import rehearse
 
 HEADER = read_header(BytesSource(small_model()))
 MIB = 2**20
@@ -175,3 +178,29 @@ def test_a_tight_cgroup_is_named(tmp_path: Path) -> None:
     machine = this_machine(tmp_path / "proc", tmp_path / "cg")
     assert (machine.available_bytes, machine.limit) == (500, "cgroup")
     assert this_machine().available_bytes > 10**6
+
+
+@pytest.mark.parametrize("skeleton", [False, True], ids=["file", "skeleton"])
+async def test_the_engine_itself_tells_what_a_model_would_take(
+    tmp_path: Path, skeleton: bool
+) -> None:
+    path = write_tiny_gguf(tmp_path / "m.gguf", SHAPES["wide"])
+    header = read_file_header(path)
+    if skeleton:
+        with FileSource(path) as source:
+            write_skeleton(source, header, tmp_path / "s.gguf")
+        path = tmp_path / "s.gguf"
+    use, shape = Use(context_size=1024), model_shape(header)
+    found = await rehearse(path, use, shape.n_ctx_train)
+    assert found is not None
+    kv, compute = found
+    assert kv == kv_bytes(shape, use)
+    assert compute == pytest.approx(compute_bytes(shape, use), rel=0.1)
+    fit = measured(estimate(header, ROOMY, use), kv, compute, ROOMY)
+    assert (fit.basis, fit.verdict) == ("measured", "fits")
+
+
+async def test_where_the_engine_cannot_tell_the_sums_stand(tmp_path: Path) -> None:
+    path = tmp_path / "m.gguf"
+    path.write_bytes(small_model())
+    assert await rehearse(path, Use(), 2048) is None

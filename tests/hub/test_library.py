@@ -183,6 +183,15 @@ def test_a_name_on_the_hub_means_the_copy_that_is_here(home: Home) -> None:
     assert home.library.resolve("u/r@v2") == ModelName("u/r", "v2")
 
 
+def test_a_model_knows_where_on_the_hub_it_came_from(home: Home) -> None:
+    home.put_in_hub("u/r", "q/m-Q4_K_M.gguf", A, "main")
+    home.library.set_alias("small", "u/r")
+    assert home.library.upstream("small") == ModelName("u/r", None, None, "q/m-Q4_K_M.gguf")
+    assert home.library.upstream("u/other:Q8_0") == ModelName("u/other", None, "Q8_0")
+    with pytest.raises(NotFound, match="no hub"):
+        home.library.upstream("demo")
+
+
 def test_equals_that_are_here_are_not_guessed(home: Home) -> None:
     home.put_in_hub("u/r", "a-Q5_0.gguf", A, "main")
     home.put_in_hub("u/r", "b-Q5_0.gguf", A, "main")

@@ -117,6 +117,22 @@ def load_vocabulary(path: str) -> LlamaModel:
     return LlamaModel(model)
 
 
+def rehearse(path: str, parameters: ContextParameters) -> list[str]:
+    """What the library says while it makes a context on a model whose weights it leaves out.
+
+    Its words name the memory it would take; the file may be a skeleton. Raises LibraryRefused.
+    """
+    params = c.llama_model_default_params()
+    params.no_alloc = True
+    params.load_mode = c.LLAMA_LOAD_MODE_NONE
+    log_tail.clear()
+    model = c.llama_model_load_from_file(path.encode(), params)
+    if not model:
+        raise LibraryRefused(log_tail.reason() or "no reason given", log_tail.lines())
+    LlamaModel(model).create_context(parameters)
+    return log_tail.lines()
+
+
 class LlamaModel(Model):
     """A loaded `llama_model`."""
 

@@ -38,6 +38,10 @@ class Use:
         """The context of one conversation, in tokens."""
         return self.context_size or min(n_ctx_train or DEFAULT_CONTEXT_SIZE, DEFAULT_CONTEXT_SIZE)
 
+    def sequence_ids(self) -> int:
+        """How many sequences the memory tells apart: those running, and as many resting."""
+        return self.sequences + max(8, self.sequences)
+
     def cells_for(self, n_ctx_train: int) -> int:
         """The cells of the whole KV memory, in tokens."""
         return self.context_for(n_ctx_train) * min(_POOL_FACTOR, self.sequences)
@@ -68,6 +72,19 @@ def estimate(header: Header, machine: Machine, use: Use, *, files_bytes: int | N
         repacked=repacked,
         kv=kv_bytes(shape, use),
         compute=compute_bytes(shape, use),
+    )
+
+
+def measured(fit: Fit, kv: int, compute: int, machine: Machine) -> Fit:
+    """`fit` with the engine's own figures in the place of the sums."""
+    return _fit(
+        "measured",
+        machine,
+        context_size=fit.context_size,
+        weights=fit.weights_bytes,
+        repacked=fit.repacked_bytes,
+        kv=kv,
+        compute=compute,
     )
 
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from wiz_kernel_ext.errors import GgufInvalid
 from wiz_kernel_ext.gguf_file.cursor import GgufArray
 from wiz_kernel_ext.gguf_file.header import Header, read_file_header
 from wiz_kernel_ext.gguf_file.shape import model_shape
 from wiz_kernel_ext.hub.files import split_parts
-from wiz_kernel_ext.hub.fit import Use, estimate
+from wiz_kernel_ext.hub.fit import Use, estimate, measured
 from wiz_kernel_ext.hub.machine import this_machine
 from wiz_kernel_ext.hub.names import ModelName
+from wiz_kernel_ext.hub.rehearsal import rehearse
 from wiz_kernel_ext.hub.search import find_header
 from wiz_kernel_ext.protocol.hub import Inspection, TensorSummary
 
@@ -34,9 +38,24 @@ async def inspect(
     """
     use = Use(context_size=context_size)
     if isinstance(model, Path):
-        return await asyncio.to_thread(inspect_file, model, use)
-    found, header = await find_header(model, environment=environment)
-    return _inspection(found.name, "", header, found.size_bytes, use)
+        inspection = await asyncio.to_thread(inspect_file, model, use)
+        return await _rehearsed(inspection, model, use)
+    with tempfile.TemporaryDirectory(prefix="wiz-header-") as folder:
+        skeleton = Path(folder) / "model.gguf"
+        found, header = await find_header(model, skeleton, environment=environment)
+        inspection = _inspection(found.name, "", header, found.size_bytes, use)
+        return await _rehearsed(inspection, skeleton, use)
+
+
+async def _rehearsed(inspection: Inspection, file: Path, use: Use) -> Inspection:
+    """With the engine's own figures for KV and compute, where it can tell them."""
+    if inspection.fit is None or inspection.n_parts > 1:
+        return inspection
+    figures = await rehearse(file, use, inspection.n_ctx_train)
+    if figures is None:
+        return inspection
+    fit = measured(inspection.fit, *figures, machine=this_machine())
+    return msgspec.structs.replace(inspection, fit=fit)
 
 
 def inspect_file(path: Path, use: Use, name: str = "") -> Inspection:

@@ -31,7 +31,7 @@ from wiz_kernel_ext.hub.kept import Facts, Kept
 from wiz_kernel_ext.hub.named_collections import Collections
 from wiz_kernel_ext.hub.names import ModelName
 from wiz_kernel_ext.hub.naming import Naming
-from wiz_kernel_ext.hub.places import FoundModel, found_models
+from wiz_kernel_ext.hub.places import FoundModel, found_models, hub_models
 from wiz_kernel_ext.hub.verifying import verify_files
 from wiz_kernel_ext.protocol.hub import (
     Collection,
@@ -74,6 +74,22 @@ class Library:
         No name is the default model. See `Naming.resolve`.
         """
         return self._naming.resolve(name, cwd)
+
+    def upstream(self, name: str, cwd: Path | None = None) -> ModelName:
+        """Where on the hub the model that `name` means comes from: to fetch its newest version.
+
+        Raises NotFound for a model that came from no hub.
+        """
+        found = self.resolve(name, cwd)
+        if isinstance(found, ModelName):
+            return found
+        for model in hub_models(cache_folder(self._environment)):
+            if found in model.paths and model.repo is not None:
+                return ModelName(model.repo, None, None, model.files[0])
+        raise NotFound(
+            f"{name} came from no hub, so there is no newer one to fetch.",
+            hint="%wiz_models tells where each model comes from.",
+        )
 
     def set_alias(self, alias: str, model: str | None) -> None:
         """Call `model` by the name `alias` from now on; None gives the name up."""
@@ -212,11 +228,11 @@ class Library:
 
     async def _checked(self, models: list[LibraryModel]) -> list[LibraryModel]:
         ours: dict[str, dict[str, str]] = {}
-        for found in await asyncio.to_thread(list, found_models(None, self._environment)):
-            if found.repo is not None:
-                of_repo = ours.setdefault(found.repo, {})
-                for file, path in zip(found.files, found.paths, strict=True):
-                    of_repo.setdefault(file, checksum_of(path))
+        cache = cache_folder(self._environment)
+        for found in await asyncio.to_thread(list, hub_models(cache)):
+            of_repo = ours.setdefault(found.repo or "", {})
+            for file, path in zip(found.files, found.paths, strict=True):
+                of_repo.setdefault(file, checksum_of(path))
         if not ours:
             return models
         order = AskUpstream(files={repo: list(files) for repo, files in ours.items()})

@@ -17,7 +17,7 @@ from wiz_kernel_ext.hub.json_file import JsonFile
 from wiz_kernel_ext.hub.kept import Kept
 from wiz_kernel_ext.hub.locate import locate_model
 from wiz_kernel_ext.hub.names import ModelName, is_path, parse_name
-from wiz_kernel_ext.hub.places import found_models
+from wiz_kernel_ext.hub.places import found_models, hub_models
 from wiz_kernel_ext.protocol.hub import RepoFile, RepoModel
 
 _MAX_ALIAS_STEPS = 8
@@ -140,9 +140,8 @@ class Naming:
                 return snapshot.folder / name.file
         here = {
             model.name: model
-            for model in found_models(None, self._environment)
-            if model.repo == name.repo
-            and (not name.revision or name.revision in (model.commit, model.revision))
+            for model in hub_models(cache_folder(self._environment), name.repo)
+            if (not name.revision or name.revision in (model.commit, model.revision))
         }
         if name.file or not here:
             return None

@@ -55,7 +55,7 @@ def found_models(
     for model in [
         *_demo(),
         *(_in_folder(models_dir, "models") if models_dir else ()),
-        *_hub(cache_folder(env)),
+        *hub_models(cache_folder(env)),
         *_lm_studio(home),
         *_llama_cpp(home, env),
         *_ollama(home, env),
@@ -73,9 +73,10 @@ def _demo() -> Iterator[FoundModel]:
         yield FoundModel(name="demo", origin="demo", paths=[path])
 
 
-def _hub(cache: Path) -> Iterator[FoundModel]:
+def hub_models(cache: Path, repo: str | None = None) -> Iterator[FoundModel]:
+    """The models in the hub's cache, or those of one repository."""
     names: set[str] = set()
-    for snapshot in snapshots(cache):
+    for snapshot in snapshots(cache, repo):
         ggufs = snapshot.ggufs()
         files = [
             RepoFile(path=name, size_bytes=path.stat().st_size) for name, path in ggufs.items()

@@ -14,8 +14,9 @@ from pathlib import Path
 import msgspec
 
 from wiz_kernel_ext.errors import GgufInvalid
-from wiz_kernel_ext.gguf_file.header import Header, read_file_header
+from wiz_kernel_ext.gguf_file.header import Header, read_header
 from wiz_kernel_ext.gguf_file.shape import ModelShape, model_shape
+from wiz_kernel_ext.gguf_file.source import FileSource
 from wiz_kernel_ext.hub.cached import cached_files
 from wiz_kernel_ext.hub.child import carry_out
 from wiz_kernel_ext.hub.fetch import messages as m
@@ -71,7 +72,8 @@ async def list_repo(
             contents = await _contents(name, skeleton, environment)
         except GgufInvalid:
             contents = await _contents(name, None, environment)
-        shape = await asyncio.to_thread(_shape_of, skeleton)
+        header = await asyncio.to_thread(_header_of, skeleton)
+    shape = model_shape(header) if header else None
     found = sort_files(name.repo, name.revision, contents.files)
     models = _with_fit(
         found.models, this_machine(), Use(context_size=context_size), shape, environment
@@ -107,15 +109,16 @@ async def find_model(
 
 
 async def find_header(
-    name: ModelName, *, environment: Environment = None
+    name: ModelName, skeleton: Path, *, environment: Environment = None
 ) -> tuple[RepoModel, Header]:
-    """The one model that `name` means, and the header of its (first) file."""
-    with tempfile.TemporaryDirectory(prefix="wiz-header-") as folder:
-        skeleton = Path(folder) / "model.gguf"
-        contents = await _contents(name, skeleton, environment)
-        shape = await asyncio.to_thread(_shape_of, skeleton)
-        model = choose(name, _fitted(name, contents, shape, environment))
-        return model, await asyncio.to_thread(read_file_header, skeleton)
+    """The one model that `name` means, and the header of its (first) file, kept at `skeleton`."""
+    contents = await _contents(name, skeleton, environment)
+    header = await asyncio.to_thread(_header_of, skeleton)
+    shape = model_shape(header) if header else None
+    model = choose(name, _fitted(name, contents, shape, environment))
+    # A repository without models has no header, and `choose` has said so.
+    assert header is not None
+    return model, header
 
 
 def page_of(repo: str, environment: Environment = None) -> str:
@@ -165,5 +168,8 @@ def _with_fit(
     ]
 
 
-def _shape_of(skeleton: Path) -> ModelShape | None:
-    return model_shape(read_file_header(skeleton)) if skeleton.exists() else None
+def _header_of(skeleton: Path) -> Header | None:
+    if not skeleton.exists():
+        return None
+    with FileSource(skeleton) as source:
+        return read_header(source)
