@@ -303,6 +303,8 @@ async def test_a_newer_file_is_told_by_its_checksum_not_by_the_commit(
     assert listed["demo"].newer is None
     del hub.repositories["wiz/models"]
     hub.repositories["wiz/gone"] = Repository({})
+    assert (await home.listed(check=True))["wiz/models/small.gguf"].newer is None
+    home.desk.environment["HF_HUB_OFFLINE"] = "1"
     with pytest.raises(HubUnreachable):
         await home.listed(check=True)
 

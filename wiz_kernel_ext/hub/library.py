@@ -15,12 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from wiz_kernel_ext.errors import (
-    GgufInvalid,
-    HubUnreachable,
-    ModelFileNotFound,
-    StoreError,
-)
+from wiz_kernel_ext.errors import GgufInvalid, ModelFileNotFound, NotFound, StoreError
 from wiz_kernel_ext.gguf_file.header import read_file_header
 from wiz_kernel_ext.gguf_file.shape import model_shape
 from wiz_kernel_ext.hub.cached import cache_folder, checksum_of, snapshots
@@ -237,8 +232,6 @@ class Library:
             return models
         order = AskUpstream(files={repo: list(files) for repo, files in ours.items()})
         answer = await carry_out(order, dict[str, dict[str, str]], environment=self._environment)
-        if not answer:
-            raise HubUnreachable("The hub told nothing about the models here.")
         return [
             msgspec.structs.replace(
                 model, newer=_is_newer(model, self._paths(model), answer.get(model.repo or ""))

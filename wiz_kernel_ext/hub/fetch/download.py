@@ -24,6 +24,7 @@ from wiz_kernel_ext.hub.fetch.failures import Subject, explain
 from wiz_kernel_ext.hub.fetch.messages import Download, Noted, Ticked
 from wiz_kernel_ext.hub.fetch.throttle import Throttle
 from wiz_kernel_ext.hub.fetch.transfer import Remote, Transfer
+from wiz_kernel_ext.hub.names import make_name
 
 _AT_ONCE = 3
 _TICK_S = 0.1
@@ -37,6 +38,8 @@ def download(order: Download, say: Say) -> str:
 
 class _Job:
     def __init__(self, order: Download, say: Say) -> None:
+        for file in order.files:
+            make_name(order.repo, file, order.revision)
         self._order = order
         self._say = say
         self._cache = RepoCache(order.repo)
