@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks import downloads, notebook, sharing, streaming
+from benchmarks import conversion, downloads, notebook, sharing, streaming
 from benchmarks.report import table
 
 BENCHMARKS = {
@@ -18,6 +18,7 @@ BENCHMARKS = {
     "sharing": sharing.run,
     "notebook": notebook.run,
     "downloads": downloads.run,
+    "conversion": conversion.run,
 }
 
 

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.hub.convert.checkpoints import write_checkpoint
 from tests.support.homes import Home
 from tests.support.stand_in_hub import Repository, StandInHub
 from tests.support.tiny_gguf import Shape, write_tiny_gguf
 from wiz_kernel_ext.client import Client
 from wiz_kernel_ext.demo import model_path
-from wiz_kernel_ext.errors import Conflict, ModelFileNotFound
+from wiz_kernel_ext.errors import Conflict, ConversionRefused, ModelFileNotFound
 from wiz_kernel_ext.protocol.events import Progress
-from wiz_kernel_ext.protocol.hub_requests import PullModel
+from wiz_kernel_ext.protocol.hub_requests import ConvertModel, PullModel
 
 REPO = "founders/demo-GGUF"
 
@@ -82,3 +83,33 @@ def test_a_large_gguf_is_made_smaller_and_is_then_a_model_like_any_other(
     assert small.stat().st_size < 0.7 * large.stat().st_size
     assert small.name in {Path(model.path).name for model in client.models()}
     assert client.load_model(small.name).model_path == str(small)
+
+
+def test_a_checkpoint_on_the_hub_becomes_a_gguf_that_loads(
+    hub: StandInHub, home: Home, client: Client
+) -> None:
+    folder = home.folder / "checkpoint"
+    write_checkpoint(folder, "llama")
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    hub.repositories["founders/tiny"] = Repository(files)
+    operation = client.start(ConvertModel(source="founders/tiny", out_type="f16"))
+    path = Path(operation.result(timeout_s=120))
+    stages = {event.stage for event in operation.events() if isinstance(event, Progress)}
+    assert stages == {"download", "convert"}
+    assert (path.parent, path.name) == (home.places.models_dir, "tiny-F16.gguf")
+    client.load_model(str(path))
+    client.create_context()
+    client.initialize_session()
+    assert client.prompt("Hello", max_tokens=3, temperature=0).usage.n_tokens == 3
+
+
+def test_what_cannot_be_converted_is_refused_before_its_weights_are_fetched(
+    hub: StandInHub, client: Client
+) -> None:
+    config = b'{"architectures": ["MixtralForCausalLM"], "model_type": "mixtral"}'
+    hub.repositories["founders/moe"] = Repository(
+        {"config.json": config, "tokenizer.json": b"{}", "model.safetensors": bytes(2_000_000)}
+    )
+    with pytest.raises(ConversionRefused, match=r"founders/moe|Mixtral"):
+        client.convert_model("founders/moe")
+    assert not any("safetensors" in asked.path for asked in hub.asked if asked.method == "GET")

@@ -7,29 +7,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from wiz_kernel_ext.errors import HubNotFound
 from wiz_kernel_ext.hub.child import OnNotice, OnProgress, carry_out, ignore
+from wiz_kernel_ext.hub.convert import CHECKPOINT_FILES, check_supported
 from wiz_kernel_ext.hub.fetch.messages import Download, ListRepo, RepoContents
 from wiz_kernel_ext.hub.names import ModelName
 
-_TEXTS = (".json", ".jinja", ".txt", ".model")
-_MAX_TEXT_BYTES = 64 << 20
+_WEIGHTS = ".safetensors"
 
 
 def checkpoint_files(contents: RepoContents) -> list[str]:
-    """The files at the top of a repository that a conversion reads, `config.json` first."""
-    top = [file for file in contents.files if "/" not in file.path]
-    weights = [file.path for file in top if file.path.endswith(".safetensors")]
-    texts = [
+    """The files of a repository that a conversion reads, `config.json` first; [] if it has none."""
+    paths = [
         file.path
-        for file in top
-        if file.path.endswith(_TEXTS) and file.size_bytes <= _MAX_TEXT_BYTES
+        for file in contents.files
+        if any(fnmatchcase(file.path, pattern) for pattern in CHECKPOINT_FILES)
+        and file.path.count("/") <= 1
     ]
-    if not weights or "config.json" not in texts:
+    if "config.json" not in paths or not any(path.endswith(_WEIGHTS) for path in paths):
         return []
-    return ["config.json", *(path for path in texts if path != "config.json"), *weights]
+    return sorted(paths, key=lambda path: (path != "config.json", path.endswith(_WEIGHTS), path))
 
 
 async def fetch_checkpoint(
@@ -42,8 +42,9 @@ async def fetch_checkpoint(
 ) -> tuple[Path, str]:
     """The folder of a repository's checkpoint in the cache, and its commit.
 
-    Goes on where an earlier one stopped. Raises HubNotFound where there is no checkpoint, and what
-    a download raises.
+    Its configuration comes first, and what cannot be converted is refused before the weights are
+    fetched. Goes on where an earlier one stopped. Raises HubNotFound where there is no checkpoint,
+    ConversionRefused, and what a download raises.
     """
     contents = await carry_out(
         ListRepo(repo=name.repo, revision=name.revision),
@@ -58,12 +59,20 @@ async def fetch_checkpoint(
             hint="Name a repository that has one, or a folder on this machine.",
             repo=name.repo,
         )
-    config = await carry_out(
-        Download(repo=name.repo, files=files, revision=contents.commit),
-        str,
-        on_progress=on_progress,
-        on_notice=on_notice,
-        cancelled=cancelled,
-        environment=environment,
-    )
-    return Path(config).parent, contents.commit
+
+    async def fetch(paths: list[str]) -> Path:
+        order = Download(repo=name.repo, files=paths, revision=contents.commit)
+        first = await carry_out(
+            order,
+            str,
+            on_progress=on_progress,
+            on_notice=on_notice,
+            cancelled=cancelled,
+            environment=environment,
+        )
+        return Path(first).parent
+
+    folder = await fetch([path for path in files if not path.endswith(_WEIGHTS)])
+    await asyncio.to_thread(check_supported, folder)
+    await fetch([path for path in files if path.endswith(_WEIGHTS)])
+    return folder, contents.commit

@@ -1,28 +1,21 @@
-"""Measures a conversion: speed and peak memory on a random checkpoint of some hundred MB.
-
-    python scripts/measure_conversion.py [--gigabytes 0.6] [--types bf16 f16 q8_0]
-
-The issue asks for 100 MB/s on two cores with at most twice the largest tensor + 300 MB.
-"""
+"""Conversion of a random 0.6 GB checkpoint: speed, and peak memory against what is allowed."""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import resource
-import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
+from benchmarks.report import Figure
 from tests.hub.convert.checkpoints import write_tokenizer
-from wiz_kernel_ext.hub.convert import convert, estimate
+from wiz_kernel_ext.hub.convert import convert
 
+OUT_TYPES = ("bf16", "f16", "q8_0")
+SIZE_BYTES = 600_000_000
 WIDTH, N_FFN, N_KV, N_HEADS, N_VOCAB = 1024, 2816, 256, 16, 49_152
 
 
@@ -75,49 +68,22 @@ def write_checkpoint(folder: Path, size_bytes: int) -> int:
     return N_VOCAB * WIDTH * 2
 
 
-def _cpu_s() -> float:
-    """CPU time of the children so far: what a busy machine does not change."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
-async def measure(folder: Path, out_type: str, largest: int) -> None:
-    """Convert once and print what it took."""
-    target = folder / f"out-{out_type}.gguf"
-    expected = estimate(folder, out_type)
-    marks: list[tuple[float, int]] = []
-    cpu_before_s = _cpu_s()
-    report = await convert(
-        folder,
-        target,
-        outtype=out_type,
-        on_progress=lambda done, total: marks.append((time.monotonic(), done)),
-    )
-    target.unlink()
-    cpu_s = _cpu_s() - cpu_before_s
-    tensors_s = marks[-1][0] - marks[0][0]
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-    print(
-        f"{out_type:5} {report.source_size_bytes / 1e6:.0f} MB -> {report.size_bytes / 1e6:.0f} MB "
-        f"(estimate {expected / 1e6:.0f}) in {report.duration_s:.1f} s; "
-        f"tensors {report.source_size_bytes / tensors_s / 1e6:.0f} MB/s, "
-        f"all {report.source_size_bytes / report.duration_s / 1e6:.0f} MB/s, "
-        f"{report.source_size_bytes / cpu_s / 1e6:.0f} MB per second of CPU; peak RSS so far "
-        f"{peak / 1e6:.0f} MB, allowed {(2 * largest + 300e6) / 1e6:.0f} MB"
-    )
-
-
-def main() -> None:
-    """Measure each type."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--gigabytes", type=float, default=0.6)
-    parser.add_argument("--types", nargs="+", default=["bf16", "f16", "q8_0"])
-    options = parser.parse_args()
+def run(n_rounds: int) -> list[Figure]:
+    """Convert to each type, `n_rounds` times."""
+    rates: dict[str, list[float]] = {out_type: [] for out_type in OUT_TYPES}
     with tempfile.TemporaryDirectory() as name:
-        largest = write_checkpoint(Path(name), int(options.gigabytes * 1e9))
-        for out_type in options.types:
-            asyncio.run(measure(Path(name), out_type, largest))
-
-
-if __name__ == "__main__":
-    main()
+        folder = Path(name)
+        largest = write_checkpoint(folder, SIZE_BYTES)
+        for _ in range(n_rounds):
+            for out_type in OUT_TYPES:
+                target = folder / f"out-{out_type}.gguf"
+                report = asyncio.run(convert(folder, target, outtype=out_type))
+                target.unlink()
+                rates[out_type].append(report.source_size_bytes / report.duration_s / 1e6)
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+    allowed = 2 * largest + 300e6
+    figures = [
+        Figure(f"safetensors to {out_type}", samples, "MB/s", "≥ 100 MB/s")
+        for out_type, samples in rates.items()
+    ]
+    return [*figures, Figure("peak memory / allowed", [peak / allowed], "×", "≤ 1")]
