@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m wiz_kernel_ext.demo.build", description=__doc__
     )
     parser.add_argument("--out", type=Path, required=True, help="directory for what is made")
-    parser.add_argument("--minutes", type=float, default=80.0, help="training time in all")
+    parser.add_argument("--minutes", type=float, default=60.0, help="training time in all")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)

@@ -27,7 +27,7 @@ _WARM_UP_STEPS = 60
 _COPY_SHARE = 0.08  # the first part of the time: copy tasks only
 _DECAY_FROM = 0.35  # then the learning rate falls to 1 % in a line
 _LONG_FROM = 0.5  # long conversations cost the most; they come in the second half
-_LONG_SHARE = 0.01
+_LONG_SHARE = 0.005
 _MEMORY = 0.99  # of the running accuracy per skill
 
 

@@ -50,14 +50,14 @@ SKILLS: dict[str, tuple[Maker, float]] = {
     "counting": (counting, 0.8),
     "how-to": (how_to, 4.0),
     "concept": (concept, 3.6),
-    "echo": (echo, 7.0),
+    "echo": (echo, 11.0),
     "json": (record, 7.0),
     "story": (story, 0.25),
     "unknown": (unknown, 3.5),
     "name unknown": (unnamed, 0.4),
 }
 MEMORY, TOOLS = "name memory", "tool call"
-_GROUPS = {MEMORY: 0.17, TOOLS: 0.19}  # shares of conversations; the rest is plain chat
+_GROUPS = {MEMORY: 0.15, TOOLS: 0.25}  # shares of conversations; the rest is plain chat
 
 
 @dataclass

@@ -157,7 +157,7 @@ def word(writer: Writer) -> str:
     """Return a word: known, or in training often made up."""
     if not writer.held_out and writer.chance(0.45):
         return coined(writer)
-    return writer.choice(COMMON) if writer.chance(0.3) else writer.kept(WORDS)
+    return writer.choice(COMMON) if writer.chance(0.4) else writer.kept(WORDS)
 
 
 def text(writer: Writer, most: int = 6) -> str:
