@@ -40,6 +40,9 @@ from wiz_kernel_ext.protocol.results import (
 )
 
 
+DELETION = Deletion(name="u/r:Q8_0", files=["/c/r.gguf"], freed_bytes=3 << 20)
+
+
 class FakeScreen:
     """Every slot's drawings in order, and what was written."""
 
@@ -147,7 +150,7 @@ class FakeClient:
     default: str | None = None
     work: list[FakeOperation] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
-    deletion: Deletion = Deletion(name="u/r:Q8_0", files=["/c/r.gguf"], freed_bytes=3 << 20)
+    deletion: Deletion = DELETION
 
     def start(self, request: Request) -> FakeOperation:
         self.asked.append(request)

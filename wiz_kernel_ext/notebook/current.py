@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import sys
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from wiz_kernel_ext.client import Client
     from wiz_kernel_ext.protocol.results import SessionInfo
+
+LEAVING_WAIT_S = 0.25
 
 
 class _DrawnAlready:
@@ -98,6 +101,18 @@ class Notebook:
             return input(question).strip().lower() in ("y", "yes")
         except (EOFError, NotImplementedError):  # a pipe; a front end without input
             return None
+
+    def leaving(self) -> bool:
+        """Whether an interrupt just now was Jupyter's, on its way to restart or end this kernel.
+
+        It interrupts first, and asks to end at once after; work in the service should go on then.
+        """
+        if not hasattr(self.shell, "kernel"):
+            return False
+        deadline = time.monotonic() + LEAVING_WAIT_S
+        while not self.shell.exit_now and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return bool(self.shell.exit_now)
 
     def close(self) -> None:
         """Let go of the service; what runs there runs on."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextvars
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from wiz_kernel_ext.errors import OperationEnded, WizError
@@ -72,10 +73,10 @@ def follow_behind(operation: Operation, view: AnswerView) -> None:
     thread.start()
 
 
-def follow_work(operation: Operation, view: WorkView) -> Any:
+def follow_work(operation: Operation, view: WorkView, leaving: Callable[[], bool]) -> Any:
     """Draw work that ends in no answer until it does; its result, or what it failed with.
 
-    A KeyboardInterrupt cancels it and goes on as one.
+    A KeyboardInterrupt cancels it and goes on as one; if the kernel is `leaving`, the work goes on.
     """
     view.begin()
     try:
@@ -83,8 +84,11 @@ def follow_work(operation: Operation, view: WorkView) -> Any:
             view.take(events)
         outcome = operation.result()
     except KeyboardInterrupt:
-        operation.cancel()
-        view.say("cancelled")
+        if not leaving():
+            operation.cancel()
+            with suppress(WizError, TimeoutError):
+                operation.result(timeout_s=CANCEL_WAIT_S)
+            view.say("cancelled")
         raise interrupted("Run the cell again: what is downloaded is not fetched twice.") from None
     except WizError:
         view.say("not done")

@@ -176,20 +176,29 @@ class ModelWork:
         self, kind: OperationKind, key: str, title: str, client: str, work: Body
     ) -> Operation:
         under_way = self._under_way.get(key)
-        if under_way is not None and not under_way.ended:
+        if under_way is not None and not (under_way.ended or under_way.cancelling):
             return under_way
         operation = Operation(kind, title=title, client=client)
 
         async def body(operation: Operation) -> Any:
             operation.emit(StateChanged(state="running"))
             try:
+                if under_way is not None:
+                    await operation.unless_cancelled(_end_of(under_way))
                 return await work(operation)
             finally:
-                self._under_way.pop(key, None)
+                if self._under_way.get(key) is operation:
+                    del self._under_way[key]
 
         self._under_way[key] = operation
         await self._operations.start(operation, body)
         return operation
+
+
+async def _end_of(operation: Operation) -> None:
+    """Wait for a cancelled one to let go of its files."""
+    async for _ in operation.follow():
+        pass
 
 
 def _progress(operation: Operation, stage: str) -> Callable[[int, int | None], None]:

@@ -83,6 +83,11 @@ class Operation:
         return self.state in TERMINAL_STATES
 
     @property
+    def cancelling(self) -> bool:
+        """Whether a cancel was asked for; the end may still have to come."""
+        return self._cancel.is_set()
+
+    @property
     def text(self) -> str:
         """The text so far."""
         return "".join(n.event.text for n in self.events if isinstance(n.event, Delta))

@@ -48,6 +48,7 @@ def _loaded(desk: Desk, request: LoadModel, view: LoadView) -> ModelInfo:
             view.take(events)
         model: ModelInfo = operation.result()
     except KeyboardInterrupt:
-        operation.cancel()
+        if not desk.notebook.leaving():
+            operation.cancel()
         raise
     return model

@@ -57,7 +57,7 @@ class DeskAsker:
     def follow(self, operation: Operation, title: str) -> Any:
         """Draw a bar."""
         view = WorkView(self._desk.screen, title, operation.id, time.monotonic)
-        return follow_work(operation, view)
+        return follow_work(operation, view, self._desk.notebook.leaving)
 
 
 def shown(desk: Desk, error: AmbiguousModel) -> AmbiguousModel:

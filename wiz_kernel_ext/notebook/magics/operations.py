@@ -43,7 +43,8 @@ def attach(desk: Desk, line: str) -> Any:
         view = answer_view(desk, about, info.id)
         return follow(operation, view, lambda answer: desk.notebook.keep(variable, answer))
     if info.kind != "load":
-        follow_work(operation, WorkView(desk.screen, info.title, info.id, time.monotonic))
+        work = WorkView(desk.screen, info.title, info.id, time.monotonic)
+        follow_work(operation, work, desk.notebook.leaving)
         return None
     bar = LoadView(desk.screen, info.title, time.monotonic)
     bar.begin()
