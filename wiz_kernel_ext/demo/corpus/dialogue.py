@@ -137,6 +137,8 @@ class Author:
             introduction(writer, language) if writer.chance(0.75) else fact(writer, language)
         )
         turns = self.chat() if writer.chance(0.15) else []
+        if writer.chance(0.06):  # an earlier name: the last one told is the one that counts
+            turns.append(introduction(writer, language)[0])
         turns.append(told)
         between = max(between, writer.choice([0, 0, 1, 1, 2, 3, 4]))
         other: list[Turn] = []

@@ -172,6 +172,24 @@ Carregue o arquivo {x}"""),
         {"en": "The file {x} says: {r}.", "pt": "O arquivo {x} diz: {r}."},
     ),
 }
+PROPERTY_TOOLS = ["get_{p}", "{p}_of", "find_{p}", "{p}", "lookup_{p}"]
+PROPERTIES = """price color size owner author weight height address status score stock level length
+date phone title country salary grade brand""".split()
+ASK_PROPERTY = {
+    "en": lines("""
+What is the {p} of {x}?
+Tell me the {p} of {x}.
+What's the {p} of {x}?
+Find the {p} of {x}
+I need the {p} of {x}.
+Get the {p} of {x}."""),
+    "pt": lines("""
+Qual é o {p} de {x}?
+Me diga o {p} de {x}.
+Veja o {p} de {x}
+Encontre o {p} de {x}
+Qual o {p} de {x}?"""),
+}
 CALL_BY_NAME = {
     "en": lines("""
 Call {n} with {p} {x}

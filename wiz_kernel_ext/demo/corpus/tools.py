@@ -14,9 +14,12 @@ from . import words
 from .records import dump
 from .tool_wordings import (
     ARITHMETIC_TOOLS,
+    ASK_PROPERTY,
     CALCULATE,
     CALL_BY_NAME,
     PLACE_TOOLS,
+    PROPERTIES,
+    PROPERTY_TOOLS,
     SKIES,
     TEXT_TOOLS,
     VERBS,
@@ -154,6 +157,25 @@ def _text(writer: Writer, kind: str) -> Offer:
     return Offer(tool, ask)
 
 
+def _property(writer: Writer, kind: str) -> Offer:
+    about = writer.choice(PROPERTIES)
+    parameter = _parameter(writer, ["name", "item", "product", "thing", "key", "person"])
+    name = writer.choice(PROPERTY_TOOLS).format(p=about)
+    description = writer.choice(["", f"Get the {about}", f"Return the {about} of a {parameter}"])
+    tool = signature(writer, name, description, {parameter: "string"})
+
+    def ask() -> list[Turn]:
+        language = writer.language()
+        voice = writer.voice(language, courtesies=False)
+        thing = voice.cased(words.name(writer) if writer.chance(0.3) else words.word(writer))
+        prompt = voice.say(writer.kept(ASK_PROPERTY[language]), p=voice.cased(about), x=thing)
+        result, read = _result(writer, writer.choice(["number", "text"]))
+        said = f"The {about} of {thing}" if language == "en" else f"O {about} de {thing}"
+        return use(tool, prompt, {parameter: thing}, result, f"{said}: {read}.")
+
+    return Offer(tool, ask)
+
+
 def _by_name(writer: Writer, kind: str) -> Offer:
     thing = words.coined(writer) if writer.chance(0.6) else words.word(writer)
     name = f"{writer.choice(VERBS)}_{thing}"
@@ -184,6 +206,7 @@ _KINDS: list[tuple[Callable[[Writer, str], Offer], str, float]] = [
     (_arithmetic, "divide", 0.5),
     (_text, "search", 1.5),
     (_text, "file", 1.5),
+    (_property, "property", 1.2),
     (_by_name, "any", 1.2),
 ]
 
