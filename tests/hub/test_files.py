@@ -145,7 +145,12 @@ def test_equals_are_listed_not_guessed() -> None:
         with pytest.raises(AmbiguousModel) as caught:
             choose(parse_name(text), found)
         choices = caught.value.details["choices"]
-        assert {"name": "u/r/a-Q4_K_M.gguf", "quant": "Q4_K_M", "sizeBytes": 10**9} in choices
+        assert {
+            "name": "u/r/a-Q4_K_M.gguf",
+            "quant": "Q4_K_M",
+            "sizeBytes": 10**9,
+            "fit": "unknown",
+        } in choices
     assert suggested(found.models) is None
 
 
