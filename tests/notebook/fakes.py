@@ -39,7 +39,6 @@ from wiz_kernel_ext.protocol.results import (
     WorkerInfo,
 )
 
-
 DELETION = Deletion(name="u/r:Q8_0", files=["/c/r.gguf"], freed_bytes=3 << 20)
 
 

@@ -6,6 +6,7 @@ The hub is the stand-in on loopback; the service, its download process and the e
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,17 +42,42 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandInHub]:
         yield hub
 
 
-@pytest.fixture
-def kernel(hub: StandInHub, home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[FrontEnd]:
+@contextmanager
+def asking(hub: StandInHub, home: Home) -> Iterator[FrontEnd]:
     """A kernel whose service asks the stand-in hub."""
-    monkeypatch.setenv("HF_ENDPOINT", hub.url)
-    monkeypatch.setenv("HF_HOME", str(home.folder / "hf"))
-    monkeypatch.setenv("HF_HUB_DISABLE_XET", "1")
-    kernel = FrontEnd(home, "/work/models.ipynb")
-    kernel.must("%load_ext wiz_kernel_ext")
-    yield kernel
-    hub.bytes_per_s = None
-    kernel.close()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HF_ENDPOINT", hub.url)
+        patch.setenv("HF_HOME", str(home.folder / "hf"))
+        patch.setenv("HF_HUB_DISABLE_XET", "1")
+        kernel = FrontEnd(home, "/work/models.ipynb")
+        try:
+            kernel.must("%load_ext wiz_kernel_ext")
+            yield kernel
+        finally:
+            hub.bytes_per_s = None
+            kernel.close()
+
+
+@pytest.fixture
+def kernel(hub: StandInHub, home: Home) -> Iterator[FrontEnd]:
+    """A kernel and a service of the test's own; nothing is here yet."""
+    with asking(hub, home) as kernel:
+        yield kernel
+
+
+@pytest.fixture(scope="module")
+def looking() -> Iterator[Home]:
+    """The home of a service for tests that leave nothing behind."""
+    home = Home.make()
+    yield home
+    home.close()
+
+
+@pytest.fixture(scope="module")
+def looker(hub: StandInHub, looking: Home) -> Iterator[FrontEnd]:
+    """A kernel for them."""
+    with asking(hub, looking) as kernel:
+        yield kernel
 
 
 def ggufs(home: Home) -> list[Path]:
@@ -107,14 +133,14 @@ def test_a_name_that_is_not_here_is_pulled_with_its_bar_and_then_loaded_also_by_
 
 
 def test_a_model_is_looked_into_where_it_is_and_nothing_of_it_is_fetched(
-    kernel: FrontEnd, home: Home
+    looker: FrontEnd, looking: Home
 ) -> None:
-    text = kernel.must(f"%wiz_inspect {REPO} --ctx 1024").text
+    text = looker.must(f"%wiz_inspect {REPO} --ctx 1024").text
     assert "architecture" in text
     assert "context of 1024" in text
     assert "fits: needs" in text
     assert "Q8_0" in text
-    assert ggufs(home) == []
+    assert ggufs(looking) == []
 
 
 def test_a_model_is_deleted_once_the_user_agreed(kernel: FrontEnd, home: Home) -> None:
@@ -189,9 +215,9 @@ def test_an_interrupted_pull_is_cancelled_and_goes_on_when_it_is_run_again(
     assert "other-Q8_0.gguf" in kernel.must(f"%wiz_pull {OTHER}").text
 
 
-def test_equals_are_listed_with_their_sizes_and_verdicts(kernel: FrontEnd) -> None:
+def test_equals_are_listed_with_their_sizes_and_verdicts(looker: FrontEnd) -> None:
     for magic in ("wiz_load", "wiz_pull"):
-        page = kernel.page(f"%{magic} {SEVERAL}")
+        page = looker.page(f"%{magic} {SEVERAL}")
         assert page.reply["ename"] == "AmbiguousModel"
         assert "could be any of 2 models" in page.error[0]
         assert f"{SEVERAL}/a-Q8_0.gguf" in page.error[1]
@@ -245,9 +271,9 @@ def test_a_checkpoint_is_offered_to_be_converted_and_is_when_told(
     ],
 )
 def test_what_cannot_be_is_told_in_two_lines(
-    kernel: FrontEnd, code: str, name: str, what: str
+    looker: FrontEnd, code: str, name: str, what: str
 ) -> None:
-    page = kernel.page(code)
+    page = looker.page(code)
     assert page.reply["ename"] == name, page.error
     assert what in page.error[0]
     assert len(page.error) == 2, page.error

@@ -167,7 +167,8 @@ def alias(asker: Asker, arguments: argparse.Namespace) -> Any:
                 hint=f"{asker.prefix}alias {arguments.name} user/repo:Q4_K_M",
                 field="model",
             )
-        client.set_alias(_checked(arguments.name, "An alias"), located(arguments.model))
+        name = _checked(arguments.name, "An alias")
+        client.set_alias(name, located(arguments.model))
     if arguments.remove is not None:
         client.set_alias(_checked(arguments.remove, "An alias"), None)
     if arguments.default is not None:

@@ -74,7 +74,9 @@ class Collections:
         """Forget one; raises NotFound."""
         with self._file.changing() as kept:
             if kept.collections.pop(name, None) is None:
-                raise NotFound(f"There is no collection {name!r}.")
+                raise NotFound(
+                    f"There is no collection {name!r}.", hint="%wiz_collections lists them."
+                )
 
     def _keep(self, collection: Collection) -> None:
         with self._file.changing() as kept:

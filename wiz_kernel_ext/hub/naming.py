@@ -78,7 +78,11 @@ class Naming:
     def set_alias(self, alias: str, model: str | None) -> None:
         """Call `model` by the name `alias` from now on; None gives the name up."""
         if alias == "demo" or "/" in alias or ":" in alias or is_path(alias):
-            raise BadRequest(f"{alias!r} cannot be an alias: it has a meaning.", field="alias")
+            raise BadRequest(
+                f"{alias!r} cannot be an alias: it has a meaning.",
+                hint="Take another name.",
+                field="alias",
+            )
         if model is not None:
             self.resolve(model)
         with self._file.changing() as kept:
@@ -89,7 +93,11 @@ class Naming:
             step: str | None = model
             while step is not None:
                 if step == alias:
-                    raise BadRequest(f"{alias!r} would stand for itself.", field="model")
+                    raise BadRequest(
+                        f"{alias!r} would stand for itself.",
+                        hint="%wiz_alias lists what each name stands for.",
+                        field="model",
+                    )
                 step = kept.aliases.get(step)
             kept.aliases[alias] = model
 

@@ -1,0 +1,315 @@
+"""The magics about models in a real IPython shell with a scripted client: asked and said."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.notebook.conftest import Cells
+from tests.notebook.fakes import FakeOperation, FakeScreen
+from wiz_kernel_ext.errors import (
+    AmbiguousModel,
+    BadRequest,
+    ChecksumMismatch,
+    Conflict,
+    HubNotFound,
+    HubUnreachable,
+    ModelFileNotFound,
+)
+from wiz_kernel_ext.notebook.views.work import WorkView
+from wiz_kernel_ext.protocol.events import Notice, Progress
+from wiz_kernel_ext.protocol.hub import Deletion, Fit, Inspection, RepoListing, Verification
+from wiz_kernel_ext.protocol.hub_requests import (
+    ConvertModel,
+    PullModel,
+    QuantizeModel,
+    VerifyModel,
+)
+from wiz_kernel_ext.protocol.requests import LoadModel, Request
+from wiz_kernel_ext.protocol.results import OperationInfo
+
+TOO_BIG = Fit(verdict="too big", needed_bytes=40 << 30, available_bytes=8 << 30, context_size=512)
+CHECKPOINT = RepoListing(
+    repo="u/r", revision="main", commit="c", models=[], safetensors_bytes=1 << 30, has_config=True
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """The kernel's working directory."""
+    here = Path.cwd()
+    os.chdir(tmp_path)
+    yield tmp_path
+    os.chdir(here)
+
+
+def answering(cells: Cells, monkeypatch: pytest.MonkeyPatch, answer: str) -> list[str]:
+    """Let the user answer every question with `answer`; the questions."""
+    questions: list[str] = []
+
+    def ask(question: str) -> str:
+        questions.append(question)
+        return answer
+
+    monkeypatch.setattr("builtins.input", ask)
+    return questions
+
+
+def loaded(cells: Cells) -> list[str | None]:
+    """What was loaded."""
+    return [request.model_path for request in cells.client.asked if isinstance(request, LoadModel)]
+
+
+@pytest.mark.parametrize(
+    ("line", "request_"),
+    [
+        ("%wiz_pull u/r:Q8_0", PullModel(model="u/r:Q8_0")),
+        ("%wiz_pull u/r --limit-rate 5MB", PullModel(model="u/r", limit_bytes_per_s=5e6)),
+        ("%wiz_convert u/r --type q8_0", ConvertModel(source="u/r", out_type="q8_0")),
+        (
+            "%wiz_convert u/r --output x.gguf --overwrite",
+            ConvertModel(source="u/r", output="x.gguf", overwrite=True),
+        ),
+        ("%wiz_quantize u/r q4_k_m", QuantizeModel(model="u/r", quant="q4_k_m")),
+    ],
+)
+def test_what_takes_time_is_asked_for_as_it_was_written(
+    cells: Cells, line: str, request_: Request
+) -> None:
+    cells.client.work = [FakeOperation([], "/c/r.gguf")]
+    cells.must(line)
+    assert cells.client.asked == [request_]
+    assert cells.drawn[0].endswith(": /c/r.gguf")
+
+
+def test_paths_are_those_of_the_kernels_folder(cells: Cells, folder: Path) -> None:
+    (folder / "ckpt").mkdir()
+    (folder / "blob").touch()
+    (folder / "a.gguf").symlink_to("blob")
+    cells.client.work = [FakeOperation([], "/x.gguf") for _ in range(2)]
+    cells.must("%wiz_convert ckpt --output out/x.gguf --llama-cpp llama.cpp")
+    cells.must("%wiz_quantize a.gguf q8_0 --output plain.gguf")
+    assert cells.client.asked == [
+        ConvertModel(
+            source=str(folder / "ckpt"),
+            output=str(folder / "out" / "x.gguf"),
+            llama_cpp=str(folder / "llama.cpp"),
+        ),
+        # A link keeps its name: in a hub's cache the parts of a model are found by theirs.
+        QuantizeModel(model=str(folder / "a.gguf"), quant="q8_0", output="plain.gguf"),
+    ]
+
+
+def test_a_damaged_model_fails_the_cell_and_a_sound_one_is_said_to_be(cells: Cells) -> None:
+    cells.client.work = [
+        FakeOperation([], Verification(name="u/r", checked=2)),
+        FakeOperation([], Verification(name="u/r", checked=1, bad=["/c/r.gguf"])),
+    ]
+    cells.must("%wiz_verify u/r")
+    assert cells.drawn == ["u/r: 2 files as the hub promised."]
+    error = cells.run("%wiz_verify u/r")
+    assert isinstance(error, ChecksumMismatch)
+    assert "/c/r.gguf" in error.message
+    assert "%wiz_rm u/r" in error.hint
+    assert cells.client.asked[0] == VerifyModel(model="u/r")
+
+
+@pytest.mark.parametrize(
+    ("answer", "removed"), [("y", ["u/r"]), ("Yes", ["u/r"]), ("", []), ("no", [])]
+)
+def test_rm_asks_and_shows_what_it_would_free(
+    cells: Cells, monkeypatch: pytest.MonkeyPatch, answer: str, removed: list[str]
+) -> None:
+    questions = answering(cells, monkeypatch, answer)
+    cells.must("%wiz_rm u/r")
+    assert questions == ["Delete u/r:Q8_0? [y/N] "]
+    assert "frees 3.0 MB" in cells.drawn[0]
+    assert "/c/r.gguf" in cells.drawn[0]
+    assert cells.client.removed == removed
+
+
+def test_rm_is_told_yes_where_nobody_can_be_asked(
+    cells: Cells, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody(question: str) -> str:
+        raise EOFError
+
+    monkeypatch.setattr("builtins.input", nobody)
+    error = cells.run("%wiz_rm u/r")
+    assert isinstance(error, BadRequest)
+    assert error.hint == "To delete it: %wiz_rm u/r --yes"
+    assert cells.client.removed == []
+    cells.must("%wiz_rm u/r --yes")
+    assert cells.client.removed == ["u/r"]
+
+
+def test_what_belongs_to_another_tool_is_not_deleted(cells: Cells) -> None:
+    cells.client.deletion = Deletion(
+        name="ollama:x", files=["/o"], allowed=False, reason="It belongs to Ollama."
+    )
+    error = cells.run("%wiz_rm ollama:x --yes")
+    assert isinstance(error, BadRequest)
+    assert "Ollama" in error.message
+    assert cells.client.removed == []
+
+
+def test_load_fetches_what_is_not_here_first(cells: Cells) -> None:
+    cells.client.inspections = [Inspection(name="u/r:Q8_0")]
+    steps: list[Any] = [[Progress(stage="download", done=1, total=2)]]
+    cells.client.work = [FakeOperation(steps, "/c/r.gguf")]
+    cells.must("%wiz_load hf.co/u/r --ctx 512")
+    assert cells.client.looked_into == [("hf.co/u/r", 512)]
+    assert cells.client.asked[0] == PullModel(model="u/r:Q8_0")
+    assert loaded(cells) == ["/c/r.gguf"]
+
+
+def test_a_model_too_big_is_said_to_be_and_loaded_all_the_same(cells: Cells) -> None:
+    cells.client.inspections = [Inspection(name="big", path="/big.gguf", fit=TOO_BIG)]
+    cells.must("%wiz_load big")
+    assert cells.drawn[0].startswith("big may not run here: too big: needs 40.0 GB of 8.0 GB")
+    assert loaded(cells) == ["big"]
+
+
+def test_what_is_loaded_is_not_looked_into_again(cells: Cells, monkeypatch: Any) -> None:
+    cells.must("%wiz_load /m/demo.gguf")
+    assert cells.client.looked_into == []
+
+
+def test_what_cannot_be_looked_into_is_for_the_engine_to_judge(cells: Cells) -> None:
+    cells.client.inspections = [ModelFileNotFound("no header here")]
+    cells.must("%wiz_load odd.gguf")
+    assert loaded(cells) == ["odd.gguf"]
+
+
+def test_an_unreachable_hub_and_an_unknown_repository_are_told_as_they_are(cells: Cells) -> None:
+    cells.client.listing = RepoListing(repo="u/r", revision="main", commit="c", models=[])
+    cells.client.inspections = [
+        HubUnreachable("The hub does not answer."),
+        HubNotFound("There is no GGUF model in u/r.", repo="u/r", file=None),
+        HubNotFound("There is no u/r.", repo="u/r", file="x.gguf"),
+    ]
+    for expected in ("does not answer", "no GGUF model in", "There is no u/r."):
+        error = cells.run("%wiz_load u/r")
+        assert expected in str(error)
+    assert loaded(cells) == []
+
+
+def test_a_checkpoint_alone_is_offered_with_size_and_time(cells: Cells) -> None:
+    cells.client.listing = CHECKPOINT
+    cells.client.inspections = [HubNotFound("There is no GGUF model in u/r.", repo="u/r")]
+    error = cells.run("%wiz_load u/r")
+    assert isinstance(error, HubNotFound)
+    assert "a safetensors checkpoint (1.0 GB)" in error.message
+    assert error.hint.startswith("%wiz_load u/r --convert does that: 1.0 GB to download, then")
+
+
+def test_load_converts_when_told_and_takes_what_it_made_before(cells: Cells) -> None:
+    made = "/m/r-BF16.gguf"
+    page = {"general.source.repo_url": "https://huggingface.co/u/r"}
+    exists = Conflict("exists already", target=made)
+    cells.client.work = [
+        FakeOperation([], made),
+        FakeOperation([], exists),
+        FakeOperation([], exists),
+    ]
+    cells.must("%wiz_load u/r --convert")
+    assert cells.client.asked[0] == ConvertModel(source="u/r", out_type="bf16")
+    cells.client.inspections = [Inspection(name="r", path=made, metadata=page)]
+    cells.must("%wiz_load u/r --convert bf16")
+    assert loaded(cells) == [made, made]
+    # Somebody else's model of that name is not taken for it.
+    cells.client.inspections = [Inspection(name="r", path=made, metadata=page)]
+    assert isinstance(cells.run("%wiz_load other/r --convert"), Conflict)
+    assert isinstance(cells.run("%wiz_load u/r --convert q3"), BadRequest)
+
+
+def test_without_a_name_the_default_is_loaded(cells: Cells) -> None:
+    assert isinstance(cells.run("%wiz_load"), BadRequest)
+    cells.client.default = "small"
+    cells.must("%wiz_load")
+    assert loaded(cells) == ["small"]
+
+
+def test_the_choices_of_a_name_are_drawn(cells: Cells) -> None:
+    choices = [
+        {"name": f"u/r/{name}.gguf", "quant": "", "sizeBytes": 2 << 30, "fit": "tight"}
+        for name in "ab"
+    ]
+    error = AmbiguousModel("u/r could be any of 2 models.", hint="long", choices=choices)
+    cells.client.inspections = [error]
+    raised = cells.run("%wiz_load u/r")
+    assert isinstance(raised, AmbiguousModel)
+    assert raised.hint == "Name one of them, like u/r/a.gguf."
+    assert raised.details["choices"] == choices
+    assert "u/r/b.gguf  -      2.0 GB  tight" in cells.drawn[0]
+
+
+def test_an_interrupt_cancels_the_work(cells: Cells) -> None:
+    steps: list[Any] = [[Progress(stage="download", done=1, total=2)]]
+    operation = FakeOperation(steps, None, interrupt_after=0, after_cancel=None)
+    cells.client.work = [operation]
+    error = cells.run("%wiz_pull u/r")
+    assert isinstance(error, KeyboardInterrupt)
+    assert operation.is_cancelled
+    assert cells.drawn == ["u/r: cancelled"]
+
+
+def test_attach_finds_the_work_that_runs_before_what_has_ended(cells: Cells) -> None:
+    cells.client.known = [
+        OperationInfo(id="op9", kind="prompt", state="done"),
+        OperationInfo(id="op8", kind="download", state="running", title="u/r:Q8_0"),
+    ]
+    steps: list[Any] = [[Progress(stage="download", done=1, total=2)]]
+    cells.client.prompts = [FakeOperation(steps, "/c/r.gguf", id="op8")]
+    cells.must("%wiz_attach")
+    assert cells.drawn == ["u/r:Q8_0: /c/r.gguf"]
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        ("%wiz_pull", "required: MODEL"),
+        ("%wiz_pull u/r --limit-rate fast", "--limit-rate takes bytes per second"),
+        ("%wiz_search x --ctx few", "--ctx takes a whole number"),
+        ("%wiz_convert u/r --type q4_0", "--type takes"),
+        ("%wiz_alias small", "What shall small stand for?"),
+        ("%wiz_alias 'a b' demo", "cannot be called 'a b'"),
+        ("%wiz_collections add team", "'add team' is nothing to do"),
+        ("%wiz_models --chek", "Unknown option --chek."),
+    ],
+)
+def test_a_wrong_line_is_told_by_what_is_wrong_in_it(cells: Cells, line: str, what: str) -> None:
+    error = cells.run(line)
+    assert isinstance(error, BadRequest)
+    assert what in error.message
+    assert error.hint
+    assert cells.client.asked == []
+
+
+def test_work_is_a_bar_with_speed_and_time_left_and_then_a_line_with_its_notices() -> None:
+    class Clock:
+        now = 0.0
+
+        def __call__(self) -> float:
+            return self.now
+
+    screen, clock = FakeScreen(), Clock()
+    view = WorkView(screen, "<u/r>", "op1", clock)
+    view.begin()
+    for done in (0, 100):
+        view.take([Progress(stage="download", done=done, total=400)])
+        clock.now += 1.0
+    slot = screen.slots[0]
+    assert slot.last.plain == (
+        "<u/r>: downloading 25% · 100 B of 400 B · 100 B/s · 3.0 s left · operation op1"
+    )
+    assert slot.last.html is not None
+    assert slot.last.html.startswith('&lt;u/r&gt; <progress value="0.250"></progress>')
+    view.take([Notice(text="slow disk"), Progress(stage="convert", done=1)])
+    assert "converting 1 B · slow disk" in slot.last.plain
+    view.end("/c/r.gguf")
+    assert slot.last.plain == "<u/r>: /c/r.gguf\nslow disk"
