@@ -151,6 +151,8 @@ class Transfer:
                 if data and missing:
                     yield data[:missing]
                     missing = max(missing - len(data), 0)
+                if not missing:
+                    return
 
     def _skip(self, answer: Any) -> int:
         """How many bytes at the answer's beginning are here already."""
@@ -174,7 +176,7 @@ class Transfer:
     def _wait_after(self, error: Exception, retries: Retries) -> None:
         """Wait for the next try; raises what `error` means if there should be none."""
         asked_s = None
-        if response := getattr(error, "response", None):
+        if (response := getattr(error, "response", None)) is not None:
             asked_s = retry_after_s(response.headers)
         passing = isinstance(error, _CutShort | _RangeIgnored) or is_retried(error)
         # The store, not the hub, refuses a signed address that ran out: the next one is fresh.
