@@ -88,6 +88,9 @@ def test_a_repository_is_listed_with_quant_size_verdict_and_what_its_name_alone_
     assert models.caption == ("Models · 8.0 GB available, context 4096 · * is what u/r alone means")
     assert others.rows == [("mmproj-r.gguf", "1.0 KB", "mmproj")]
     assert [m.quant for m in report.running(found).models] == ["Q4_K_M"]
+    assert report.listing_tables(found, fits=True)[0].rows == models.rows[:1]
+    nothing = report.listing_tables(listing(LARGE), fits=True)[0]
+    assert nothing.plain() == "No model in u/r fits."
     assert report.listing_line(found) == "u/r · commit c0ffeec0"
 
 

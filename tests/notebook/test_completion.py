@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,7 +16,7 @@ from wiz_kernel_ext.protocol.results import OperationInfo
 
 def offered(cells: Cells, line: str) -> list[str]:
     """What fits at the end of `line`."""
-    symbol = "" if line.endswith(" ") else line.split()[-1]
+    symbol = "" if line.endswith(" ") else re.split(r"[\s:]", line)[-1]
     event = SimpleNamespace(
         command=line.split()[0], line=line, symbol=symbol, text_until_cursor=line
     )
@@ -37,6 +38,7 @@ def offered(cells: Cells, line: str) -> list[str]:
         ("%wiz_status ", []),
         ("%wiz_load u", ["u/r:Q8_0"]),
         ("%wiz_rm ", ["small", "u/r:Q8_0"]),
+        ("%wiz_rm u/r:Q", ["Q8_0"]),
         ("%wiz_pull s", ["small"]),
         ("%wiz_verify u/r:Q8_0 ", []),
         ("%wiz_quantize small Q6", ["Q6_K"]),

@@ -207,6 +207,18 @@ def test_a_checkpoint_alone_is_offered_with_size_and_time(cells: Cells) -> None:
     assert error.hint.startswith("%wiz_load u/r --convert does that: 1.0 GB to download, then")
 
 
+def test_a_folder_with_a_checkpoint_is_offered_to_be_converted(cells: Cells, folder: Path) -> None:
+    (folder / "ckpt").mkdir()
+    (folder / "ckpt" / "config.json").touch()
+    error = cells.run("%wiz_load ckpt")
+    assert isinstance(error, ModelFileNotFound)
+    assert error.hint == "%wiz_load ckpt --convert makes one of it."
+    cells.client.work = [FakeOperation([], Conflict("exists", target="/m/ckpt-BF16.gguf"))]
+    error = cells.run("%wiz_load ckpt --convert")
+    assert isinstance(error, Conflict)
+    assert "%wiz_load /m/ckpt-BF16.gguf" in error.hint
+
+
 def test_load_converts_when_told_and_takes_what_it_made_before(cells: Cells) -> None:
     made = "/m/r-BF16.gguf"
     page = {"general.source.repo_url": "https://huggingface.co/u/r"}

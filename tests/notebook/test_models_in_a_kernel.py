@@ -171,7 +171,13 @@ def test_a_model_is_deleted_once_the_user_agreed(kernel: FrontEnd, home: Home) -
     assert ggufs(home) == []
 
 
-def test_a_loaded_model_and_the_bundled_one_are_not_deleted(kernel: FrontEnd) -> None:
+def test_a_loaded_model_the_bundled_one_and_what_is_no_model_are_not_deleted(
+    kernel: FrontEnd, home: Home
+) -> None:
+    notes = home.folder / "notes.txt"
+    notes.write_text("keep me")
+    assert "no .gguf file" in kernel.page(f"%wiz_rm {notes} --yes").error[0]
+    assert notes.exists()
     kernel.must(f"%wiz_load {REPO} --ctx 512 --seqs 1 --threads 1")
     assert kernel.page(f"%wiz_rm {REPO} --yes").reply["ename"] == "Conflict"
     bundled = kernel.page("%wiz_rm demo --yes")

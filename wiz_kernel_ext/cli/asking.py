@@ -63,11 +63,11 @@ def _text(words: list[str]) -> str:
 
 
 def _model(client: Client, name: str | None, *, in_session: bool) -> str | None:
-    """Load the model named, else use what is loaded (or the session's), else the demo model."""
+    """Load the model named, else use what is loaded (or the session's), the default, or demo."""
     if name is None:
         if client.status().workers or in_session:
             return None
-        name = DEFAULT_MODEL
+        name = client.aliases().default or DEFAULT_MODEL
     path = Path(name).expanduser()
     path_or_name = str(path.resolve()) if path.is_file() else name
     model = client.start(LoadModel(model_path=path_or_name)).result()

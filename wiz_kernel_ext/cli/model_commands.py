@@ -61,10 +61,9 @@ def search(asker: Asker, arguments: argparse.Namespace) -> Any:
     values = given(arguments, SEARCH_FLAGS.values())
     if len(arguments.text) == 1 and is_repository(arguments.text[0]):
         listing = asker.client.list_repo(arguments.text[0], context_size=values.get("context_size"))
-        if values.get("fits"):
-            listing = report.running(listing)
-        asker.show(report.listing_line(listing), report.listing_tables(listing))
-        return listing
+        fits = bool(values.get("fits"))
+        asker.show(report.listing_line(listing), report.listing_tables(listing, fits=fits))
+        return report.running(listing) if fits else listing
     hits = asker.client.search(" ".join(arguments.text), **values)
     asker.show("", [report.hit_table(hits, fits=bool(values.get("fits")))])
     return hits

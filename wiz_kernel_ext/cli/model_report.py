@@ -58,8 +58,9 @@ def hit_table(hits: Sequence[RepoHit], *, fits: bool) -> Table:
     return Table("Repositories with GGUF models", columns, rows, nothing)
 
 
-def listing_tables(listing: RepoListing) -> list[Table]:
-    """A repository's models and, where there are any, its GGUFs that are none."""
+def listing_tables(listing: RepoListing, *, fits: bool = False) -> list[Table]:
+    """A repository's models (with `fits`, those that run here), and its GGUFs that are none."""
+    models = running(listing).models if fits else listing.models
     rows = [
         (
             model.name + (" *" if model.name == listing.suggested else ""),
@@ -68,13 +69,14 @@ def listing_tables(listing: RepoListing) -> list[Table]:
             *_verdict(model.fit),
             "here" if model.downloaded else "",
         )
-        for model in listing.models
+        for model in models
     ]
     star = f"* is what {listing.repo} alone means" if listing.suggested else ""
     room = next((_room(model.fit) for model in listing.models if model.fit), "")
     caption = " · ".join(part for part in ("Models", room, star) if part)
     columns = ("name", "quant", "size", "verdict", "needs", "")
-    tables = [Table(caption, columns, rows, without_gguf(listing))]
+    nothing = f"No model in {listing.repo} fits." if listing.models else without_gguf(listing)
+    tables = [Table(caption, columns, rows, nothing)]
     if listing.skipped:
         others = [(file.path, size(file.size_bytes), file.why) for file in listing.skipped]
         tables.append(Table("No models by themselves", ("file", "size", "why"), others, ""))

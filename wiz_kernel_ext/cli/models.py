@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from wiz_kernel_ext.client import Operation
 
 REDRAW_S = 0.2
+CLEARED = "\r\x1b[K"
 
 
 def run(command: str, arguments: argparse.Namespace) -> int:
@@ -73,12 +74,12 @@ class TerminalAsker:
             for events in operation.batches(REDRAW_S):
                 for event in events:
                     if isinstance(event, Notice):
-                        print(event.text, file=sys.stderr)
+                        print(CLEARED if watched else "", event.text, sep="", file=sys.stderr)
                 steps = [event for event in events if isinstance(event, Progress)]
                 if steps and watched:
                     throughput.take(steps[-1])
                     state = told(steps[-1], throughput.bytes_per_s)
-                    text = f"\r\x1b[K{steps[-1].stage} {title}: {state}"
+                    text = f"{CLEARED}{steps[-1].stage} {title}: {state}"
                     print(text, end="", file=sys.stderr, flush=True)
             outcome = operation.result()
         except KeyboardInterrupt:
@@ -86,7 +87,7 @@ class TerminalAsker:
             raise
         finally:
             if watched:
-                print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+                print(CLEARED, end="", file=sys.stderr, flush=True)
         if not isinstance(outcome, Verification):
             print(outcome)
         elif not outcome.bad:

@@ -22,6 +22,11 @@ def located_source(name: str) -> str:
     return str(path) if _is(path, Path.exists) else name
 
 
+def is_checkpoint(name: str) -> bool:
+    """Whether `name` is a folder here with a configuration, as checkpoints have one."""
+    return _is(absolute(name) / "config.json", Path.is_file)
+
+
 def absolute(name: str) -> Path:
     """`name` as a path from here."""
     # Path's own methods raise for an unknown user, and resolve links.

@@ -130,6 +130,9 @@ class Library:
         if owner := _OWNERS.get(found.origin):
             reason = f"It belongs to {owner}."
             return Deletion(name=found.name, files=files, allowed=False, reason=reason)
+        if found.repo is None and any(path.suffix.lower() != ".gguf" for path in found.paths):
+            reason = "It is no .gguf file."
+            return Deletion(name=found.name, files=files, allowed=False, reason=reason)
         if found.repo is not None:
             paths = await asyncio.to_thread(self._same_blobs, found)
             order = DeleteFiles(repo=found.repo, paths=paths, only_ask=only_ask)

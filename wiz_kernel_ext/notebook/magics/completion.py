@@ -41,8 +41,12 @@ def complete(shell: Any, event: Any) -> list[str]:
         raise TryNext
     name = event.command.lstrip("%")
     parser: MagicParser = getattr(type(magics), name).parser
-    before = event.text_until_cursor[: len(event.text_until_cursor) - len(event.symbol)]
-    return candidates(name, parser, before.split()[1:], event.symbol, Known(magics.notebook))
+    # IPython completes from the last colon on, and names of models have one.
+    before, blank, word = event.text_until_cursor.rpartition(" ")
+    head = word.removesuffix(event.symbol)
+    words = f"{before}{blank}".split()[1:]
+    found = candidates(name, parser, words, word, Known(magics.notebook))
+    return [match.removeprefix(head) for match in found if match.startswith(head)]
 
 
 def candidates(

@@ -11,7 +11,7 @@ from wiz_kernel_ext.cli.model_report import (
     fit_line,
     without_gguf,
 )
-from wiz_kernel_ext.cli.paths import located, located_source
+from wiz_kernel_ext.cli.paths import is_checkpoint, located, located_source
 from wiz_kernel_ext.errors import (
     AmbiguousModel,
     BadRequest,
@@ -19,6 +19,7 @@ from wiz_kernel_ext.errors import (
     HubAccessDenied,
     HubNotFound,
     HubUnreachable,
+    ModelFileNotFound,
     WizError,
 )
 from wiz_kernel_ext.hub.names import parse_name
@@ -51,6 +52,11 @@ def obtained(desk: Desk, name: str, context_size: int | None) -> str:
     client = desk.notebook.client
     if any(worker.model_path == model for worker in client.status().workers):
         return model
+    if is_checkpoint(name):
+        raise ModelFileNotFound(
+            f"{name} is the folder of a checkpoint, and no GGUF model.",
+            hint=f"%wiz_load {name} --convert makes one of it.",
+        )
     found = _looked_into(desk, name, model, context_size)
     if found is None:
         return model
@@ -71,7 +77,11 @@ def converted(desk: Desk, name: str, out_type: str) -> str:
     except Conflict as error:
         path = error.details.get("target", "")
         if not path or not _made_of(desk, path, name):
-            raise
+            raise Conflict(
+                error.message,
+                hint=f"Load it: %wiz_load {path}, or make it anew: %wiz_convert with --overwrite.",
+                **error.details,
+            ) from None
         say(desk, f"{name} was converted already.")
     return path
 

@@ -12,7 +12,7 @@ from wiz_kernel_ext.notebook.screen import Drawing
 def tables_drawing(line: str, tables: Sequence[Table]) -> Drawing:
     """A line of text and tables under it, as one output."""
     plain = [line, *(table.plain() for table in tables)]
-    head = f"<div>{escape(line)}</div>" if line else ""
+    head = "<div>" + escape(line).replace("\n", "<br>") + "</div>" if line else ""
     return Drawing(
         plain="\n".join(part for part in plain if part),
         html=head + "".join(_html(table) for table in tables),
