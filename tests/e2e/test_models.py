@@ -72,6 +72,18 @@ def test_a_name_on_the_hub_is_inspected_pulled_called_short_and_loaded(
     assert not Path(path).exists()
 
 
+def test_what_the_hub_has_anew_is_fetched_when_told(hub: StandInHub, client: Client) -> None:
+    old = client.pull(REPO)
+    newer = Path(old).read_bytes() + bytes(32)
+    hub.repositories[REPO] = Repository({"demo-Q8_0.gguf": newer})
+    assert client.pull(REPO) == old
+    (model,) = [m for m in client.models(check=True) if m.origin == "hub"]
+    assert model.newer
+    new = client.pull(REPO, update=True)
+    assert new != old
+    assert Path(new).read_bytes() == newer
+
+
 def test_a_large_gguf_is_made_smaller_and_is_then_a_model_like_any_other(
     home: Home, client: Client
 ) -> None:

@@ -71,9 +71,14 @@ class ModelCalls(ABC):
         values = {"model": model, "context_size": context_size}
         return await self.request(build(Inspect, values), Inspection)
 
-    async def pull(self, model: str, *, limit_bytes_per_s: float | None = None) -> str:
-        """Download a model by its name, all its parts; returns the path to load."""
-        values = {"model": model, "limit_bytes_per_s": limit_bytes_per_s}
+    async def pull(
+        self, model: str, *, update: bool = False, limit_bytes_per_s: float | None = None
+    ) -> str:
+        """Download a model by its name, all its parts; returns the path to load.
+
+        One that is here is not fetched again, unless `update` asks for what the hub has now.
+        """
+        values = {"model": model, "update": update, "limit_bytes_per_s": limit_bytes_per_s}
         return await self.request(build(PullModel, values), str)
 
     async def models(self, *, check: bool = False) -> list[LibraryModel]:

@@ -45,11 +45,13 @@ class Inspect(Request, frozen=True, kw_only=True):
 class PullModel(Request, frozen=True, kw_only=True):
     """Download a model by its name, all its parts; an operation that ends in its path.
 
+    One that is here is not fetched again, unless `update` asks for what the hub has now.
     `limit_bytes_per_s` bounds the speed.
     """
 
     target: ClassVar[str] = "hub:pull"
     model: str
+    update: bool = False
     limit_bytes_per_s: Annotated[float, Meta(gt=0)] | None = None
 
 

@@ -58,7 +58,8 @@ class ModelWork:
 
     async def pull(self, request: PullModel, client: str) -> Operation:
         """`hub:pull`: a model by its name; ends in its path, at once if it is here."""
-        found = self._library.resolve(request.model)
+        find = self._library.upstream if request.update else self._library.resolve
+        found = find(request.model)
         title = str(found)
 
         async def body(operation: Operation) -> str:
