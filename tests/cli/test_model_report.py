@@ -136,7 +136,7 @@ def test_the_library_tells_names_use_and_what_is_newer() -> None:
     table = report.library_table(models, now=100.0)
     assert table.rows == [
         ("u/r:Q8_0", "Q8_0", "1.0 GB", "llama", "2048", "60.0 s ago", "hub cache",
-         "small, default", "newer on the hub"),
+         "small, default", "newer on the hub (pull --update)"),
         ("demo", "-", "0 B", "-", "-", "never", "bundled", "", "cut off"),
     ]  # fmt: skip
     assert "1.0 GB" in table.caption

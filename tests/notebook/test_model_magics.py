@@ -69,6 +69,7 @@ def loaded(cells: Cells) -> list[str | None]:
     [
         ("%wiz_pull u/r:Q8_0", PullModel(model="u/r:Q8_0")),
         ("%wiz_pull u/r --limit-rate 5MB", PullModel(model="u/r", limit_bytes_per_s=5e6)),
+        ("%wiz_pull u/r --update", PullModel(model="u/r", update=True)),
         ("%wiz_convert u/r --type q8_0", ConvertModel(source="u/r", out_type="q8_0")),
         (
             "%wiz_convert u/r --output x.gguf --overwrite",

@@ -48,5 +48,6 @@ MEANING = {
     "out_type": "the numbers' type in the GGUF (bf16)",
     "output": "the file to write",
     "llama_cpp": "a llama.cpp checkout whose converter does it",
+    "update": "fetch what the hub has now, also where one is here",
     "overwrite": "also where the file exists",
 }

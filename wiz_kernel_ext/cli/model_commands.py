@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from wiz_kernel_ext.cli import model_report as report
 from wiz_kernel_ext.cli.flags import given
 from wiz_kernel_ext.cli.inspection_report import inspection_line, inspection_tables
-from wiz_kernel_ext.cli.model_lines import CONVERT_FLAGS, QUANTIZE_FLAGS, SEARCH_FLAGS
+from wiz_kernel_ext.cli.model_lines import CONVERT_FLAGS, PULL_FLAGS, QUANTIZE_FLAGS, SEARCH_FLAGS
 from wiz_kernel_ext.cli.paths import absolute, located, located_source
 from wiz_kernel_ext.cli.report import Table
 from wiz_kernel_ext.errors import BadRequest, ChecksumMismatch
@@ -71,7 +71,11 @@ def search(asker: Asker, arguments: argparse.Namespace) -> Any:
 
 def pull(asker: Asker, arguments: argparse.Namespace) -> str:
     """Download a model; its path."""
-    values = {"model": located(arguments.model), "limit_bytes_per_s": arguments.limit_rate}
+    values = {
+        "model": located(arguments.model),
+        "limit_bytes_per_s": arguments.limit_rate,
+        **given(arguments, PULL_FLAGS.values()),
+    }
     operation = asker.client.start(build(PullModel, values))
     path: str = asker.follow(operation, arguments.model)
     return path

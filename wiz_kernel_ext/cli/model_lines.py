@@ -11,7 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from wiz_kernel_ext.cli.flags import add_flags, bytes_per_s, flags
-from wiz_kernel_ext.protocol.hub_requests import ConvertModel, QuantizeModel, SearchHub
+from wiz_kernel_ext.protocol.hub_requests import (
+    ConvertModel,
+    PullModel,
+    QuantizeModel,
+    SearchHub,
+)
 
 Parser = argparse._ActionsContainer
 
@@ -25,6 +30,7 @@ CONVERT_FLAGS = flags(
         "overwrite": "overwrite",
     },
 )
+PULL_FLAGS = flags(PullModel, {"update": "update"})
 QUANTIZE_FLAGS = flags(QuantizeModel, {"output": "output", "overwrite": "overwrite"})
 OUT_TYPE = CONVERT_FLAGS["out_type"]
 CONTEXT_SIZE = SEARCH_FLAGS["context_size"]
@@ -51,6 +57,7 @@ def _model(parser: Parser, help: str = "any name of a model, or a path") -> None
 
 def _pull(parser: Parser) -> None:
     _model(parser, "user/repo, user/repo:QUANT, user/repo/file.gguf, or a web address")
+    add_flags(parser, PULL_FLAGS.values())
     parser.add_argument(
         "--limit-rate", type=_rate, metavar="RATE", help="the most per second, like 5MB"
     )

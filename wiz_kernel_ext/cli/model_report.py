@@ -261,4 +261,10 @@ def _ago(at: float, now: float) -> str:
 def _remark(model: LibraryModel) -> str:
     if model.problem:
         return shortened(model.problem, 60)
-    return "" if model.newer is None else "newer on the hub" if model.newer else "up to date"
+    return (
+        ""
+        if model.newer is None
+        else "newer on the hub (pull --update)"
+        if model.newer
+        else "up to date"
+    )
