@@ -126,7 +126,7 @@ def counting(writer: Writer) -> list[Turn]:
     language = writer.language()
     tops = [(2, 12), (10, 30), (30, 100), (100, 200)]
     low, high = writer.rng.choices(tops, [0.35, 0.47, 0.12, 0.06])[0]
-    top = writer.choice([10, 20, 50, 100]) if writer.chance(0.1) else writer.rng.randint(low, high)
+    top = writer.choice([10, 20, 50, 100]) if writer.chance(0.3) else writer.rng.randint(low, high)
     voice = writer.voice(language)
     prompt = voice.say(writer.kept(_COUNTS[language]), n=top)
     return [Turn(prompt, ", ".join(str(i) for i in range(1, top + 1)), "counting")]
