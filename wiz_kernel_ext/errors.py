@@ -7,7 +7,8 @@ Knows nothing of sockets, notebooks or models. Raised everywhere; carried over t
     ├── BadRequest (ValueError)            a payload, option or name that cannot be taken
     │   ├── UnknownTarget                  no handler of that name
     │   ├── ContextOverflow                the prompt is longer than the context
-    │   └── AmbiguousModel                 a name that fits several models equally well
+    │   ├── AmbiguousModel                 a name that fits several models equally well
+    │   └── ConversionRefused              a model that cannot be converted faithfully
     ├── NotLoaded (RuntimeError)           the original's three strict answers
     │   ├── ModelNotLoaded · ContextNotLoaded · SessionNotLoaded
     ├── NotFound (LookupError)

@@ -85,6 +85,21 @@ def test_the_answer_goes_on_while_its_kernel_is_killed_and_a_new_one_gets_all_of
     assert answer == client.attach(operation_id).result()
 
 
+def test_a_restart_from_the_menu_in_mid_answer_lets_the_answer_be_finished(
+    kernel: Kernel, client: Client, slow_model: Path
+) -> None:
+    kernel.run(f"%wiz_load {slow_model}")
+    flags = LONG_FLAGS.replace("3000", "300")
+    message = kernel.send(f"%%wiz_prompt --session mine {flags}\n{LONG}")
+    kernel.wait_answer(message)
+    # Jupyter interrupts the cell before it asks the kernel to end.
+    kernel.restart()
+    (operation,) = client.operations(session="mine")
+    answer = client.attach(operation.id).result(timeout_s=60)
+    assert (answer.finish_reason, answer.usage.n_tokens) == ("length", 300)
+    assert client.session("mine").messages[1].content == answer
+
+
 def test_a_new_kernel_of_the_same_notebook_attaches_to_its_last_answer_by_itself(
     kernel: Kernel, client: Client, slow_model: Path
 ) -> None:

@@ -25,15 +25,23 @@ if TYPE_CHECKING:
 CANCEL_WAIT_S = 0.25
 
 
-def follow(operation: Operation, view: AnswerView, keep: Callable[[Answer], None]) -> Answer:
+def follow(
+    operation: Operation,
+    view: AnswerView,
+    keep: Callable[[Answer], None],
+    leaving: Callable[[], bool],
+) -> Answer:
     """Draw `operation` until it ends, and keep its answer; raises what it failed with.
 
-    A KeyboardInterrupt cancels it, keeps and draws what there is, and goes on as one.
+    A KeyboardInterrupt cancels it, keeps and draws what there is, and goes on as one; if the kernel
+    is `leaving`, the answer is written on in the service.
     """
     view.begin()
     try:
         answer: Answer = _drawn(operation, view)
     except KeyboardInterrupt:
+        if leaving():
+            raise interrupted(f"The answer is written on: %wiz_attach {operation.id}.") from None
         answer = cancelled(operation)
         view.end(answer)
         keep(answer)

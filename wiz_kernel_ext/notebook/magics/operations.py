@@ -41,7 +41,12 @@ def attach(desk: Desk, line: str) -> Any:
     if info.kind == "prompt":
         about = f"session {info.session}" if info.session else ""
         view = answer_view(desk, about, info.id)
-        return follow(operation, view, lambda answer: desk.notebook.keep(variable, answer))
+        return follow(
+            operation,
+            view,
+            lambda answer: desk.notebook.keep(variable, answer),
+            desk.notebook.leaving,
+        )
     if info.kind != "load":
         work = WorkView(desk.screen, info.title, info.id, time.monotonic)
         follow_work(operation, work, desk.notebook.leaving)

@@ -40,10 +40,11 @@ def run(desk: Desk, line: str, cell: str | None) -> Any:
     operation, view = _asked(desk, arguments, text, options)
     keep = desk.notebook.keep
     if not arguments.background:
-        return follow(operation, view, lambda answer: keep(variable, answer))
+        leaving = desk.notebook.leaving
+        return follow(operation, view, lambda answer: keep(variable, answer), leaving)
     keep(variable, operation)
     if desk.notebook.headless():
-        follow(operation, view, lambda _: None)
+        follow(operation, view, lambda _: None, desk.notebook.leaving)
     elif desk.screen.rich:
         follow_behind(operation, view)
     else:
