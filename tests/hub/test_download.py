@@ -38,7 +38,7 @@ async def test_a_file_lands_in_the_standard_cache_by_its_name(desk: Desk, hub: S
 async def test_every_hub_tool_finds_it_there(desk: Desk, hub: StandInHub) -> None:
     path = await desk.fetch()
     check = await asyncio.create_subprocess_exec(
-        "python",
+        sys.executable,
         "-c",
         "import huggingface_hub as h; print(h.hf_hub_download('wiz/models', 'dir/large.gguf'));"
         "c = h.scan_cache_dir(); print(len(c.repos), len(c.warnings), c.size_on_disk)",
