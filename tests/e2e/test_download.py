@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from tests.support.homes import Home
 from tests.support.stand_in_hub import Repository, StandInHub
 from wiz_kernel_ext.client import Client
 from wiz_kernel_ext.demo import model_path
-from wiz_kernel_ext.errors import HubNotFound, OperationCancelled
+from wiz_kernel_ext.errors import HubNotFound, OperationCancelled, OperationInterrupted
 from wiz_kernel_ext.protocol.events import Progress
 from wiz_kernel_ext.protocol.requests import DownloadModel
 
@@ -69,3 +70,23 @@ def test_what_is_not_there_is_named(hub: StandInHub, client: Client) -> None:
         client.download_model(repo=REPO, file="nothing-here.gguf")
     with pytest.raises(HubNotFound, match="founders/none"):
         client.download_model(repo="founders/none", file=FILE)
+
+
+def test_a_download_whose_service_is_killed_twice_goes_on_from_where_it_was(
+    hub: StandInHub, home: Home, client: Client
+) -> None:
+    data = random.Random(0).randbytes(24 << 20)
+    hub.repositories[REPO].files["large.gguf"] = data
+    hub.bytes_per_s = 12e6
+    for _ in range(2):
+        operation = client.start(DownloadModel(repo=REPO, file="large.gguf"))
+        progress = (event for event in operation.events() if isinstance(event, Progress))
+        begun = next(progress).done
+        while next(progress).done < begun + (4 << 20):
+            pass
+        home.services()[0].kill()
+        with pytest.raises(OperationInterrupted):
+            operation.result(timeout_s=30)
+    path = Path(client.download_model(repo=REPO, file="large.gguf"))
+    assert path.read_bytes() == data
+    assert hub.n_sent_bytes <= 1.2 * len(data)
