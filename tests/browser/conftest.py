@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import tarfile
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,9 +18,11 @@ import pytest
 
 from tests.browser.lab import Lab, Page
 from tests.support.homes import Home
+from tests.support.tiny_gguf import Shape, write_tiny_gguf
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ARTIFACTS = Path(__file__).parents[2] / "artifacts" / "browser"
+AXE = "axe-core@4.10.3"
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -39,14 +43,15 @@ def missing() -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip, or fail where nothing may be left out."""
+    """Last, since the browser's driver leaves an event loop running in this thread; skip, or fail
+    where nothing may be left out."""
+    here = [item for item in items if Path(__file__).parent in item.path.parents]
+    items[:] = [item for item in items if item not in here] + here
     reason = missing()
-    if not reason:
-        return
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            if os.environ.get("CI"):
-                pytest.exit(f"browser tests cannot be left out in CI: {reason}", returncode=1)
+    if here and reason and os.environ.get("CI"):
+        pytest.exit(f"browser tests cannot be left out in CI: {reason}", returncode=1)
+    if reason:
+        for item in here:
             item.add_marker(pytest.mark.skip(reason=reason))
 
 
@@ -74,13 +79,64 @@ def browser() -> Iterator[Any]:
         browser.close()
 
 
-@pytest.fixture
-def page(lab: Lab, browser: Any, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """A page of the lab; errors in its console fail the test."""
+@pytest.fixture(scope="session")
+def notebook7(lab: Lab) -> Iterator[Lab]:
+    """A Notebook 7 server on the same service."""
+    if not find_spec("notebook"):
+        pytest.skip("not installed: notebook")
+    server = Lab(lab.home, "notebook")
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The accessibility checker's script, from the npm registry."""
+    folder = tmp_path_factory.mktemp("axe")
+    npm = shutil.which("npm")
+    if npm is None and not os.environ.get("CI"):
+        pytest.skip("no npm on this machine to fetch axe-core with")
+    assert npm is not None, "no npm (Debian: apt-get install npm)"
+    subprocess.run([npm, "pack", AXE], cwd=folder, check=True, capture_output=True)
+    with tarfile.open(next(folder.glob("*.tgz"))) as archive:
+        archive.extractall(folder, filter="data")
+    return folder / "package" / "axe.min.js"
+
+
+@pytest.fixture(scope="session")
+def slow_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random model that takes seconds for an answer, whatever it says."""
+    shape = Shape(
+        n_layers=12, width=512, n_heads=8, n_kv_heads=4, n_ffn=1536, n_vocab=4096,
+        n_ctx_train=8192, quantization="Q8_0",
+    )  # fmt: skip
+    return write_tiny_gguf(tmp_path_factory.mktemp("models") / "slow.gguf", shape)
+
+
+@pytest.fixture(scope="session")
+def fast_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random model that says a thousand tokens a second."""
+    shape = Shape(n_vocab=4096, n_ctx_train=8192)
+    return write_tiny_gguf(tmp_path_factory.mktemp("models") / "fast.gguf", shape)
+
+
+@pytest.fixture(scope="session")
+def tab(browser: Any) -> Iterator[Any]:
+    """One page of the browser for all tests: JupyterLab takes its time to appear."""
     context = browser.new_context(viewport={"width": 1100, "height": 950})
     context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page = Page(context.new_page(), lab, ARTIFACTS / request.node.name)
-    yield page
-    page.close()
+    yield context.new_page()
     context.close()
-    assert not page.errors, page.errors
+
+
+@pytest.fixture
+def page(lab: Lab, tab: Any, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """JupyterLab in the browser; errors in its console fail the test."""
+    page = Page(tab, lab, ARTIFACTS / request.module.__name__.rpartition(".test_")[2])
+    yield page
+    tab.screenshot(path=page.shots / f"last-of-{request.node.name}.png")
+    errors = page.end()
+    assert not errors, errors

@@ -23,6 +23,27 @@ from wiz_kernel_ext.client import Client
 START_TIMEOUT_S = 60.0
 CELL_TIMEOUT_MS = 60_000
 ROOT = Path(__file__).parents[2]
+OPEN = """async ([path, kernel]) => {
+    const kernelPreference = kernel ? undefined : {shouldStart: false, canStart: false};
+    await jupyterapp.commands.execute(
+        'docmanager:open', {path, factory: 'Notebook', kernelPreference}
+    );
+    await jupyterapp.shell.currentWidget.context.ready;
+}"""
+CLOSE_ALL = """async () => {
+    for (const widget of [...jupyterapp.shell.widgets('main')]) {
+        await widget.context?.save().catch(() => null);
+        widget.dispose();
+    }
+    await jupyterapp.serviceManager.sessions.shutdownAll();
+}"""
+COUNT_LONG_TASKS = """
+window.longTasks = [];
+new PerformanceObserver(list => list.getEntries().forEach(task => longTasks.push(task.duration)))
+    .observe({entryTypes: ['longtask']});
+"""
+# ipywidgets' own extension, in a notebook that was closed or has no kernel; Notebook 7's own core.
+OTHERS_FAULTS = re.compile(r"@jupyter-widgets/jupyterlab-manager|notebook_core\.\w+\.js")
 # Known noise of the server and the browser that is nobody's fault here.
 NOISE = re.compile(
     r"favicon|server responded with a status of 40[34]|ResizeObserver|downloadable font"
@@ -41,8 +62,10 @@ class Lab:
     def start(self) -> None:
         """Start the server and wait for it."""
         self.folder.mkdir(exist_ok=True)
-        jupyter = {name: str(self.home.folder / name) for name in ("config", "data", "run")}
-        settings = self.home.folder / "settings" / "@jupyterlab" / "apputils-extension"
+        jupyter = {
+            name: str(self.home.folder / self.app / name) for name in ("config", "data", "run")
+        }
+        settings = self.home.folder / self.app / "settings" / "@jupyterlab" / "apputils-extension"
         settings.mkdir(parents=True)
         (settings / "notification.jupyterlab-settings").write_text(
             '{"fetchNews": "false", "checkForUpdates": false}'
@@ -55,10 +78,10 @@ class Lab:
             "JUPYTER_DATA_DIR": jupyter["data"],
             "JUPYTER_RUNTIME_DIR": jupyter["run"],
             "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
-            "JUPYTERLAB_SETTINGS_DIR": str(self.home.folder / "settings"),
-            "JUPYTERLAB_WORKSPACES_DIR": str(self.home.folder / "workspaces"),
+            "JUPYTERLAB_SETTINGS_DIR": str(self.home.folder / self.app / "settings"),
+            "JUPYTERLAB_WORKSPACES_DIR": str(self.home.folder / self.app / "workspaces"),
         }
-        self._log = (self.home.folder / "server.log").open("w")
+        self._log = (self.home.folder / f"{self.app}.log").open("w")
         self._server = subprocess.Popen(
             [sys.executable, "-m", "jupyter", self.app, "--no-browser", "--allow-root", "--port=0",
              "--ServerApp.ip=127.0.0.1", "--IdentityProvider.token=", "--ServerApp.password=",
@@ -80,7 +103,7 @@ class Lab:
 
     def log(self) -> str:
         """What the server said."""
-        return (self.home.folder / "server.log").read_text()[-4000:]
+        return (self.home.folder / f"{self.app}.log").read_text()[-4000:]
 
     def notebook(self, name: str, cells: Sequence[str]) -> str:
         """Write a notebook with code cells; returns its file name."""
@@ -120,8 +143,15 @@ class Page:
 
     def __post_init__(self) -> None:
         self.raw.set_default_timeout(20_000)
+        if self.raw.url == "about:blank":
+            self.raw.add_init_script(COUNT_LONG_TASKS)
         self.raw.on("console", self._console)
-        self.raw.on("pageerror", lambda error: self.errors.append(f"page error: {error}"))
+        self.raw.on("pageerror", self._failed)
+
+    def _failed(self, error: Any) -> None:
+        if OTHERS_FAULTS.search(error.stack or ""):
+            return
+        self.errors.append(f"page error: {error} {error.stack}")
 
     def _console(self, message: Any) -> None:
         if message.type == "error" and not NOISE.search(message.text):
@@ -129,20 +159,14 @@ class Page:
 
     def open(self, notebook: str) -> None:
         """Open a notebook and wait until its kernel can be asked."""
-        kind = "notebooks" if self.lab.app == "notebook" else "doc/tree"
-        self.raw.goto(
-            f"{self.lab.url}{kind}/{notebook}?reset"
-            if kind != "notebooks"
-            else f"{self.lab.url}{kind}/{notebook}"
-        )
+        if self.lab.app == "notebook":
+            self.raw.goto(f"{self.lab.url}notebooks/{notebook}")
+        elif self.raw.url == "about:blank":
+            self.raw.goto(f"{self.lab.url}doc/tree/{notebook}?reset")
+        else:
+            self.raw.evaluate(OPEN, [notebook, True])
         self.raw.wait_for_function("() => window.jupyterapp?.shell?.currentWidget?.sessionContext")
-        self.raw.evaluate(
-            """async () => {
-                const context = jupyterapp.shell.currentWidget.sessionContext;
-                await context.ready;
-                await context.session.kernel.info;
-            }"""
-        )
+        self.reconnect()
 
     def run(self, number: int) -> None:
         """Run cell `number` (from 0) and wait until it is done."""
@@ -193,7 +217,39 @@ class Page:
         """Kernel → Restart Kernel…, from the menu."""
         self.raw.get_by_role("menuitem", name="Kernel", exact=True).click()
         self.raw.get_by_role("menuitem", name=re.compile("^Restart Kernel…")).click()
-        self.raw.get_by_role("button", name=re.compile("Restart")).last.click()
+        self.raw.locator(".jp-Dialog button.jp-mod-accept").click()
+
+    def reconnect(self) -> None:
+        """Wait for the restarted kernel."""
+        self.raw.evaluate(
+            """async () => {
+                const context = jupyterapp.shell.currentWidget.sessionContext;
+                await context.ready;
+                await context.session.kernel.info;
+            }"""
+        )
+
+    def reopen(self, notebook: str, *, with_kernel: bool) -> None:
+        """Close everything, end every kernel, and open a notebook again."""
+        self.raw.evaluate(CLOSE_ALL)
+        self.raw.evaluate(OPEN, [notebook, with_kernel])
+        if with_kernel:
+            self.reconnect()
+        self.raw.locator(".jp-Notebook .jp-OutputArea-output").last.wait_for(state="attached")
+
+    def tasks(self) -> list[float]:
+        """How long the page's main thread was blocked, in ms, since this was last asked."""
+        return [float(t) for t in self.raw.evaluate("window.longTasks.splice(0)")]
+
+    def faults(self, axe: Path) -> list[str]:
+        """What the accessibility checker finds serious in the panels."""
+        self.raw.add_script_tag(path=axe)
+        found = self.raw.evaluate("axe.run('.wiz-panel')")
+        return [
+            f"{fault['id']}: {fault['nodes'][0]['html']}"
+            for fault in found["violations"]
+            if fault["impact"] in ("serious", "critical")
+        ]
 
     def save(self) -> None:
         """Save the notebook."""
@@ -229,7 +285,9 @@ class Page:
         )
         self.raw.wait_for_timeout(300)
 
-    def close(self) -> None:
-        """Leave the page, and end its kernels."""
-        with contextlib.suppress(Exception):
-            self.raw.evaluate("() => jupyterapp.serviceManager.sessions.shutdownAll()")
+    def end(self) -> list[str]:
+        """Close every notebook and its kernel, for the next test; returns the page's errors."""
+        self.raw.remove_listener("console", self._console)
+        self.raw.remove_listener("pageerror", self._failed)
+        self.raw.evaluate(CLOSE_ALL)
+        return self.errors

@@ -42,6 +42,12 @@ class Chat(Panel):
         )
         self._watch = Watch(around.watching, self.conversation.refresh, self.conversation.gone)
 
+    def post(self, content: dict[str, Any]) -> None:
+        """Tell the page, and keep what can be read without it up to date."""
+        super().post(content)
+        if content["kind"] == "messages" or (content["kind"] == "state" and not content["view"]):
+            self.refresh_form()
+
     def actions(self) -> dict[str, Action]:
         """What the page may ask for."""
         talk = self.conversation
@@ -64,12 +70,10 @@ class Chat(Panel):
         """The conversation so far, to be read."""
         talk = self.conversation
         try:
-            if talk.info is None:
-                talk.open()
+            info = talk.begin()
         except WizError as error:
             return error_drawing("Chat", error)
-        assert talk.info is not None
-        return conversation_drawing(talk.info, talk.messages)
+        return conversation_drawing(info, talk.messages)
 
     def _open_own(self, new: bool) -> SessionInfo:
         info, _ = self._around.notebook.open_session(self._name, new=new)
@@ -77,9 +81,8 @@ class Chat(Panel):
 
     def _hello(self, action: dict[str, Any]) -> None:
         self._views.add(action["view"])
-        if self.conversation.info is None:
-            self.conversation.open()
         self._watch.begin()
+        self.conversation.begin()
         self.post(self.conversation.state(action["view"]))
 
     def _bye(self, action: dict[str, Any]) -> None:

@@ -31,9 +31,10 @@ if TYPE_CHECKING:
 
 Post = Callable[[dict[str, Any]], None]
 
-PAGE_SIZE = 60
+PAGE_SIZE = 40
 PAGE_CHARS = 200_000
 N_SESSIONS = 100
+N_OPERATIONS = 20
 
 
 class Conversation:
@@ -58,6 +59,8 @@ class Conversation:
         self._own = True
         self._head: dict[str, Any] = {}
         self._loading: dict[str, Any] | None = None
+        self._sent: dict[str, str] = {}
+        self._queued: list[str] = []
         self.options = build(PromptOptions, options or {})
         self.model: str | None = None
         self.info: SessionInfo | None = None
@@ -77,6 +80,15 @@ class Conversation:
             self._adopt(info)
         self.refresh()
 
+    def begin(self) -> SessionInfo:
+        """Show this notebook's own session, unless one is shown already."""
+        # The cell and the page may both be first.
+        with self._lock:
+            if self.info is None:
+                self.open()
+            assert self.info is not None
+            return self.info
+
     def send(self, text: str) -> None:
         """Ask the model; the answer comes as an operation that this follows like any other."""
         if not text.strip():
@@ -84,11 +96,11 @@ class Conversation:
         request = SendPrompt(
             prompt=text,
             options=self.options,
-            session=self._session().id,
+            session=self.begin().id,
             model_path=self.model,
             autoload=True,
         )
-        self._asking().request(request, str)
+        self._sent[self._asking().request(request, str)] = text
         self.refresh()
 
     def stop(self) -> None:
@@ -101,7 +113,7 @@ class Conversation:
         """Answer the last question anew, in place of the answer there is."""
         if self.answering is not None:
             raise BadRequest("An answer is being written.", hint="Stop it first.", field="session")
-        dropped = self._asking().drop_last_turn(self._session().id)
+        dropped = self._asking().drop_last_turn(self.begin().id)
         if not dropped:
             raise BadRequest("Nothing was asked yet.", hint="Write a message.", field="session")
         self.send(dropped[0].content)
@@ -114,7 +126,7 @@ class Conversation:
 
     def set_system_prompt(self, text: str) -> None:
         """Change the session's system prompt; every answer from now on has it."""
-        session = self._session()
+        session = self.begin()
         if text != (session.system_prompt or ""):
             self._asking().open_session(session.id, system_prompt=text)
             self.refresh()
@@ -180,7 +192,7 @@ class Conversation:
         if now.updated_at != info.updated_at or now.n_messages != len(self.messages):
             self._merge(self._watching.session(info.id).messages)
         self.info = now
-        operations = self._watching.operations(PAGE_SIZE, session=info.id)
+        operations = self._watching.operations(N_OPERATIONS, session=info.id)
         waiting = [o for o in reversed(operations) if o.state not in TERMINAL_STATES]
         self._attend([o for o in waiting if o.kind == "prompt"])
         self._tell_head(sessions)
@@ -201,13 +213,16 @@ class Conversation:
         self._post(self.state())
 
     def _attend(self, waiting: Sequence[OperationInfo]) -> None:
-        """Follow the first that waits or runs; the others have their turn."""
+        """Follow the first that waits or runs; the others have their turn.
+
+        What was sent from here is followed even if it has ended since: it may have failed.
+        """
         self._queued = [operation.title for operation in waiting[1:]]
-        answering = self.answering
-        if not waiting or (answering is not None and answering.id == waiting[0].id):
+        ids = [operation.id for operation in waiting] or list(self._sent)
+        if not ids or (self.answering is not None and self.answering.id == ids[0]):
             return
-        title = self._watching.operation(waiting[0].id).title
-        self.answering = Answering(waiting[0].id, title)
+        sent = self._sent.pop(ids[0], None)
+        self.answering = Answering(ids[0], sent or self._watching.operation(ids[0]).title)
         self._post({"kind": "asked", "answering": self.answering.snapshot()})
         threading.Thread(
             target=self._follow, args=(self.answering,), name="wiz-follow", daemon=True
@@ -234,12 +249,6 @@ class Conversation:
         except WizError:
             self.gone()
 
-    def _session(self) -> SessionInfo:
-        if self.info is None:
-            self.open()
-        assert self.info is not None
-        return self.info
-
     def _tell_head(self, sessions: Sequence[SessionInfo] | None = None) -> None:
         """Post what stands around the conversation, if it is not what the page shows."""
         info = self.info
@@ -252,7 +261,7 @@ class Conversation:
             "session": info.name,
             "system": info.system_prompt or "",
             "options": self.options.given(),
-            "queued": getattr(self, "_queued", []),
+            "queued": self._queued,
             "remembered": (info.model_path or "").rpartition("/")[2],
             "model": self.model,
         }

@@ -13,6 +13,7 @@ from wiz_kernel_ext.notebook.screen import Drawing
 from wiz_kernel_ext.protocol.results import SessionInfo, SessionMessage
 
 N_MESSAGES = 40
+MAX_CHARS = 4000
 SPEAKERS = {"user": "You", "assistant": "Model", "tool": "Tool", "system": "System"}
 
 
@@ -22,7 +23,7 @@ def conversation_drawing(info: SessionInfo, messages: Sequence[SessionMessage]) 
     left_out = len(messages) - N_MESSAGES
     if left_out > 0:
         title += f" (the latest {N_MESSAGES} of {len(messages)} messages)"
-    shown = [(SPEAKERS[m.role], m.content) for m in messages[-N_MESSAGES:]]
+    shown = [(SPEAKERS[m.role], _cut(m.content)) for m in messages[-N_MESSAGES:]]
     empty = "Nothing was said yet: %%wiz_prompt asks."
     plain = [title, *(f"{who}: {text}" for who, text in shown)] if shown else [title, empty]
     html = "".join(
@@ -34,6 +35,10 @@ def conversation_drawing(info: SessionInfo, messages: Sequence[SessionMessage]) 
         plain="\n".join(plain),
         html=f"<div><small>{escape(title)}</small>{html or escape(empty)}</div>",
     )
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_CHARS else f"{text[:MAX_CHARS]} …"
 
 
 def error_drawing(title: str, error: WizError) -> Drawing:

@@ -18,9 +18,10 @@ import anywidget
 from traitlets import Unicode
 
 from wiz_kernel_ext.errors import InternalError, WizError
-from wiz_kernel_ext.notebook.screen import Drawing, Screen
+from wiz_kernel_ext.notebook.screen import Drawing, NotebookScreen, Screen, Slot
 
 CONTROL_MESSAGE = "wiz_panel_request"
+N_FORMS = 3
 Action = Callable[[dict[str, Any]], None]
 
 log = logging.getLogger(__name__)
@@ -34,13 +35,14 @@ class Panel(anywidget.AnyWidget):
     control = Unicode(help="the control message the kernel takes for panels, or empty").tag(
         sync=True
     )
-    form = Unicode(help="what to show where no kernel answers, as HTML").tag(sync=True)
 
     urgent: frozenset[str] = frozenset()
 
     def __init__(self, shell: Any) -> None:
         super().__init__()
         self.panel_id = self.model_id
+        self._publish = shell.display_pub.publish
+        self._forms: list[Slot] = []
         self._queue: SimpleQueue[dict[str, Any]] = SimpleQueue()
         self._actor: threading.Thread | None = None
         _panels[self.model_id] = self
@@ -90,12 +92,25 @@ class Panel(anywidget.AnyWidget):
             log.exception("%s: %r failed", type(self).__name__, content)
             self.complain(InternalError(f"The panel failed: {type(error).__name__}: {error}"))
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+    def refresh_form(self) -> None:
+        """Draw the form again, where it stands for this panel in a saved notebook."""
+        if not self._forms:
+            return
+        drawing = self._form()
+        for slot in self._forms[-N_FORMS:]:
+            slot.update(drawing)
+
+    def _form(self) -> Drawing:
         drawing = self.drawing()
-        self.form = drawing.html or ""
-        shown = super()._repr_mimebundle_(**kwargs)
-        data, metadata = shown if isinstance(shown, tuple) else (shown, {})
-        return {**(data or {}), **drawing.bundle()}, metadata
+        html = f'<div id="wiz-form-{self.model_id}">{drawing.html}</div>'
+        return Drawing(plain=drawing.plain, html=html)
+
+    def _ipython_display_(self, **kwargs: Any) -> None:
+        """Show the panel and, under it, the form; the page hides that while the panel lives."""
+        data, metadata = super()._repr_mimebundle_() or ({}, {})
+        data["text/plain"] = f"{type(self).__name__} panel"
+        self._publish(data=data, metadata=metadata)
+        self._forms.append(NotebookScreen(self._publish).show(self._form()))
 
 
 def show_panel(screen: Screen, panel: Panel) -> None:

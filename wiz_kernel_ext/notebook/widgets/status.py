@@ -71,7 +71,10 @@ class Status(Panel):
             self._watch.end()
 
     def _refresh(self) -> None:
+        was_busy = self._board.busy
         self.post(self._board.draw(self._around.watching.status()))
+        if was_busy and not self._board.busy:
+            self.refresh_form()
 
     def _gone(self) -> None:
         self._board.busy = False

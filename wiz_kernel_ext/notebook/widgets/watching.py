@@ -80,6 +80,11 @@ class Watch:
                 self._gone()
             self._is_gone = True
             self._wait_for_service()
+        except Exception:
+            # A panel that stopped looking would show what is not so.
+            log.exception("watching")
+            self._seen = 0
+            time.sleep(LOOK_AGAIN_S)
 
     def _wait_for_service(self) -> None:
         time.sleep(LOOK_AGAIN_S)

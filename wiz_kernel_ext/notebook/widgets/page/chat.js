@@ -11,7 +11,7 @@ class ChatPage {
     this.view = new PanelView(context, (message) => this.hear(message));
     this.busy = false;
     const says = (text) => (this.said.textContent = text);
-    this.said = h("div.wiz-unseen", { role: "status", "data-live": "" });
+    this.said = h("div.wiz-unseen", { role: "status" });
     this.banner = new Banner();
     this.messages = new Messages({
       earlier: (before) => this.view.ask("earlier", { before }),
@@ -92,7 +92,7 @@ class ChatPage {
     });
     this.sendButton = button("Send", () => this.send(), { kind: "wiz-primary" });
     this.stopButton = button("Stop", () => this.stop(), { kind: "wiz-danger", label: "Stop this answer" });
-    this.again = button("Regenerate", () => this.view.ask("regenerate"), { label: "Answer the last question again" });
+    this.again = button("Regenerate", () => this.view.ask("regenerate"), { label: "Regenerate the last answer" });
     this.small = h("span.wiz-small");
     show(this.stopButton, false);
     const row = h("div.wiz-row", {}, this.small, h("span.wiz-space"), this.again, this.stopButton, this.sendButton);
@@ -234,10 +234,8 @@ class ChatPage {
   }
 
   away(ended) {
-    const form = this.view.model.get("form");
-    if (ended && !this.view.root.dataset.ready && form) {
-      // Never was live: what the kernel left to be read, escaped by it.
-      this.view.root.innerHTML = form;
+    if (ended && !this.view.root.dataset.ready) {
+      this.view.giveWay();
       return;
     }
     this.lock(true, ended ? "Run the cell again to go on." : "Waiting for the kernel …");

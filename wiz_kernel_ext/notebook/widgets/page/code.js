@@ -13,8 +13,8 @@ export function codeBlocks(view, announce) {
       if (inserted(view, code.textContent)) announce("Inserted as a new cell");
       else if (await copied(code.textContent)) announce("Copied: paste it into a new cell");
       else announce("This front end allows neither inserting nor copying");
-    }, { label: "Insert this code as a new cell", kind: "wiz-quiet" });
-    const bar = h("div.wiz-code-bar", { "data-live": "" }, h("span", {}, language), copy, insert);
+    }, { kind: "wiz-quiet" });
+    const bar = h("div.wiz-code-bar", {}, h("span", {}, language), copy, insert);
     return h("div.wiz-code", {}, bar, h("pre", { tabindex: "0", "aria-label": `Code ${language}`.trim(), role: "region" }, code));
   };
 }

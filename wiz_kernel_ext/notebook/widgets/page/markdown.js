@@ -10,6 +10,9 @@ const RULE = /^ {0,3}([-*_])\s*(?:\1\s*){2,}$/;
 const ITEM = /^(\s*)([-*+]|\d{1,9}[.)])\s+(.*)$/;
 const QUOTE = /^ {0,3}> ?(.*)$/;
 const TABLE_RULE = /^ {0,3}\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$/;
+// A paragraph longer than this is laid out in pieces: one of 20,000 characters takes a browser
+// longer to lay out, every time it grows, than anybody should wait.
+const PIECE = 2000;
 const INLINE = new RegExp(
   [
     "(?<escape>\\\\[\\\\`*_{}\\[\\]()#+\\-.!~|<>])",
@@ -109,7 +112,8 @@ function listGoesOn(lines, i) {
   return next === undefined || ITEM.test(next) || /^\s{2,}\S/.test(next);
 }
 
-function list(lines) {
+/** A list as its parts: one per item. */
+function listParts(lines) {
   const first = ITEM.exec(lines[0]);
   const indent = first[1].length;
   const items = [];
@@ -120,7 +124,12 @@ function list(lines) {
   }
   const numbered = /\d/.test(first[2]);
   const start = numbered ? parseInt(first[2], 10) : undefined;
-  return h(numbered ? "ol" : "ul", { start }, ...items.map((item) => h("li", {}, ...inner(item))));
+  return {
+    shape: `list ${start}`,
+    root: () => h(numbered ? "ol" : "ul", { start }),
+    sources: items.map((item) => item.join("\n")),
+    make: (source) => h("li", {}, ...inner(source.split("\n"))),
+  };
 }
 
 /** An item or a quote: inline where it is one paragraph, blocks where it is more. */
@@ -137,25 +146,63 @@ function cells(line) {
   return line.trim().replace(/^\||\|$/g, "").split(/(?<!\\)\|/).map((cell) => cell.trim());
 }
 
-function table(lines) {
+/** A table as its parts: one per row. */
+function tableParts(lines) {
   const [head, , ...rows] = lines;
   const row = (line, tag) => h("tr", {}, ...cells(line).map((cell) => h(tag, {}, ...inline(cell))));
-  const body = rows.map((line) => row(line, "td"));
-  return h("table", {}, h("thead", {}, row(head, "th")), h("tbody", {}, ...body));
+  return {
+    shape: `table ${head}`,
+    root: () => h("table", {}, h("thead", {}, row(head, "th")), h("tbody")),
+    place: (root) => root.lastChild,
+    sources: rows,
+    make: (line) => row(line, "td"),
+  };
+}
+
+/** A paragraph as its parts: one, or pieces of about PIECE characters of a long one. */
+function textParts(lines) {
+  const sources = [];
+  let rest = lines.join("\n").trim();
+  while (rest.length > PIECE) {
+    const space = rest.slice(PIECE, 2 * PIECE).search(/\s/);
+    const end = space < 0 ? Math.min(rest.length, 2 * PIECE) : PIECE + space + 1;
+    sources.push(rest.slice(0, end));
+    rest = rest.slice(end);
+  }
+  sources.push(rest);
+  const one = sources.length === 1;
+  return {
+    shape: one ? "text" : "long text",
+    root: () => h("p"),
+    sources,
+    make: (source) => (one ? inline(source) : h("span.wiz-piece", {}, ...inline(source))),
+  };
+}
+
+const PARTS = { list: listParts, table: tableParts, text: textParts };
+
+/** A block drawn by its parts; those that `drawn`, the same block when it was shorter, has are kept. */
+function drawParts(block, drawn) {
+  const parts = PARTS[block.kind](block.lines);
+  const same = drawn?.shape === parts.shape && parts.shape !== "text";
+  const root = same ? drawn.root : parts.root();
+  const place = parts.place ? parts.place(root) : root;
+  const old = same ? drawn.sources : [];
+  let kept = 0;
+  while (kept < old.length && old[kept] === parts.sources[kept]) kept += 1;
+  while (place.childNodes.length > kept) place.lastChild.remove();
+  for (const source of parts.sources.slice(kept)) place.append(...[parts.make(source)].flat());
+  return { shape: parts.shape, root, sources: parts.sources };
 }
 
 function draw(block, codeBlock = plainCode) {
   const { kind, lines } = block;
+  if (PARTS[kind]) return drawParts(block).root;
   if (kind === "code") return codeBlock(lines.join("\n"), block.language);
-  if (kind === "heading") {
-    const [, marks, text] = HEADING.exec(lines[0]);
-    return h(`h${Math.min(6, marks.length + 2)}`, {}, ...inline(text));
-  }
   if (kind === "rule") return h("hr");
   if (kind === "quote") return h("blockquote", {}, ...inner(lines.map((line) => QUOTE.exec(line)?.[1] ?? line)));
-  if (kind === "list") return list(lines);
-  if (kind === "table") return table(lines);
-  return h("p", {}, ...inline(lines.join("\n").trim()));
+  const [, marks, text] = HEADING.exec(lines[0]);
+  return h(`h${Math.min(6, marks.length + 2)}`, {}, ...inline(text));
 }
 
 function plainCode(text) {
@@ -175,8 +222,8 @@ export class MarkdownView {
     this.text = text;
     this.lines = [];
     this.firstOpen = 0;
-    this.openNode = null;
-    this.openCode = null;
+    this.openNodes = [];
+    this.openCode = this.openParts = null;
     this.root.replaceChildren();
     if (text) this.draw(text);
   }
@@ -188,8 +235,8 @@ export class MarkdownView {
   }
 
   draw(text) {
-    if (this.openCode && !/[`~]/.test(text) && !/^\s*[`~]*$/.test(this.lines[this.lines.length - 1])) {
-      // The commonest long block: code that only grows.
+    if (this.openCode && !/[`~]/.test(text)) {
+      // The commonest long block: code that only grows, and cannot end without one of these.
       this.grow(text);
       return;
     }
@@ -198,16 +245,25 @@ export class MarkdownView {
     this.lines.push(...added);
     const tail = this.lines.slice(this.firstOpen);
     const blocks = blocksOf(tail);
-    this.openNode?.remove();
-    this.openNode = this.openCode = null;
+    const drawn = this.openParts;
+    for (const node of this.openNodes) if (node !== drawn?.root) node.remove();
+    this.openNodes = [];
+    this.openCode = this.openParts = null;
+    let firstOpen = null;
     for (const [i, block] of blocks.entries()) {
-      const node = draw(block, this.codeBlock);
-      this.root.append(node);
-      if (i < blocks.length - 1) continue;
-      this.openNode = node;
-      if (block.kind === "code" && block.open) this.openCode = node.querySelector("code");
-      this.firstOpen += block.start;
+      const parts = PARTS[block.kind] ? drawParts(block, i === 0 ? drawn : null) : null;
+      const node = parts ? parts.root : draw(block, this.codeBlock);
+      if (i === 0 && drawn && node !== drawn.root) drawn.root.remove();
+      if (node.parentNode !== this.root) this.root.append(node);
+      // The last line may still become anything: a block is done once another begins before it.
+      const next = blocks[i + 1];
+      if (next && next.start < tail.length - 1) continue;
+      firstOpen ??= block.start;
+      if (!this.openNodes.length) this.openParts = parts;
+      this.openNodes.push(node);
+      if (!next && block.kind === "code" && block.open && block.lines.length) this.openCode = node.querySelector("code");
     }
+    this.firstOpen += firstOpen ?? 0;
   }
 
   grow(text) {

@@ -5,7 +5,7 @@ import { MarkdownView } from "./markdown.js";
 
 const SPEAKERS = { user: "You", assistant: "Model", tool: "Tool", system: "System" };
 const ENDINGS = { cancelled: "stopped", interrupted: "cut off", length: "cut off at the limit" };
-const BUDGET_MS = 30;
+const BUDGET_MS = 16;
 const NEAR_BOTTOM_PX = 48;
 
 export class Messages {
@@ -17,7 +17,7 @@ export class Messages {
       this.more.disabled = true;
       earlier(this.first);
     };
-    this.top = h("div.wiz-more", { "data-live": "" }, this.more);
+    this.top = h("div.wiz-more", {}, this.more);
     this.list = h("div.wiz-list");
     this.empty = h("p.wiz-empty", {}, "Nothing was said yet.");
     this.root = h("div.wiz-log", { role: "region", "aria-label": "Conversation", tabindex: "0" }, this.top, this.empty, this.list);
@@ -45,19 +45,18 @@ export class Messages {
   async before(first, messages) {
     if (first + messages.length !== this.first) return;
     const turn = this.drawing;
-    let begun = performance.now();
-    for (const message of [...messages].reverse()) {
-      if (performance.now() - begun > BUDGET_MS) {
-        await new Promise(requestAnimationFrame);
-        if (turn !== this.drawing) return;
-        begun = performance.now();
-      }
-      const height = this.root.scrollHeight;
-      const atBottom = this.atBottom();
-      this.list.prepend(this.item(message).node);
-      this.first -= 1;
-      if (atBottom) this.toBottom();
-      else this.root.scrollTop += this.root.scrollHeight - height;
+    const waiting = [...messages];
+    while (waiting.length) {
+      const begun = performance.now();
+      const nodes = [];
+      while (waiting.length && performance.now() - begun < BUDGET_MS) nodes.unshift(this.item(waiting.pop()).node);
+      // One layout for many messages, and the reader's place stays where it is.
+      const below = this.root.scrollHeight - this.root.scrollTop;
+      this.list.prepend(...nodes);
+      this.root.scrollTop = this.root.scrollHeight - below;
+      this.first -= nodes.length;
+      if (waiting.length) await new Promise(requestAnimationFrame);
+      if (turn !== this.drawing) return;
     }
     this.update();
   }

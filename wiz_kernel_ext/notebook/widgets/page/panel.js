@@ -5,8 +5,8 @@ import { h, uniqueId } from "./dom.js";
 
 const VIEW_MIME = "application/vnd.jupyter.widget-view+json";
 const STATE_MIME = "application/vnd.jupyter.widget-state+json";
-const STATIC_MODULE =
-  "export default{render({model,el}){el.classList.add('wiz-panel');el.innerHTML=model.get('form')}}";
+// What a notebook's file keeps of a panel: nothing. Its form stands under it.
+const KEPT_MODULE = "export default{render({el}){el.hidden=true}}";
 const ANSWER_WITHIN_MS = 4000;
 
 /** One view of a panel: `heard(message)` is called with what the kernel says to it. */
@@ -17,9 +17,7 @@ export class PanelView {
     this.id = uniqueId("view");
     this.live = false;
     el.classList.add("wiz-panel");
-    // Keys typed here are not a notebook's shortcuts.
-    el.dataset.lmSuppressShortcuts = "true";
-    el.addEventListener("keydown", (event) => event.stopPropagation());
+    keepKeys(el);
     this.onMessage = (message) => {
       if (message.view && message.view !== this.id) return;
       clearTimeout(this.waiting);
@@ -28,7 +26,7 @@ export class PanelView {
     model.on("msg:custom", this.onMessage);
     this.onLive = () => this.checkLive();
     model.on("comm_live_update", this.onLive);
-    this.keepStatic();
+    this.keepWord();
   }
 
   /** Say hello, or show the kept form where no kernel would answer. */
@@ -47,7 +45,21 @@ export class PanelView {
     const was = this.live;
     const whole = await this.model.widget_manager?.get_model?.(this.model.get("panel_id")).catch(() => null);
     this.live = whole ? Boolean(whole.comm_live) : true;
+    if (this.live) this.hideForm();
     if (was && !this.live) this.notify?.onGone(true);
+  }
+
+  /** The form under a panel is for where there is no panel. */
+  hideForm() {
+    if (this.hiding) return;
+    this.hiding = h("style", {}, `#wiz-form-${this.model.get("panel_id")} { display: none }`);
+    document.head.append(this.hiding);
+  }
+
+  /** Leave the place to the form. */
+  giveWay() {
+    this.hiding?.remove();
+    this.root.hidden = true;
   }
 
   /** Ask the kernel for an action; on its control channel where there is a way, for that one is
@@ -79,25 +91,14 @@ export class PanelView {
     return [...(this.notebook?.cells ?? [])].findIndex((cell) => shownIn(cell).has(id));
   }
 
-  /** Keep what is on the screen in the notebook's file, to be read where no kernel runs. */
-  keepStatic() {
+  /** Leave word in the notebook's file, so that no front end looks for this panel in vain. */
+  keepWord() {
     const context = this.model.widget_manager?.context;
     if (!this.notebook || !context.saveState?.connect) return;
     this.onSave = (_, state) => {
-      if (state === "started") saveForm(this);
+      if (state === "started") leaveWord(this);
     };
     context.saveState.connect(this.onSave);
-  }
-
-  /** The panel as it is, without what only works with a kernel. */
-  staticForm() {
-    const copy = this.root.cloneNode(true);
-    copy.querySelectorAll("button, input, select, textarea, form, [data-live]").forEach((part) => part.remove());
-    copy.querySelectorAll("[id], [for]").forEach((part) => {
-      part.removeAttribute("id");
-      part.removeAttribute("for");
-    });
-    return copy.innerHTML;
   }
 
   end() {
@@ -105,8 +106,27 @@ export class PanelView {
     this.model.off("msg:custom", this.onMessage);
     this.model.off("comm_live_update", this.onLive);
     if (this.onSave) this.model.widget_manager.context.saveState.disconnect(this.onSave);
-    if (this.live) this.ask("bye");
+    this.hiding?.remove();
+    try {
+      if (this.live) this.ask("bye");
+    } catch {
+      // The notebook around it is closed already, and nobody is left to hear it.
+    }
   }
+}
+
+/** Keys typed here are not a notebook's shortcuts, but those with Ctrl or Command are. */
+function keepKeys(el) {
+  // JupyterLab listens below the document where it can, before it where it is told to.
+  const keep = (kept) => (el.toggleAttribute("data-lm-suppress-shortcuts", kept));
+  const isAccelerator = (event) => event.key === "Control" || event.key === "Meta";
+  keep(true);
+  el.addEventListener("keydown", (event) => {
+    if (isAccelerator(event)) keep(false);
+    if (!event.ctrlKey && !event.metaKey) event.stopPropagation();
+  });
+  el.addEventListener("keyup", (event) => isAccelerator(event) && keep(true));
+  el.addEventListener("focusout", () => keep(true));
 }
 
 function controlMessage(kernel, type, content) {
@@ -137,7 +157,7 @@ function shownIn(cell) {
   return ids;
 }
 
-function saveForm(view) {
+function leaveWord(view) {
   const { notebook, model } = view;
   const shown = new Set([...notebook.cells].flatMap((cell) => [...shownIn(cell)]));
   const kept = notebook.getMetadata("widgets")?.[STATE_MIME] ?? { version_major: 2, version_minor: 0, state: {} };
@@ -157,11 +177,10 @@ function saveForm(view) {
         _view_name: "AnyView",
         _view_module: "anywidget",
         _view_module_version: model.get("_view_module_version"),
-        _anywidget_id: `${model.get("_anywidget_id")}.form`,
-        _esm: STATIC_MODULE,
-        _css: model.get("_css"),
+        _anywidget_id: `${model.get("_anywidget_id")}.kept`,
+        _esm: KEPT_MODULE,
+        _css: "",
         panel_id: id,
-        form: view.staticForm(),
       },
     };
   }

@@ -99,9 +99,8 @@ class StatusPage {
   }
 
   away(ended) {
-    const form = this.view.model.get("form");
-    if (ended && !this.view.root.dataset.ready && form) {
-      this.view.root.innerHTML = form;
+    if (ended && !this.view.root.dataset.ready) {
+      this.view.giveWay();
       return;
     }
     for (const part of this.view.root.querySelectorAll("button")) part.disabled = ended;
