@@ -15,6 +15,7 @@ import wiz_kernel_ext
 get_ipython().run_line_magic("load_ext", "wiz_kernel_ext")
 took_s = time.perf_counter() - started
 """
+N_TRIES = 5
 LONG_PROMPT = "word " * 650
 
 
@@ -49,14 +50,16 @@ def run(n_rounds: int) -> list[Figure]:
 
 
 def interrupt_s(kernel: Kernel, prompt: str, *, wait_text: bool = True) -> float:
-    """Seconds from the interrupt to the end of the cell."""
-    message = kernel.send(f"%%wiz_prompt --new --temperature 0 --max-tokens 500\n{prompt}")
-    if wait_text:
-        kernel.wait_answer(message)
-    else:
-        time.sleep(0.1)
-    started = time.perf_counter()
-    kernel.interrupt()
-    cell = kernel.finish(message)
-    assert cell.error_name == "KeyboardInterrupt", f"the cell ended otherwise: {cell}"
-    return time.perf_counter() - started
+    """Seconds from the interrupt to the end of the cell; a cell that was quicker is asked again."""
+    for _ in range(N_TRIES):
+        message = kernel.send(f"%%wiz_prompt --new --temperature 0 --max-tokens 500\n{prompt}")
+        if wait_text:
+            kernel.wait_answer(message)
+        else:
+            time.sleep(0.1)
+        started = time.perf_counter()
+        kernel.interrupt()
+        cell = kernel.finish(message)
+        if cell.error_name == "KeyboardInterrupt":
+            return time.perf_counter() - started
+    raise RuntimeError(f"no cell was caught in time: {cell}")
