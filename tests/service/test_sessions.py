@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -88,6 +89,11 @@ async def test_sessions_without_a_name_get_one_of_their_own(sessions: Sessions) 
     one, two = await sessions.begin(None, None), await sessions.begin(None, None)
     assert one.id != two.id
     assert one.name != two.name
+
+
+async def test_sessions_begun_at_the_same_instant_each_get_a_name(sessions: Sessions) -> None:
+    rows = await asyncio.gather(*(sessions.begin(None, None) for _ in range(8)))
+    assert len({row.name for row in rows}) == 8
 
 
 async def test_a_deleted_session_is_not_found(sessions: Sessions) -> None:

@@ -6,11 +6,12 @@ Knows the store and the rule that prompts on one session run in order; not socke
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Sequence
 from typing import Any
 
-from wiz_kernel_ext.errors import SessionNotFound
+from wiz_kernel_ext.errors import Conflict, SessionNotFound
 from wiz_kernel_ext.protocol.requests import ChatMessage, OpenSession
 from wiz_kernel_ext.protocol.results import SessionDetail, SessionInfo, SessionMessage
 from wiz_kernel_ext.service.records import Records
@@ -127,10 +128,18 @@ class Sessions:
         notebook: str | None = None,
         kernel_id: str | None = None,
     ) -> SessionRow:
-        name = await self._free_name(name)
-        return await self._records.call(
-            self._records.sessions.create, name, system_prompt, notebook, kernel_id, time.time()
-        )
+        while True:
+            free = await self._free_name(name)
+            # Somebody may take it between the look and the creation.
+            with contextlib.suppress(Conflict):
+                return await self._records.call(
+                    self._records.sessions.create,
+                    free,
+                    system_prompt,
+                    notebook,
+                    kernel_id,
+                    time.time(),
+                )
 
     async def _set_aside(self, row: SessionRow) -> None:
         """Give an old conversation another name, so that its own is free for a new one."""
