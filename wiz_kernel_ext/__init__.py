@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from wiz_kernel_ext.client import AsyncClient, AsyncOperation, Client, Operation
     from wiz_kernel_ext.errors import WizError
-    from wiz_kernel_ext.notebook.widgets import Chat, Status
+    from wiz_kernel_ext.notebook.widgets import Chat, Downloader, Status
     from wiz_kernel_ext.protocol.answer import Answer
     from wiz_kernel_ext.protocol.options import PromptOptions
     from wiz_kernel_ext.settings import Settings
@@ -27,6 +27,7 @@ __all__ = [
     "AsyncOperation",
     "Chat",
     "Client",
+    "Downloader",
     "LlamaWorker",
     "Operation",
     "PromptOptions",
@@ -43,6 +44,7 @@ _HOMES = {
     "AsyncOperation": "client",
     "Chat": "notebook.widgets",
     "Client": "client",
+    "Downloader": "notebook.widgets",
     "LlamaWorker": "worker",
     "Operation": "client",
     "PromptOptions": "protocol.options",

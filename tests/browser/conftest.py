@@ -18,10 +18,13 @@ import pytest
 
 from tests.browser.lab import Lab, Page
 from tests.support.homes import Home
+from tests.support.stand_in_hub import Repository, StandInHub
 from tests.support.tiny_gguf import Shape, write_tiny_gguf
+from wiz_kernel_ext.demo import model_path
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ARTIFACTS = Path(__file__).parents[2] / "artifacts" / "browser"
+TOKEN = "hf_abcdefgh12345678"
 AXE = "axe-core@4.10.3"
 FLAGS = [
     "--no-sandbox",
@@ -56,14 +59,37 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def lab() -> Iterator[Lab]:
-    """A JupyterLab server whose kernels find a service of their own."""
+def hub() -> Iterator[StandInHub]:
+    """A hub with one model for everybody and one for who has a token."""
+    model = model_path().read_bytes()
+    facts = {"downloads": 12345, "tags": ["license:mit"], "gguf": {"total": 3_500_000}}
+    repositories = {
+        "founders/demo-GGUF": Repository({"demo-Q8_0.gguf": model}, facts=facts),
+        "founders/private-GGUF": Repository({"private-Q8_0.gguf": model}, token=TOKEN),
+    }
+    with StandInHub(repositories) as hub:
+        yield hub
+
+
+@pytest.fixture(scope="session")
+def lab(hub: StandInHub) -> Iterator[Lab]:
+    """A JupyterLab server whose kernels find a service of their own, and the stand-in hub."""
     home = Home.make()
-    lab = Lab(home)
+    variables = {
+        "HF_ENDPOINT": hub.url,
+        "HF_HOME": str(home.folder / "hf"),
+        "HF_HUB_DISABLE_XET": "1",
+    }
+    lab = Lab(home, variables=variables)
+    # The service that a test's own client may be first to start needs them too.
+    patch = pytest.MonkeyPatch()
+    for name, value in variables.items():
+        patch.setenv(name, value)
     try:
         lab.start()
         yield lab
     finally:
+        patch.undo()
         lab.close()
         home.close()
 

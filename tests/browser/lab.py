@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,8 +53,11 @@ NOISE = re.compile(
 class Lab:
     """A server of `app` ("lab" or "notebook") in a folder of `home`."""
 
-    def __init__(self, home: Home, app: str = "lab") -> None:
+    def __init__(
+        self, home: Home, app: str = "lab", variables: Mapping[str, str] | None = None
+    ) -> None:
         self.home = home
+        self._variables = variables or {}
         self.app = app
         self.folder = home.folder / "notebooks"
         self.client = Client(home.settings)
@@ -73,6 +76,7 @@ class Lab:
         environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER", "JPY"))},
             **self.home.environment,
+            **self._variables,
             "HOME": str(self.home.folder),
             "JUPYTER_CONFIG_DIR": jupyter["config"],
             "JUPYTER_DATA_DIR": jupyter["data"],

@@ -77,6 +77,11 @@ class WizMagics(Defaults):
         _file("chat").run(self, line)
 
     @line_magic
+    @takes(lines.DOWNLOAD)
+    def wiz_download(self, line: str) -> None:
+        _file("download").run(self, line)
+
+    @line_magic
     @takes(lines.STATUS)
     def wiz_status(self, line: str) -> None:
         _file("status").run(self, line)

@@ -19,7 +19,18 @@ if TYPE_CHECKING:
     from wiz_kernel_ext.client import Client
 
 MAX_MODEL_FILES = 200
-MAGICS = ("load", "prompt", "chat", "status", "ops", "attach", "cancel", "unload", "stop")
+MAGICS = (
+    "load",
+    "prompt",
+    "chat",
+    "download",
+    "status",
+    "ops",
+    "attach",
+    "cancel",
+    "unload",
+    "stop",
+)
 TAKE_MODELS = ("pull", "rm", "quantize", "verify", "inspect")
 
 

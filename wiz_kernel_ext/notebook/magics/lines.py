@@ -72,6 +72,13 @@ CHAT = MagicParser(
 CHAT.add_argument("--session", metavar="NAME", help="talk in this session instead")
 add_flags(CHAT.add_argument_group("sampling"), SAMPLING.values())
 
+DOWNLOAD = MagicParser(
+    "wiz_download",
+    """Find, download and keep models in a panel; in a terminal, list those that are here.
+
+    A download belongs to the service: closing the panel, or a kernel restart, ends nothing.""",
+)
+
 STATUS = MagicParser("wiz_status", "Show the service, its models, operations and sessions.")
 STATUS.add_argument(
     "--panel", action="store_true", help="as a panel that stays up to date, with buttons"

@@ -5,6 +5,7 @@ one did. Loaded on first use of `wiz.Chat`, `wiz.Status`, `wiz.Downloader` or th
 """
 
 from wiz_kernel_ext.notebook.widgets.chat import Chat
+from wiz_kernel_ext.notebook.widgets.downloader import Downloader
 from wiz_kernel_ext.notebook.widgets.status import Status
 
-__all__ = ["Chat", "Status"]
+__all__ = ["Chat", "Downloader", "Status"]

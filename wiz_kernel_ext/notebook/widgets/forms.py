@@ -8,8 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from wiz_kernel_ext.cli.report import Table
+from wiz_kernel_ext.cli.words import size
 from wiz_kernel_ext.errors import WizError
 from wiz_kernel_ext.notebook.screen import Drawing
+from wiz_kernel_ext.notebook.views.tables import tables_drawing
+from wiz_kernel_ext.protocol.hub import LibraryModel
 from wiz_kernel_ext.protocol.results import SessionInfo, SessionMessage
 
 N_MESSAGES = 40
@@ -45,3 +49,13 @@ def error_drawing(title: str, error: WizError) -> Drawing:
     """A panel that cannot show what it should, and what to do."""
     plain = f"{title}: {error.message}" + (f" {error.hint}" if error.hint else "")
     return Drawing(plain=plain, html=f"<div>{escape(plain)}</div>")
+
+
+def library_drawing(models: Sequence[LibraryModel] | None) -> Drawing:
+    """The models on this machine; None where no service runs that would know them."""
+    if models is None:
+        text = "Models: no service is running. %wiz_models starts one and lists them."
+        return Drawing(plain=text, html=f"<div>{escape(text)}</div>")
+    rows = [(model.name, model.quant or "-", size(model.size_bytes)) for model in models]
+    table = Table("Models here", ("model", "quant", "size"), rows, "No model is on this machine.")
+    return tables_drawing("", [table])

@@ -22,7 +22,7 @@ from wiz_kernel_ext.notebook.screen import Drawing, NotebookScreen, Screen, Slot
 
 CONTROL_MESSAGE = "wiz_panel_request"
 N_FORMS = 3
-Action = Callable[[dict[str, Any]], None]
+Action = Callable[[dict[str, Any]], object]
 
 log = logging.getLogger(__name__)
 _panels: WeakValueDictionary[str, Panel] = WeakValueDictionary()
@@ -64,7 +64,7 @@ class Panel(anywidget.AnyWidget):
             return
         self._queue.put(content)
         if self._actor is None:
-            self._actor = threading.Thread(target=self._work, name="wiz-panel", daemon=True)
+            self._actor = threading.Thread(target=self._act_in_order, name="wiz-panel", daemon=True)
             self._actor.start()
 
     def post(self, content: dict[str, Any]) -> None:
@@ -75,7 +75,7 @@ class Panel(anywidget.AnyWidget):
         """Show an error in its place, with what to do next."""
         self.post({"kind": "error", **described(error), **about})
 
-    def _work(self) -> None:
+    def _act_in_order(self) -> None:
         while True:
             self._act(self._queue.get())
 

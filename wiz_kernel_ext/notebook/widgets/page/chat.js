@@ -8,7 +8,7 @@ import { Settings } from "./settings.js";
 
 class ChatPage {
   constructor(context) {
-    this.view = new PanelView(context, (message) => this.hear(message));
+    this.view = new PanelView(context, "chat", (message) => this.hear(message));
     this.busy = false;
     const says = (text) => (this.said.textContent = text);
     this.said = h("div.wiz-unseen", { role: "status" });

@@ -11,12 +11,12 @@ const ANSWER_WITHIN_MS = 4000;
 
 /** One view of a panel: `heard(message)` is called with what the kernel says to it. */
 export class PanelView {
-  constructor({ model, el }, heard) {
+  constructor({ model, el }, name, heard) {
     this.model = model;
     this.root = el;
     this.id = uniqueId("view");
     this.live = false;
-    el.classList.add("wiz-panel");
+    el.classList.add("wiz-panel", `wiz-${name}-page`);
     keepKeys(el);
     this.onMessage = (message) => {
       if (message.view && message.view !== this.id) return;

@@ -5,7 +5,7 @@ import { Banner, PanelView } from "./panel.js";
 
 class StatusPage {
   constructor(context) {
-    this.view = new PanelView(context, (message) => this.hear(message));
+    this.view = new PanelView(context, "status", (message) => this.hear(message));
     this.banner = new Banner();
     this.service = h("span.wiz-small");
     this.stopButton = button("Stop the service", () => this.confirmStop(), { kind: "wiz-quiet" });

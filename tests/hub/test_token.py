@@ -1,0 +1,40 @@
+"""A hub token given by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from wiz_kernel_ext.errors import BadRequest, HubAccessDenied
+from wiz_kernel_ext.hub.token import keep_token, token_file
+
+
+def test_the_file_is_where_hugging_faces_tools_look() -> None:
+    assert token_file({"HF_TOKEN_PATH": "/t", "HF_HOME": "/h"}) == Path("/t")
+    assert token_file({"HF_HOME": "/h"}) == Path("/h/token")
+    assert token_file({"XDG_CACHE_HOME": "/c"}) == Path("/c/huggingface/token")
+    assert token_file({}) == Path("~/.cache/huggingface/token").expanduser()
+
+
+def test_a_token_is_kept_for_its_owner_only_in_place_of_an_older_one(tmp_path: Path) -> None:
+    environment = {"HF_HOME": str(tmp_path / "hf")}
+    (tmp_path / "hf").mkdir()
+    (tmp_path / "hf" / "token").write_text("old")
+    file = keep_token("  hf_new \n", environment)
+    assert file.read_text() == "hf_new"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in file.parent.iterdir()] == ["token"]
+
+
+@pytest.mark.parametrize("token", ["", "  ", "two words", "naïve", "a\x00b"])
+def test_what_is_no_token_is_not_kept(token: str, tmp_path: Path) -> None:
+    with pytest.raises(BadRequest):
+        keep_token(token, {"HF_HOME": str(tmp_path)})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(HubAccessDenied, match="cannot be kept"):
+        keep_token("hf_x", {"HF_HOME": str(tmp_path / "file" / "below")})

@@ -1,0 +1,71 @@
+"""Models as plain values for a page."""
+
+from __future__ import annotations
+
+from wiz_kernel_ext.notebook.widgets import catalogue
+from wiz_kernel_ext.protocol.hub import Deletion, Fit, LibraryModel, RepoHit, RepoListing, RepoModel
+
+FIT = Fit(
+    verdict="tight",
+    context_size=4096,
+    weights_bytes=4 << 30,
+    repacked_bytes=2 << 30,
+    kv_bytes=1 << 30,
+    compute_bytes=1 << 28,
+    other_bytes=1 << 27,
+    needed_bytes=8 << 30,
+    least_bytes=6 << 30,
+    available_bytes=9 << 30,
+)
+
+
+def test_a_card_says_what_the_hub_tells_and_no_more() -> None:
+    hit = RepoHit(repo="u/r", n_params=1_500_000_000, downloads=12_345, licence="mit")
+    assert catalogue.card(hit)["facts"] == "1.5 B parameters · licence mit · 12.3 k downloads"
+    assert catalogue.card(RepoHit(repo="u/r"))["facts"] == ""
+
+
+def test_the_parts_of_a_fit_add_up_to_what_is_needed() -> None:
+    drawn = catalogue.fit(FIT)
+    assert drawn["level"] == "tight"
+    assert drawn["grows"] == FIT.kv_bytes + FIT.compute_bytes
+    assert drawn["fixed"] == FIT.weights_bytes + FIT.repacked_bytes + FIT.other_bytes
+    assert drawn["least"] + drawn["grows"] == FIT.least_bytes
+
+
+def test_a_listing_marks_what_is_here_what_is_suggested_and_what_could_be_converted() -> None:
+    model = RepoModel(
+        name="u/r:Q4_K_M", repo="u/r", quant="Q4_K_M", files=[], size_bytes=1 << 30, downloaded=True
+    )
+    listing = RepoListing(
+        repo="u/r", revision="main", commit="c", models=[model], suggested="u/r:Q4_K_M"
+    )
+    drawn = catalogue.files(listing)
+    assert drawn["models"][0] == {
+        "name": "u/r:Q4_K_M",
+        "quant": "Q4_K_M",
+        "size": "1.0 GB",
+        "here": True,
+        "fit": None,
+        "suggested": True,
+    }
+    assert not drawn["convertible"]
+    bare = RepoListing(repo="u/r", revision="main", commit="c", models=[], safetensors_bytes=1)
+    assert catalogue.files(bare)["convertible"]
+
+
+def test_a_model_here_tells_when_it_was_used_if_ever() -> None:
+    model = LibraryModel(name="m", path="/m.gguf", origin="models", last_used_at=100.0)
+    assert catalogue.local(model, now=160.0)["used"] == "60.0 s ago"
+    assert catalogue.local(LibraryModel(name="m", path="/m", origin="demo"))["used"] == "–"
+
+
+def test_a_deletion_says_what_it_frees_or_why_it_is_not_ours() -> None:
+    asked = Deletion(name="m", files=["/m"], freed_bytes=1 << 20, allowed=False, reason="theirs")
+    assert catalogue.deletion(asked) == {
+        "name": "m",
+        "files": ["/m"],
+        "freed": "1.0 MB",
+        "allowed": False,
+        "reason": "theirs",
+    }

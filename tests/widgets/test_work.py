@@ -1,0 +1,66 @@
+"""The rows of work under way: how far, how fast, and which of the ended ones are still shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wiz_kernel_ext.notebook.widgets.work import Work
+from wiz_kernel_ext.protocol.results import OperationInfo
+
+
+class Clock:
+    """A clock that stands still between the ticks it is given."""
+
+    now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def download(id: str, state: Any, done: float = 0.0, title: str = "u/r:Q8_0") -> OperationInfo:
+    return OperationInfo(
+        id=id, kind="download", state=state, title=title, stage="download", done=done, total=1000.0
+    )
+
+
+def test_a_running_download_tells_its_speed_and_the_time_left() -> None:
+    clock = Clock()
+    work = Work(clock)
+    (row,) = work.draw([download("a", "running", 100)])
+    assert (row["fraction"], row["small"]) == (0.1, "100 B of 1000 B")
+    clock.now_s = 1.0
+    (row,) = work.draw([download("a", "running", 200)])
+    assert row["small"] == "200 B of 1000 B · 100 B/s · 8.0 s left"
+    assert work.busy
+
+
+def test_a_cancelled_download_is_a_paused_one_until_it_is_begun_again() -> None:
+    work = Work()
+    (row,) = work.draw([download("a", "cancelled", 300)])
+    assert (row["state"], row["running"], row["fraction"]) == ("paused", False, 0.3)
+    (row,) = work.draw([download("b", "running", 400), download("a", "cancelled", 300)])
+    assert row["id"] == "b"
+    rows = work.draw([download("b", "done", 1000), download("a", "cancelled", 300)])
+    assert [row["id"] for row in rows] == ["b"]
+
+
+def test_what_ended_before_the_panel_was_there_is_not_shown() -> None:
+    work = Work()
+    assert work.draw([download("a", "done", 1000), download("b", "failed", 1, "u/other")]) == []
+    assert not work.busy
+
+
+def test_what_was_dismissed_and_what_is_no_work_on_models_is_not_shown() -> None:
+    work = Work()
+    work.dismiss("a")
+    prompt = OperationInfo(id="p", kind="prompt", state="running", title="hello")
+    assert work.draw([download("a", "running"), prompt]) == []
+
+
+def test_a_loaded_model_is_no_row_but_one_that_failed_to_load_is() -> None:
+    work = Work()
+    load = OperationInfo(id="l", kind="load", state="running", title="m.gguf")
+    assert len(work.draw([load])) == 1
+    assert work.draw([OperationInfo(id="l", kind="load", state="done", title="m.gguf")]) == []
+    (row,) = work.draw([OperationInfo(id="l", kind="load", state="failed", title="m.gguf")])
+    assert row["state"] == "failed"
