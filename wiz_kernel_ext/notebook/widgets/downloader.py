@@ -109,8 +109,8 @@ class Downloader(Panel):
                 action["text"], fits=bool(action["fits"]), context_size=action["context"]
             )
         except WizError as error:
+            self.post({**about, "cards": None})
             self.complain(error, view=action["view"], n=action["n"])
-            self.post({**about, "cards": []})
             return
         self.post({**about, "cards": [catalogue.card(hit) for hit in hits]})
 
@@ -179,7 +179,8 @@ class Downloader(Panel):
 
     def _show_load(self, loading: dict[str, Any] | None) -> None:
         self.post({"kind": "loading", "loading": loading})
-        if loading is None:
+        if loading is None or "error" in loading:
+            # What could not be loaded may have been deleted.
             self._tell_library()
 
     def _ask_delete(self, action: dict[str, Any]) -> None:

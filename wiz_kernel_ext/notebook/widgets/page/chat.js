@@ -146,7 +146,7 @@ class ChatPage {
     this.modelName.textContent = models.length === 1 ? models[0].name : models.length ? "" : head.remembered ? `${head.remembered} (not loaded)` : "No model is loaded";
     show(this.modelName, models.length < 2);
     show(this.model, models.length > 1);
-    if (models.length > 1) choices(this.model, [["", "the conversation's model"], ...models.map((one) => [one.path, one.name])], head.model ?? "");
+    if (models.length > 1) choices(this.model, [["", `as before${head.remembered ? ` (${head.remembered})` : ""}`], ...models.map((one) => [one.path, one.name])], head.model ?? "");
     this.settings.fill(head);
     if (!models.length && !head.remembered && this.loadForm.hidden) this.toggleQuietly();
     if (this.answeringId && head.queued?.length) this.note(`${head.queued.length} more waiting`);

@@ -85,6 +85,10 @@ class DownloaderPage {
   found({ n, cards }) {
     if (n !== this.n) return;
     this.results.removeAttribute("aria-busy");
+    if (!cards) {
+      this.results.replaceChildren();
+      return;
+    }
     this.said.textContent = `${cards.length} repositories found`;
     this.results.replaceChildren(...cards.map((card) => this.card(card)));
     if (!cards.length) this.results.append(h("p.wiz-empty", {}, "Nothing was found."));
