@@ -13,7 +13,6 @@ import psutil
 from benchmarks import conversion, downloads, notebook, sharing, streaming
 from benchmarks.report import table
 
-# Conversion first: its peak memory is told from the largest child so far.
 BENCHMARKS = {
     "conversion": conversion.run,
     "streaming": streaming.run,

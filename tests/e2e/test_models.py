@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,11 +12,11 @@ from tests.hub.convert.checkpoints import write_checkpoint
 from tests.support.homes import Home
 from tests.support.stand_in_hub import Repository, StandInHub
 from tests.support.tiny_gguf import Shape, write_tiny_gguf
-from wiz_kernel_ext.client import Client
+from wiz_kernel_ext.client import Client, Operation
 from wiz_kernel_ext.demo import model_path
 from wiz_kernel_ext.errors import Conflict, ConversionRefused, ModelFileNotFound
 from wiz_kernel_ext.protocol.events import Progress
-from wiz_kernel_ext.protocol.hub_requests import ConvertModel, PullModel
+from wiz_kernel_ext.protocol.hub_requests import ConvertModel, PullModel, QuantizeModel
 
 REPO = "founders/demo-GGUF"
 
@@ -84,6 +85,43 @@ def test_what_the_hub_has_anew_is_fetched_when_told(hub: StandInHub, client: Cli
     assert Path(new).read_bytes() == newer
 
 
+def test_an_update_does_not_join_a_pull_that_began_before_there_was_something_newer(
+    hub: StandInHub, client: Client
+) -> None:
+    hub.bytes_per_s = 2e6
+    plain = client.start(PullModel(model=REPO))
+    until_it_comes(plain)
+    newer = model_path().read_bytes() + bytes(32)
+    hub.repositories[REPO] = Repository({"demo-Q8_0.gguf": newer})
+    update = client.start(PullModel(model=REPO, update=True))
+    again = client.start(PullModel(model=REPO, update=True))
+    assert update.id != plain.id
+    assert update.id == again.id
+    hub.bytes_per_s = None
+    assert Path(update.result(timeout_s=60)).read_bytes() == newer
+
+
+def until_it_comes(operation: Operation) -> None:
+    """Wait for the first bytes of a download."""
+    for event in operation.events():
+        if isinstance(event, Progress) and event.done:
+            return
+
+
+def test_two_sources_are_not_written_to_one_file(home: Home, client: Client) -> None:
+    shape = Shape(width=512, n_ffn=4096, n_layers=4, quantization="F16")
+    names = [home.folder / name / "tiny-F16.gguf" for name in ("a", "b")]
+    for name in names:
+        name.parent.mkdir()
+        write_tiny_gguf(name, shape)
+    begun = client.start(QuantizeModel(model=str(names[0]), quant="q4_k_m"))
+    joined = client.start(QuantizeModel(model=str(names[0]), quant="q4_k_m"))
+    assert joined.id == begun.id
+    with pytest.raises(Conflict, match=r"being written already, from tiny-F16\.gguf"):
+        client.quantize_model(str(names[1]), "q4_k_m")
+    assert Path(begun.result(timeout_s=60)).is_file()
+
+
 def test_a_large_gguf_is_made_smaller_and_is_then_a_model_like_any_other(
     home: Home, client: Client
 ) -> None:
@@ -113,6 +151,11 @@ def test_a_checkpoint_on_the_hub_becomes_a_gguf_that_loads(
     client.create_context()
     client.initialize_session()
     assert client.prompt("Hello", max_tokens=3, temperature=0).usage.n_tokens == 3
+
+    shutil.rmtree(home.folder / "hf")
+    with pytest.raises(Conflict, match="exists already"):
+        client.convert_model("founders/tiny", out_type="f16")
+    assert not (home.folder / "hf").exists()
 
 
 def test_what_cannot_be_converted_is_refused_before_its_weights_are_fetched(

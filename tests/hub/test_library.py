@@ -207,13 +207,25 @@ async def test_aliases_and_the_default_are_kept(home: Home) -> None:
     again = home.open()
     assert again.resolve("small") == again.resolve("best") == again.resolve(None) == path
     assert again.aliases() == {"small": "m.gguf", "best": "small"}
-    assert (await home.listed())["m.gguf"].aliases == ["small"]
+    listed = (await home.listed())["m.gguf"]
+    assert (listed.aliases, listed.is_default) == (["best", "small"], True)
     again.set_alias("best", None)
     assert home.library.aliases() == {"small": "m.gguf"}
     again.set_default("m.gguf")
     assert (await home.listed())["m.gguf"].is_default
     again.set_default(None)
     assert home.library.default() is None
+
+
+async def test_a_model_is_listed_with_every_name_that_leads_to_it(home: Home) -> None:
+    home.put_in_hub("u/r", "m-Q8_0.gguf", A, "main")
+    home.put("models/other.gguf", OTHER)
+    for alias, model in {"a": "u/r", "b": "u/r:Q8_0", "c": "a", "d": "u/none", "e": "d"}.items():
+        home.library.set_alias(alias, model)
+    home.library.set_default("c")
+    listed = await home.listed()
+    assert (listed["u/r:Q8_0"].aliases, listed["u/r:Q8_0"].is_default) == (["a", "b", "c"], True)
+    assert (listed["other.gguf"].aliases, listed["other.gguf"].is_default) == ([], False)
 
 
 def test_aliases_that_cannot_be_are_refused(home: Home) -> None:

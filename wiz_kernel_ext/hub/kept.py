@@ -4,17 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-
-class Facts(msgspec.Struct, frozen=True):
-    """What a header said, for a file of that size and time of change."""
-
-    size_bytes: int
-    changed_at: float
-    quant: str = ""
-    architecture: str = ""
-    n_ctx_train: int = 0
-    n_params: int = 0
-    problem: str = ""
+from wiz_kernel_ext.hub.facts import Facts
 
 
 class Kept(msgspec.Struct):

@@ -15,14 +15,18 @@ from pathlib import Path
 
 import msgspec
 
-from wiz_kernel_ext.errors import GgufInvalid, ModelFileNotFound, NotFound, StoreError
-from wiz_kernel_ext.gguf_file.header import read_file_header
-from wiz_kernel_ext.gguf_file.shape import model_shape
+from wiz_kernel_ext.errors import (
+    ModelFileNotFound,
+    NotFound,
+    StoreError,
+    WizError,
+)
 from wiz_kernel_ext.hub.cached import cache_folder, checksum_of, snapshots
 from wiz_kernel_ext.hub.child import OnProgress, carry_out, ignore
+from wiz_kernel_ext.hub.facts import Facts, facts_of
 from wiz_kernel_ext.hub.fetch.messages import AskUpstream, DeleteFiles
 from wiz_kernel_ext.hub.json_file import JsonFile
-from wiz_kernel_ext.hub.kept import Facts, Kept
+from wiz_kernel_ext.hub.kept import Kept
 from wiz_kernel_ext.hub.named_collections import Collections
 from wiz_kernel_ext.hub.names import ModelName
 from wiz_kernel_ext.hub.naming import Naming
@@ -186,16 +190,25 @@ class Library:
             f"{model} is not on this machine.", hint="%wiz_models lists what is here."
         )
 
+    def _real_path(self, name: str) -> str:
+        """The file on this machine that a name leads to, by however many steps; "" for none."""
+        try:
+            target = self.resolve(name)
+        except WizError:
+            return ""
+        return os.path.realpath(target) if isinstance(target, Path) else ""
+
     def _list(self) -> list[LibraryModel]:
         kept = self._file.read()
         facts: dict[str, Facts] = {}
         aliases: dict[str, list[str]] = {}
-        for alias, target in sorted(kept.aliases.items()):
-            aliases.setdefault(target, []).append(alias)
+        for alias in sorted(kept.aliases):
+            aliases.setdefault(self._real_path(alias), []).append(alias)
+        default = self._real_path(kept.default) if kept.default else ""
         models = []
         for found in found_models(self._models_dir, self._environment):
             path = str(found.path)
-            facts[path] = read = _facts_of(found, kept.facts.get(path))
+            facts[path] = read = facts_of(found, kept.facts.get(path))
             models.append(
                 LibraryModel(
                     name=found.name,
@@ -211,8 +224,8 @@ class Library:
                     revision=found.revision,
                     commit=found.commit,
                     last_used_at=kept.used.get(path, 0.0),
-                    aliases=aliases.get(found.name, []) + aliases.get(path, []),
-                    is_default=kept.default in (found.name, path),
+                    aliases=aliases.get(os.path.realpath(path), []),
+                    is_default=os.path.realpath(path) == default,
                     problem=read.problem,
                 )
             )
@@ -259,18 +272,6 @@ class Library:
             for path in snapshot.ggufs().values()
             if os.path.realpath(path) in wanted
         ]
-
-
-def _facts_of(found: FoundModel, known: Facts | None) -> Facts:
-    status = found.path.stat()
-    if known and (known.size_bytes, known.changed_at) == (status.st_size, status.st_mtime):
-        return known
-    size, changed = status.st_size, status.st_mtime
-    try:
-        shape = model_shape(read_file_header(found.path))
-    except (GgufInvalid, ModelFileNotFound) as error:
-        return Facts(size, changed, problem=error.message)
-    return Facts(size, changed, shape.quant, shape.architecture, shape.n_ctx_train, shape.n_params)
 
 
 def _is_newer(

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wiz_kernel_ext.errors import BadRequest
+import msgspec
+
+from wiz_kernel_ext.errors import BadRequest, Conflict
 from wiz_kernel_ext.hub.checkpoints import fetch_checkpoint
 from wiz_kernel_ext.hub.convert import convert
+from wiz_kernel_ext.hub.convert.target import check_target
 from wiz_kernel_ext.hub.download import download, download_key, pull
 from wiz_kernel_ext.hub.library import Library
 from wiz_kernel_ext.hub.names import ModelName
@@ -26,7 +30,7 @@ from wiz_kernel_ext.protocol.hub_requests import (
     QuantizeModel,
     VerifyModel,
 )
-from wiz_kernel_ext.protocol.requests import DownloadModel
+from wiz_kernel_ext.protocol.requests import DownloadModel, Request
 from wiz_kernel_ext.protocol.results import OperationKind
 from wiz_kernel_ext.service.operations import Body, Operation, Operations
 
@@ -38,7 +42,7 @@ class ModelWork:
         self._operations = operations
         self._library = library
         self._models_dir = models_dir
-        self._under_way: dict[str, Operation] = {}
+        self._under_way: dict[str, _UnderWay] = {}
 
     async def download(self, request: DownloadModel, client: str) -> Operation:
         """`worker:downloadModel`: one file of a repository; ends in its path."""
@@ -73,7 +77,9 @@ class ModelWork:
                 limit_bytes_per_s=request.limit_bytes_per_s,
             )
 
-        return await self._begin("download", f"pull {title}", title, client, body)
+        # One that began before the hub had something newer is not what an update asks for.
+        key = f"{'update' if request.update else 'pull'} {title}"
+        return await self._begin("download", key, title, client, body)
 
     async def verify(self, request: VerifyModel, client: str) -> Operation:
         """`hub:verify`: a model's files against their sha256."""
@@ -91,6 +97,8 @@ class ModelWork:
         folder, name = self._source(request.source)
         title = name.repo if name else folder.name
         target = self._target(request.output, title.rpartition("/")[2], request.out_type.upper())
+        # Before gigabytes are fetched for nothing.
+        check_target(target, request.overwrite)
 
         async def body(operation: Operation) -> str:
             source, commit = await self._checkpoint(operation, folder, name)
@@ -109,7 +117,7 @@ class ModelWork:
             )
             return str(report.path)
 
-        return await self._begin("convert", f"write {target}", title, client, body)
+        return await self._write(request, target, "convert", title, client, body)
 
     async def quantize(self, request: QuantizeModel, client: str) -> Operation:
         """`hub:quantize`: a GGUF to a smaller one; ends in its path."""
@@ -135,9 +143,8 @@ class ModelWork:
             )
             return str(report.path)
 
-        return await self._begin(
-            "quantize", f"write {target}", f"{source.name} → {quant}", client, body
-        )
+        title = f"{source.name} → {quant}"
+        return await self._write(request, target, "quantize", title, client, body)
 
     def _source(self, source: str) -> tuple[Path, ModelName | None]:
         """A folder on this machine, or the name of a repository."""
@@ -173,10 +180,37 @@ class ModelWork:
         self._models_dir.mkdir(parents=True, exist_ok=True)
         return self._models_dir / f"{name}-{quant}.gguf"
 
-    async def _begin(
-        self, kind: OperationKind, key: str, title: str, client: str, work: Body
+    async def _write(
+        self,
+        request: ConvertModel | QuantizeModel,
+        target: Path,
+        kind: OperationKind,
+        title: str,
+        client: str,
+        work: Body,
     ) -> Operation:
+        """Begin writing `target`, or join who does the same; raises Conflict if it is another."""
+        key, asked = f"write {target}", msgspec.structs.replace(request, overwrite=False)
         under_way = self._under_way.get(key)
+        if under_way and not under_way.operation.ended and under_way.asked != asked:
+            raise Conflict(
+                f"{target} is being written already, from {under_way.operation.title}.",
+                hint="Wait for that, or choose another name (--output).",
+                target=str(target),
+            )
+        return await self._begin(kind, key, title, client, work, asked)
+
+    async def _begin(
+        self,
+        kind: OperationKind,
+        key: str,
+        title: str,
+        client: str,
+        work: Body,
+        asked: Request | None = None,
+    ) -> Operation:
+        known = self._under_way.get(key)
+        under_way = known.operation if known else None
         if under_way is not None and not (under_way.ended or under_way.cancelling):
             return under_way
         operation = Operation(kind, title=title, client=client)
@@ -188,12 +222,21 @@ class ModelWork:
                     await operation.unless_cancelled(_end_of(under_way))
                 return await work(operation)
             finally:
-                if self._under_way.get(key) is operation:
+                last = self._under_way.get(key)
+                if last is not None and last.operation is operation:
                     del self._under_way[key]
 
-        self._under_way[key] = operation
+        self._under_way[key] = _UnderWay(operation, asked)
         await self._operations.start(operation, body)
         return operation
+
+
+@dataclass(frozen=True)
+class _UnderWay:
+    """An operation, and what was asked for where that is more than its key says."""
+
+    operation: Operation
+    asked: Request | None
 
 
 async def _end_of(operation: Operation) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from wiz_kernel_ext.hub.fetch.failures import Subject, explain, is_retried
-from wiz_kernel_ext.hub.fetch.http import retry_after_s, session
+from wiz_kernel_ext.hub.fetch.http import is_transport_error, retry_after_s, session
 from wiz_kernel_ext.hub.fetch.messages import Line, Noted
 from wiz_kernel_ext.hub.fetch.retries import Retries
 
@@ -15,13 +15,14 @@ Say = Callable[[Line], None]
 T = TypeVar("T")
 
 ASKING_PATIENCE_S = 8.0
+_UNREACHED_PATIENCE_S = 3.0
 _LONGEST_ASKED_S = 60.0
 
 
 def asked(
     request: Callable[[], T], subject: Subject, say: Say, patience_s: float = ASKING_PATIENCE_S
 ) -> T:
-    """What `request()` answers; raises WizError after `patience_s`."""
+    """What `request()` answers; raises WizError after `patience_s`, sooner if nobody is there."""
     session()
     retries = Retries(patience_s, time.monotonic())
     while True:
@@ -29,6 +30,8 @@ def asked(
             return request()
         except Exception as error:
             failure = error
+        if is_transport_error(failure):
+            retries.patience_s = min(retries.patience_s, _UNREACHED_PATIENCE_S)
         asked_s = None
         if (response := getattr(failure, "response", None)) is not None:
             asked_s = retry_after_s(response.headers)
