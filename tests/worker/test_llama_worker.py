@@ -308,6 +308,11 @@ async def test_a_relative_path_is_looked_up_where_the_asker_stands(
 async def test_send_prompt_as_a_request_ends_at_once_with_an_id(ready: LlamaWorker) -> None:
     operation_id = await ready.handle(SendPrompt(prompt="x", messages=[]), Call())
     assert isinstance(operation_id, str)
+    (operation,) = ready._operations
+    assert operation.id == operation_id
+    await operation.result()
+    await asyncio.sleep(0)
+    assert not ready._operations
 
 
 async def test_a_failed_operation_ends_its_events_with_the_error(ready: LlamaWorker) -> None:

@@ -1,13 +1,16 @@
 """A client's connection to the service: made when first needed, made again after the service died.
 
-Runs on the I/O thread's loop only. Knows requests and their one end, not what an operation is.
+Runs on the I/O thread's loop only. Knows requests and their one end, not what an operation is. It
+is closed when nobody holds it any more; a forked process makes its own.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 import uuid
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +36,15 @@ class Connection:
     def __init__(self, settings: Settings, *, start: bool) -> None:
         self.settings = settings
         self.places = places(settings)
-        self.info: ConnectionInfo | None = None
         self._start = start
+        self._begin()
+
+    def _begin(self) -> None:
+        self.info: ConnectionInfo | None = None
         self._client: CommClient | None = None
         self._client_id = uuid.uuid4().hex
         self._connecting = asyncio.Lock()
+        self._pid = os.getpid()
 
     async def open(self, request: Request) -> ClientComm:
         """Open a comm with `request`, with a service started for it where there is none."""
@@ -72,11 +79,14 @@ class Connection:
 
     async def close(self) -> None:
         """Close the sockets; the service and its operations go on."""
-        if self._client is not None:
+        if self._client is not None and self._pid == os.getpid():
+            self._unheld.detach()
             await self._client.close()
             self._client = None
 
     async def _connected(self, *, check: bool) -> CommClient:
+        if self._pid != os.getpid():
+            self._begin()  # the sockets, and the name the service knows, are the parent's
         async with self._connecting:
             if self._client is not None and self.info is not None:
                 if not self._client.failed and not has_ended(self.places, self.info):
@@ -88,12 +98,21 @@ class Connection:
             link = ZmqClientLink(self.info.endpoint, self.info.server_key, self._client_id)
             self._client = CommClient(link)
             await self._client.start()
+            loop = asyncio.get_running_loop()
+            self._unheld = weakref.finalize(self, _close, self._client, loop, self._pid)
+            self._unheld.atexit = False
             return self._client
 
     def _find(self) -> ConnectionInfo:
         if self._start:
             return find_or_start(self.settings, self.places)
         return find_running(self.places)
+
+
+def _close(client: CommClient, loop: asyncio.AbstractEventLoop, pid: int) -> None:
+    """Close a connection that was collected, on whichever thread that happened."""
+    if pid == os.getpid():
+        asyncio.run_coroutine_threadsafe(client.close(), loop)
 
 
 def _absolute(request: Any) -> Any:

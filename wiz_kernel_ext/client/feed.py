@@ -7,6 +7,7 @@ place for the rest, from the number it has; so every log ends, and no event come
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable
 
@@ -30,6 +31,7 @@ class Feed:
         self._listeners: set[Callable[[], None]] = set()
         self._begun = asyncio.Event()
         self._n_received = 0
+        self._pid = os.getpid()
         self.events: list[AnyEvent] = []
         self.id = ""
         self.kind: OperationKind = "prompt"
@@ -59,17 +61,20 @@ class Feed:
 
     def wait(self, n_seen: int, timeout_s: float | None = None) -> list[AnyEvent]:
         """Block until there are more than `n_seen` events, or the end; returns the new ones."""
+        self._check_process()
         with self._news:
             self._news.wait_for(lambda: len(self.events) > n_seen or self.ended, timeout_s)
             return self.events[n_seen:]
 
     def wait_ended(self, timeout_s: float | None = None) -> bool:
         """Block until the end; False if it did not come in time."""
+        self._check_process()
         with self._news:
             return self._news.wait_for(lambda: self.ended, timeout_s)
 
     async def next(self, n_seen: int) -> list[AnyEvent]:
         """Like `wait`, for whichever event loop this is."""
+        self._check_process()
         loop, news = asyncio.get_running_loop(), asyncio.Event()
 
         def tell() -> None:
@@ -85,6 +90,14 @@ class Feed:
             with self._news:
                 self._listeners.discard(tell)
         return self.events[n_seen:]
+
+    def _check_process(self) -> None:
+        """A forked child has what came before the fork; nothing more will come to it."""
+        if not self.ended and self._pid != os.getpid():
+            raise ServiceError(
+                f"Operation {self.id} is followed by the process that began it.",
+                hint=f"In this one, follow it with client.attach({self.id!r}).",
+            )
 
     async def _read(self, comm: ClientComm) -> None:
         try:

@@ -1,12 +1,14 @@
 """The thread that owns the sockets: one event loop, shared by every client of this process.
 
 The asker's own thread may be blocked, interrupted or running a loop of its own; this one is none of
-that. It is a daemon: it keeps nobody from ending.
+that. It is a daemon: it keeps nobody from ending. A fork takes no threads along: the child's first
+use starts a loop of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future
@@ -19,8 +21,18 @@ class IOThread:
     """An event loop on a thread of its own, started at first use."""
 
     def __init__(self) -> None:
+        self._left_behind: list[asyncio.AbstractEventLoop | None] = []
+        self._begin()
+        os.register_at_fork(after_in_child=self._begin_anew)
+
+    def _begin(self) -> None:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
+
+    def _begin_anew(self) -> None:
+        # Kept, since collecting it would unregister its sockets for the parent too.
+        self._left_behind.append(self._loop)
+        self._begin()
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:

@@ -1,7 +1,7 @@
-"""The environment a worker process is started with: how its threads wait for each other.
+"""The environment an engine is started in: how its threads wait for each other.
 
 libgomp reads these once, when it is loaded, so they must be there before. Imports nothing of the
-engine; called by whoever starts a worker.
+engine; called by whoever starts a worker, and by an in-process one before it loads the library.
 """
 
 from __future__ import annotations
@@ -13,11 +13,15 @@ SPIN_COUNT = "1000"
 long) falls to a hundredth of its speed."""
 
 
+def waiting_policy(base: Mapping[str, str]) -> dict[str, str]:
+    """What to set for the engine's threads; nothing where the user chose in `base`."""
+    is_chosen = "OMP_WAIT_POLICY" in base or "GOMP_SPINCOUNT" in base
+    return {} if is_chosen else {"GOMP_SPINCOUNT": SPIN_COUNT}
+
+
 def worker_environment(base: Mapping[str, str]) -> dict[str, str]:
-    """`base` with the waiting policy of the engine's threads, unless the user chose one."""
-    environment = dict(base)
-    if "OMP_WAIT_POLICY" not in base:
-        environment.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
+    """`base` as a worker process gets it."""
+    environment = {**base, **waiting_policy(base)}
     # Where ggml aborts, its own words are to be the log's last lines, not a debugger's.
     environment.setdefault("GGML_NO_BACKTRACE", "1")
     environment["PYTHONUNBUFFERED"] = "1"

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import platform
 import secrets
 import threading
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -22,6 +24,7 @@ import msgspec
 
 from wiz_kernel_ext import __version__
 from wiz_kernel_ext.engine.backend import Backend
+from wiz_kernel_ext.engine.environment import waiting_policy
 from wiz_kernel_ext.engine.sequence import Listener
 from wiz_kernel_ext.errors import (
     BadRequest,
@@ -56,6 +59,8 @@ from wiz_kernel_ext.worker.model_host import ModelHost
 
 T = TypeVar("T")
 
+END_TIMEOUT_S = 5.0
+
 log = logging.getLogger(__name__)
 
 
@@ -81,6 +86,14 @@ class Session:
         return [system, *self.messages] if self.system_prompt else list(self.messages)
 
 
+def _end_engine(loop: EngineLoop, host: ModelHost, thread: threading.Thread) -> None:
+    """Give back what a worker that nobody holds any more had; waits for the step under way."""
+    loop.post(host.close)
+    loop.stop()
+    if thread is not threading.current_thread():
+        thread.join(END_TIMEOUT_S)
+
+
 class LlamaWorker(WorkerCalls[LocalOperation]):
     """A model, its context and its sessions, in this process."""
 
@@ -94,7 +107,7 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
         self._defaults = Initialize()
         self._sessions: dict[str, Session] = {}
         self._latest: Session | None = None
-        self._operations: dict[str, LocalOperation] = {}
+        self._operations: set[LocalOperation] = set()
 
     @classmethod
     async def create(
@@ -111,10 +124,15 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
         if models_dir is None:
             models_dir = places(Settings.from_environment()).models_dir
         worker = cls(loop, host, models_dir=models_dir)
-        worker._thread = threading.Thread(
+        os.environ.update(waiting_policy(os.environ))
+        thread = threading.Thread(
             target=loop.run, args=(host.step,), name="wiz-engine", daemon=True
         )
-        worker._thread.start()
+        worker._thread = thread
+        thread.start()
+        # Also before the process ends: the library's own clean-up would pull its memory away
+        # from under a step that still computes.
+        weakref.finalize(worker, _end_engine, loop, host, thread)
         return worker
 
     async def close(self) -> None:
@@ -151,7 +169,9 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
     async def _handle(self, request: Request, call: Call) -> Any:
         if isinstance(request, SendPrompt):
             operation = await self.start(request)
-            self._operations[operation.id] = operation
+            # An operation that nobody holds would be collected in the middle of its work.
+            self._operations.add(operation)
+            operation.on_end(self._operations.discard)
             return operation.id
         if isinstance(request, Prompt):
             return await self._prompt(request, call)

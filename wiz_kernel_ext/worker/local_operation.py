@@ -35,6 +35,10 @@ class LocalOperation:
         # An error nobody waits for is in the log of events all the same.
         self._task.add_done_callback(lambda task: task.cancelled() or task.exception())
 
+    def on_end(self, callback: Callable[[LocalOperation], object]) -> None:
+        """Call `callback` with this operation once it has ended."""
+        self._task.add_done_callback(lambda _: callback(self))
+
     async def _run(self, handle: Callable[[Call], Awaitable[Any]]) -> Any:
         try:
             result = await handle(self._call)
