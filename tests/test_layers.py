@@ -15,7 +15,8 @@ PACKAGE = Path(wiz_kernel_ext.__file__).parent
 # A room may import itself and the rooms named here.
 BASE = {"errors", "settings", "protocol"}
 ROOMS: dict[str, set[str]] = {
-    "errors": set(),
+    "remedies": set(),
+    "errors": {"remedies"},
     "settings": {"errors"},
     "protocol": {"errors"},
     "gguf_file": {"errors"},
@@ -26,8 +27,8 @@ ROOMS: dict[str, set[str]] = {
     "worker": BASE | {"engine", "transport", "hub"},
     "service": BASE | {"engine", "transport", "hub", "store"},
     "client": BASE | {"transport"},
-    "notebook": BASE | {"cli", "client", "hub"},
-    "cli": BASE | {"client", "transport"},
+    "notebook": BASE | {"cli", "client", "hub", "remedies"},
+    "cli": BASE | {"client", "remedies", "transport"},
     "__main__": {"cli", "errors"},
 }
 # A library may be imported in these rooms only.

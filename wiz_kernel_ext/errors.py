@@ -40,6 +40,8 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from wiz_kernel_ext.remedies import worded
+
 
 class ErrorInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A `WizError` on the wire."""
@@ -51,17 +53,25 @@ class ErrorInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class WizError(Exception):
-    """Base of every error of this project: `message` says what, `hint` says what next."""
+    """Base of every error of this project: `message` says what, `hint` says what next.
+
+    Hints are written with commands as `remedies` has them, and read in the words of this place; who
+    passes one on takes that of `info()`.
+    """
 
     code: ClassVar[str] = "error"
     default_hint: ClassVar[str] = ""
+    noted: ClassVar[bool] = True
     _by_code: ClassVar[dict[str, type[WizError]]] = {}
 
     def __init__(self, message: str, *, hint: str | None = None, **details: Any) -> None:
         super().__init__(message)
         self.message = message
-        self.hint = self.default_hint if hint is None else hint
+        self._hint = self.default_hint if hint is None else hint
         self.details = details
+        if self._hint and self.noted:
+            # Python 3.11 and newer show it below the message of an error that nobody caught.
+            self.__notes__ = [f"→ {self.hint}"]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -70,12 +80,19 @@ class WizError(Exception):
     def __str__(self) -> str:
         return self.message
 
+    @property
+    def hint(self) -> str:
+        """What to do next, as it is said here: in a notebook, a terminal or a program."""
+        return worded(self._hint)
+
     def __reduce__(self) -> tuple[Any, ...]:
         return (error_from_info, (self.info(),))
 
     def info(self) -> ErrorInfo:
-        """This error as it travels."""
-        return ErrorInfo(code=self.code, message=self.message, hint=self.hint, details=self.details)
+        """This error as it travels; its hint as it was written."""
+        return ErrorInfo(
+            code=self.code, message=self.message, hint=self._hint, details=self.details
+        )
 
     def _render_traceback_(self) -> list[str]:
         """Two lines in a notebook (IPython's hook): what, and what next."""
@@ -122,13 +139,15 @@ class NotLoaded(WizError, RuntimeError):
     """A step of the ladder model → context → session was left out."""
 
     code = "not_loaded"
+    # The original's three answers, to the letter: some (pytest's match) read notes as part of them.
+    noted = False
 
 
 class ModelNotLoaded(NotLoaded):
     """A context was asked for before a model."""
 
     code = "model_not_loaded"
-    default_hint = "Load one first: %wiz_load demo, or worker:loadModel."
+    default_hint = "Load one first: `wiz load demo`, or worker:loadModel."
 
     def __init__(self, message: str = "Model not loaded.", **kwargs: Any) -> None:
         super().__init__(message, **kwargs)
@@ -164,14 +183,14 @@ class OperationNotFound(NotFound):
     """No operation has that id."""
 
     code = "operation_not_found"
-    default_hint = "%wiz_ops lists the operations there are."
+    default_hint = "`wiz ops` lists the operations there are."
 
 
 class SessionNotFound(NotFound):
     """No session has that name."""
 
     code = "session_not_found"
-    default_hint = "%wiz_status lists the sessions there are."
+    default_hint = "`wiz status` lists the sessions there are."
 
 
 class ModelFileNotFound(NotFound, FileNotFoundError):
@@ -185,7 +204,7 @@ class HubNotFound(NotFound):
     """The hub has no such repository, revision or file; details: repo, revision, file."""
 
     code = "hub_not_found"
-    default_hint = "%wiz_search finds repositories; look at the name for a slip."
+    default_hint = "Look at the name for a slip; `wiz search TEXT` finds repositories."
 
 
 class Conflict(WizError, RuntimeError):
@@ -213,7 +232,7 @@ class WorkerDied(WizError, RuntimeError):
 
     code = "worker_died"
     default_hint = (
-        "Your variables and the conversation are safe: run the cell again to reload the model."
+        "Your variables and the conversation are safe: run it again, and the model comes back."
     )
 
 
@@ -227,16 +246,14 @@ class ServiceNotRunning(ServiceError):
     """There is no service to ask."""
 
     code = "service_not_running"
-    default_hint = "It starts by itself with the first %wiz_load."
+    default_hint = "It starts by itself with the first `wiz load demo`."
 
 
 class ServiceDied(ServiceError):
     """The service ended while it was being asked."""
 
     code = "service_died"
-    default_hint = (
-        "Run the cell again: a new service starts by itself. `jupyter wiz logs` tells more."
-    )
+    default_hint = "Run it again: a new service starts by itself. `jupyter wiz logs` tells more."
 
 
 class ServiceStartFailed(ServiceError):
@@ -250,14 +267,14 @@ class ServiceStopping(ServiceError):
     """The service is on its way out; asking again starts a new one."""
 
     code = "service_stopping"
-    default_hint = "Run the cell again: a new service starts by itself."
+    default_hint = "Run it again: a new service starts by itself."
 
 
 class VersionMismatch(ServiceError):
     """The running service speaks another protocol version (it outlived an upgrade)."""
 
     code = "version_mismatch"
-    default_hint = "Stop the old one with %wiz_stop; the next call starts the new one."
+    default_hint = "Stop the old one (`wiz stop`); the next call starts the new one."
 
 
 class OperationEnded(WizError, RuntimeError):
@@ -270,14 +287,14 @@ class OperationCancelled(OperationEnded):
     """Cancelled before it began to answer, or a load or download that was cancelled."""
 
     code = "operation_cancelled"
-    default_hint = "Run the cell again to start over."
+    default_hint = "Run it again to start over."
 
 
 class OperationInterrupted(OperationEnded):
     """Cut off by the end of the service; details["text"] is the partial text."""
 
     code = "operation_interrupted"
-    default_hint = "The partial text is kept (%wiz_attach shows it). Run the cell again."
+    default_hint = "What there is of it is kept (`wiz ops` lists it). Run it again."
 
 
 class HubAccessDenied(WizError, PermissionError):
@@ -290,7 +307,7 @@ class HubUnreachable(WizError, ConnectionError):
     """The hub did not answer, or may not be asked (offline mode); details: endpoint."""
 
     code = "hub_unreachable"
-    default_hint = "What is downloaded already works without it: %wiz_models lists it."
+    default_hint = "What is downloaded already works without it: `wiz models` lists it."
 
 
 class DownloadFailed(WizError, OSError):
@@ -311,7 +328,10 @@ class DiskFull(DownloadFailed):
     """There is no room for what is still to come; details: needed_bytes, free_bytes."""
 
     code = "disk_full"
-    default_hint = "Make room (%wiz_rm deletes models), or move the cache with HF_HOME."
+    default_hint = (
+        "Make room (`wiz models` lists models, `wiz rm MODEL` deletes one), or move the cache with "
+        "HF_HOME."
+    )
 
 
 class ConversionRefused(BadRequest):

@@ -40,7 +40,7 @@ def wiz(here: Home, *arguments: str, text: str = "") -> subprocess.CompletedProc
 
 
 def test_without_a_service_every_look_says_so_and_exits_with_3_and_starts_none(home: Home) -> None:
-    for command in (["status"], ["status", "--json"], ["stop"], ["logs"]):
+    for command in (["status"], ["status", "--json"], ["unload"], ["stop"], ["logs"]):
         ran = wiz(home, *command)
         assert ran.returncode == 3, command
         assert ran.stdout == ""
@@ -95,6 +95,16 @@ def test_the_status_is_told_to_people_and_to_scripts(here: Home) -> None:
     assert worker["model_path"] == str(here.places.models_dir / "tiny.gguf")
     assert worker["loads"] == 1
     assert worker["memory_bytes"] > 0
+
+
+def test_a_model_is_unloaded_by_its_name(here: Home) -> None:
+    wiz(here, "prompt", "--model", "tiny.gguf", "--max-tokens", "1", "Hi")
+    ran = wiz(here, "unload", "tiny")
+    assert ran.stdout.startswith("tiny.gguf unloaded, "), ran.stderr
+    again = wiz(here, "unload")
+    assert again.returncode == 1
+    assert again.stderr.startswith("ModelNotLoaded: ")
+    assert "jupyter wiz prompt --model demo" in again.stderr
 
 
 def test_ctrl_c_cancels_the_answer_and_exits_with_130(here: Home) -> None:

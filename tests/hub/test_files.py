@@ -168,4 +168,4 @@ def test_what_is_no_model_is_refused_with_the_reason() -> None:
 def test_a_repository_without_gguf_offers_conversion() -> None:
     with pytest.raises(HubNotFound) as caught:
         choose(parse_name("u/r"), sort_files("u/r", None, files("model.safetensors")))
-    assert "wiz_convert" in caught.value.hint
+    assert "`wiz convert user/repo`" in caught.value.info().hint

@@ -15,6 +15,7 @@ from wiz_kernel_ext.cli.flags import add_flags, sampling_flags
 from wiz_kernel_ext.cli.model_lines import LINES
 from wiz_kernel_ext.cli.parsing import TypedParser
 from wiz_kernel_ext.errors import BadRequest, ServiceNotRunning, WizError
+from wiz_kernel_ext.remedies import read_in
 
 FAILED, WRONG_USAGE, NO_SERVICE, INTERRUPTED = 1, 2, 3, 130
 
@@ -25,6 +26,9 @@ def parser() -> TypedParser:
     commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
     status = commands.add_parser("status", help="what is loaded, running and kept")
     status.add_argument("--json", action="store_true", help="as JSON")
+    unload = commands.add_parser("unload", help="give a model's memory back")
+    unload.add_argument("model", nargs="?", metavar="MODEL", help="where there are several")
+    unload.add_argument("--force", action="store_true", help="also while it answers somebody")
     commands.add_parser("stop", help="end the service and its models")
     logs = commands.add_parser("logs", help="what the service and its workers logged")
     logs.add_argument("-n", type=int, default=50, metavar="N", help="the last N lines (50)")
@@ -51,6 +55,7 @@ def parser() -> TypedParser:
 
 def run(argv: Sequence[str]) -> int:
     """Run one command and return its exit code."""
+    read_in("terminal")
     try:
         arguments = parser().parse_args(argv)
     except BadRequest as error:
@@ -81,6 +86,8 @@ def _command(arguments: argparse.Namespace) -> int:
 
     if arguments.command == "status":
         return service.status(as_json=arguments.json)
+    if arguments.command == "unload":
+        return service.unload(arguments.model, force=arguments.force)
     if arguments.command == "stop":
         return service.stop()
     if arguments.command == "logs":

@@ -35,9 +35,7 @@ _ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class Asker(Protocol):
-    """Who asks: a notebook or a terminal. `prefix` is how its commands are written."""
-
-    prefix: str
+    """Who asks: a notebook or a terminal."""
 
     @property
     def client(self) -> Client:
@@ -104,7 +102,7 @@ def rm(asker: Asker, arguments: argparse.Namespace) -> Any:
         if agreed is None:
             raise BadRequest(
                 f"{deletion.name} is not deleted: nobody can be asked here.",
-                hint=f"To delete it: {asker.prefix}rm {arguments.model} --yes",
+                hint=f"To delete it: `wiz rm {arguments.model} --yes`",
                 field="--yes",
             )
         if not agreed:
@@ -147,7 +145,7 @@ def verify(asker: Asker, arguments: argparse.Namespace) -> Any:
     if found.bad:
         raise ChecksumMismatch(
             f"{found.name} is damaged: {', '.join(found.bad)}.",
-            hint=f"Fetch it again: {asker.prefix}rm {found.name}, then {asker.prefix}pull.",
+            hint=f"Fetch it again: `wiz rm {found.name}`, then `wiz pull {found.name}`.",
             files=found.bad,
         )
     return found
@@ -167,7 +165,7 @@ def alias(asker: Asker, arguments: argparse.Namespace) -> Any:
         if arguments.model is None:
             raise BadRequest(
                 f"What shall {arguments.name} stand for?",
-                hint=f"{asker.prefix}alias {arguments.name} user/repo:Q4_K_M",
+                hint=f"`wiz alias {arguments.name} user/repo:Q4_K_M`",
                 field="model",
             )
         name = _checked(arguments.name, "An alias")

@@ -45,8 +45,6 @@ def run(command: str, arguments: argparse.Namespace) -> int:
 class TerminalAsker:
     """The user of a terminal, or a script; `quiet` shows nothing."""
 
-    prefix = "jupyter wiz "
-
     def __init__(self, client: Client, *, quiet: bool = False) -> None:
         self.client = client
         self._quiet = quiet

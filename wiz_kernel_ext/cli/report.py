@@ -9,7 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wiz_kernel_ext.cli.words import count, duration, shortened, size
-from wiz_kernel_ext.protocol.results import OperationInfo, SessionInfo, Status, WorkerInfo
+from wiz_kernel_ext.protocol.results import (
+    OperationInfo,
+    SessionInfo,
+    Status,
+    UnloadInfo,
+    WorkerInfo,
+)
 
 TITLE_WIDTH = 40
 
@@ -106,6 +112,12 @@ def loaded_line(name: str, size_bytes: int, load_time_s: float, shared: bool) ->
     """One line about a model just loaded."""
     how = "was loaded already: shared" if shared else f"loaded in {duration(load_time_s)}"
     return f"{name} ({size(size_bytes)}) {how}"
+
+
+def unloaded_line(info: UnloadInfo) -> str:
+    """One line about a model just unloaded."""
+    name = info.model_path.rpartition("/")[2]
+    return f"{name} unloaded, {size(info.freed_bytes)} given back."
 
 
 def speed(n_tokens: int, time_s: float) -> str:

@@ -1,4 +1,4 @@
-"""`jupyter wiz status`, `stop` and `logs`: none of them starts a service."""
+"""`jupyter wiz status`, `unload`, `stop` and `logs`: none of them starts a service."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from wiz_kernel_ext.cli.json_values import plain
-from wiz_kernel_ext.cli.report import service_line, status_tables
+from wiz_kernel_ext.cli.paths import located
+from wiz_kernel_ext.cli.report import service_line, status_tables, unloaded_line
 from wiz_kernel_ext.client import Client
 from wiz_kernel_ext.errors import ServiceNotRunning
-from wiz_kernel_ext.protocol.results import Status
+from wiz_kernel_ext.protocol.requests import UnloadModel
+from wiz_kernel_ext.protocol.results import Status, UnloadInfo
 from wiz_kernel_ext.settings import Settings
 from wiz_kernel_ext.transport.endpoints import places
 
@@ -40,6 +42,18 @@ def status_json(status: Status) -> dict[str, Any]:
     fields = plain(status)
     assert isinstance(fields, dict)
     return fields
+
+
+def unload(model: str | None, *, force: bool) -> int:
+    """End a model's process; raises ServiceNotRunning, ModelNotLoaded."""
+    client = Client(start=False)
+    request = UnloadModel(model_path=located(model) if model else None, force=force)
+    try:
+        info = client.request(request, UnloadInfo)
+    finally:
+        client.close()
+    print(unloaded_line(info))
+    return 0
 
 
 def stop() -> int:

@@ -122,7 +122,9 @@ def read_file_header(path: Path) -> Header:
             f"{path.name} cannot be read: {error.strerror}.", path=str(path)
         ) from None
     except GgufInvalid as error:
-        raise GgufInvalid(f"{path.name} {error.message}", hint=error.hint, path=str(path)) from None
+        raise GgufInvalid(
+            f"{path.name} {error.message}", hint=error.info().hint, path=str(path)
+        ) from None
     return header
 
 

@@ -180,7 +180,7 @@ def _stem(model: RepoModel) -> str:
 
 def _offer(models: Sequence[RepoModel]) -> str:
     if not models:
-        return "A repository with safetensors can be converted: %wiz_convert."
+        return "A repository with safetensors can be converted: `wiz convert user/repo`."
     names = ", ".join(map(_shown, models[:12]))
     return f"There are: {names}{', …' if len(models) > 12 else ''}"
 

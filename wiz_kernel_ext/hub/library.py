@@ -87,7 +87,7 @@ class Library:
                 return ModelName(model.repo, None, None, model.files[0])
         raise NotFound(
             f"{name} came from no hub, so there is no newer one to fetch.",
-            hint="%wiz_models tells where each model comes from.",
+            hint="`wiz models` tells where each model comes from.",
         )
 
     def set_alias(self, alias: str, model: str | None) -> None:
@@ -187,7 +187,7 @@ class Library:
         if isinstance(target, Path):
             return FoundModel(name=str(target), origin="models", paths=[target])
         raise ModelFileNotFound(
-            f"{model} is not on this machine.", hint="%wiz_models lists what is here."
+            f"{model} is not on this machine.", hint="`wiz models` lists what is here."
         )
 
     def _real_path(self, name: str) -> str:

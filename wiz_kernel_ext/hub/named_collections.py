@@ -75,7 +75,7 @@ class Collections:
         with self._file.changing() as kept:
             if kept.collections.pop(name, None) is None:
                 raise NotFound(
-                    f"There is no collection {name!r}.", hint="%wiz_collections lists them."
+                    f"There is no collection {name!r}.", hint="`wiz collections` lists them."
                 )
 
     def _keep(self, collection: Collection) -> None:

@@ -48,7 +48,7 @@ class Naming:
             if kept.default is None:
                 raise BadRequest(
                     "No model is named, and there is no default.",
-                    hint="Name one, or set a default: %wiz_alias --default NAME.",
+                    hint="Name one, or set a default: `wiz alias --default NAME`.",
                     field="model",
                 )
             name = kept.default
@@ -71,7 +71,7 @@ class Naming:
                 raise
             raise ModelFileNotFound(
                 f"There is no model called {name!r}: no file, no alias, no repository.",
-                hint=f"%wiz_models lists what is here. {error.hint}",
+                hint=f"`wiz models` lists what is here. {error.info().hint}",
             ) from None
         return self._downloaded(hub_name) or hub_name
 
@@ -88,14 +88,14 @@ class Naming:
         with self._file.changing() as kept:
             if model is None:
                 if kept.aliases.pop(alias, None) is None:
-                    raise NotFound(f"There is no alias {alias!r}.", hint="%wiz_alias lists them.")
+                    raise NotFound(f"There is no alias {alias!r}.", hint="`wiz alias` lists them.")
                 return
             step: str | None = model
             while step is not None:
                 if step == alias:
                     raise BadRequest(
                         f"{alias!r} would stand for itself.",
-                        hint="%wiz_alias lists what each name stands for.",
+                        hint="`wiz alias` lists what each name stands for.",
                         field="model",
                     )
                 step = kept.aliases.get(step)
@@ -122,7 +122,7 @@ class Naming:
                 return found.path
         raise ModelFileNotFound(
             f"Ollama has no {name.removeprefix('ollama:')} here.",
-            hint="%wiz_models lists what is here.",
+            hint="`wiz models` lists what is here.",
         )
 
     def _as_path(self, name: str, cwd: Path | None) -> Path | None:

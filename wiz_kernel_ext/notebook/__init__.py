@@ -21,8 +21,10 @@ def register(shell: InteractiveShell) -> None:
     from wiz_kernel_ext.notebook.magics import WizMagics
     from wiz_kernel_ext.notebook.magics.completion import add_completion
     from wiz_kernel_ext.notebook.questions import allow_questions
+    from wiz_kernel_ext.remedies import read_in
 
     unregister(shell)
+    read_in("notebook")
     try:
         magics = WizMagics(shell)
     except TraitError as error:
@@ -39,7 +41,9 @@ def register(shell: InteractiveShell) -> None:
 def unregister(shell: InteractiveShell) -> None:
     """Take them away again, if they are there."""
     from wiz_kernel_ext.notebook.questions import disallow_questions
+    from wiz_kernel_ext.remedies import read_in
 
+    read_in("python")
     magics = shell.magics_manager.registry.pop("WizMagics", None)
     if magics is None:
         return

@@ -49,12 +49,12 @@ class Loading:
             raise ModelFileNotFound(
                 f"There is no model file {name!r}, neither in the working directory nor in the "
                 "models directory.",
-                hint=error.hint,
+                hint=error.info().hint,
             ) from None
         if isinstance(found, Path):
             return found
         raise ModelFileNotFound(
-            f"{found} is not on this machine.", hint=f"Fetch it first: %wiz_pull {found}."
+            f"{found} is not on this machine.", hint=f"Fetch it first: `wiz pull {found}`."
         )
 
     async def begin(self, request: LoadModel, client: str, state: ClientState) -> Operation:

@@ -126,7 +126,7 @@ class ModelWork:
         if not isinstance(source, Path):
             raise BadRequest(
                 f"{source} is not on this machine.",
-                hint=f"Fetch it first: %wiz_pull {source}.",
+                hint=f"Fetch it first: `wiz pull {source}`.",
                 field="model",
             )
         target = self._target(request.output, _without_quant(source.stem), quant)

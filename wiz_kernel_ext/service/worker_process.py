@@ -144,7 +144,7 @@ class WorkerProcess:
         if self._ending:
             return WorkerDied(
                 "The model was unloaded while it was working.",
-                hint="Load it again (%wiz_load), or run the cell again.",
+                hint="Load it again, or just run it again.",
                 cause="unloaded",
             )
         cause = describe_exit(self._process.returncode)

@@ -132,7 +132,7 @@ def _unreachable(
     if isinstance(error, errors.OfflineModeIsEnabled) or constants.HF_HUB_OFFLINE:
         return HubUnreachable(
             f"{subject} is not on this machine, and offline mode is set.",
-            hint="Unset HF_HUB_OFFLINE to fetch it, or choose a model %wiz_models lists.",
+            hint="Unset HF_HUB_OFFLINE to fetch it, or take one of those that `wiz models` lists.",
             **details,
         )
     status = status_of(error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wiz_kernel_ext.cli.words import size
+from wiz_kernel_ext.cli.report import unloaded_line
 from wiz_kernel_ext.errors import ModelNotLoaded
 from wiz_kernel_ext.notebook.magics.desk import NO_SERVICE, Desk, located, say
 from wiz_kernel_ext.notebook.magics.lines import STOP, UNLOAD
@@ -25,8 +25,7 @@ def unload(desk: Desk, line: str) -> None:
             raise
         say(desk, "No model is loaded.")
         return
-    name = info.model_path.rpartition("/")[2]
-    say(desk, f"{name} unloaded, {size(info.freed_bytes)} given back.")
+    say(desk, unloaded_line(info))
 
 
 def stop(desk: Desk, line: str) -> None:

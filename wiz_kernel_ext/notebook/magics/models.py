@@ -36,8 +36,6 @@ def run(desk: Desk, command: str, line: str) -> None:
 class DeskAsker:
     """The user of a notebook."""
 
-    prefix = "%wiz_"
-
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 

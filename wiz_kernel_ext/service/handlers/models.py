@@ -88,7 +88,7 @@ class ModelHandlers:
         if loaded:
             raise Conflict(
                 f"{deletion.name} is loaded.",
-                hint="Unload it first: %wiz_unload.",
+                hint=f"Unload it first: `wiz unload {request.model}`.",
             )
         return await self.library.remove(request.model)
 
