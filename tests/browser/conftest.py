@@ -5,6 +5,7 @@ Without a browser every test here is skipped by name; where CI is set that is a 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 
 from tests.browser.lab import Lab, Page
+from tests.hub.convert.checkpoints import write_checkpoint
 from tests.support.homes import Home
 from tests.support.stand_in_hub import Repository, StandInHub
 from tests.support.tiny_gguf import Shape, write_tiny_gguf
@@ -59,22 +61,39 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def hub() -> Iterator[StandInHub]:
-    """A hub with one model for everybody and one for who has a token."""
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandInHub]:
+    """A hub with models for everybody, one for who has a token, and a checkpoint."""
     model = model_path().read_bytes()
+    folder = tmp_path_factory.mktemp("checkpoint")
+    write_checkpoint(folder, "llama", intermediate_size=24_000, num_hidden_layers=4)
+    checkpoint = {file.name: file.read_bytes() for file in folder.iterdir()}
     facts = {"downloads": 12345, "tags": ["license:mit"], "gguf": {"total": 3_500_000}}
+    # Zeros after the last tensor: still a model, and large enough to be watched on its way.
     repositories = {
-        "founders/demo-GGUF": Repository({"demo-Q8_0.gguf": model}, facts=facts),
+        "founders/demo-GGUF": Repository({"demo-Q8_0.gguf": model + bytes(20 << 20)}, facts=facts),
+        "founders/second-GGUF": Repository({"second-Q8_0.gguf": model + bytes(16 << 20)}),
+        "founders/third-with-a-very-long-name-that-somebody-thought-was-a-good-idea-v1.5-GGUF": (
+            Repository({"third-Q8_0.gguf": model + bytes(12 << 20)})
+        ),
         "founders/private-GGUF": Repository({"private-Q8_0.gguf": model}, token=TOKEN),
+        "founders/gated-GGUF": Repository({"gated-Q8_0.gguf": model}, gated=True),
+        "founders/checkpoint": Repository(checkpoint),
     }
     with StandInHub(repositories) as hub:
         yield hub
 
 
-@pytest.fixture(scope="session")
-def lab(hub: StandInHub) -> Iterator[Lab]:
-    """A JupyterLab server whose kernels find a service of their own, and the stand-in hub."""
-    home = Home.make()
+@pytest.fixture(autouse=True)
+def _hub_as_it_was(hub: StandInHub) -> Iterator[None]:
+    """Whatever a test does to the hub ends with it."""
+    yield
+    hub.bytes_per_s = None
+    hub.statuses.clear()
+
+
+@contextlib.contextmanager
+def serving(home: Home, hub: StandInHub) -> Iterator[Lab]:
+    """A JupyterLab server whose kernels find `home`'s service, and the stand-in hub."""
     variables = {
         "HF_ENDPOINT": hub.url,
         "HF_HOME": str(home.folder / "hf"),
@@ -92,6 +111,13 @@ def lab(hub: StandInHub) -> Iterator[Lab]:
         patch.undo()
         lab.close()
         home.close()
+
+
+@pytest.fixture(scope="session")
+def lab(hub: StandInHub) -> Iterator[Lab]:
+    """A JupyterLab with a home of its own."""
+    with serving(Home.make(), hub) as lab:
+        yield lab
 
 
 @pytest.fixture(scope="session")

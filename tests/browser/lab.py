@@ -246,26 +246,42 @@ class Page:
         return [float(t) for t in self.raw.evaluate("window.longTasks.splice(0)")]
 
     def faults(self, axe: Path) -> list[str]:
-        """What the accessibility checker finds serious in the panels."""
+        """What the accessibility checker finds serious in the panels, in light and in dark."""
         self.raw.add_script_tag(path=axe)
-        found = self.raw.evaluate("axe.run('.wiz-panel')")
-        return [
-            f"{fault['id']}: {fault['nodes'][0]['html']}"
-            for fault in found["violations"]
-            if fault["impact"] in ("serious", "critical")
-        ]
+        found = []
+        for theme in ("light", "dark"):
+            with self.themed(theme):
+                found += [
+                    f"{theme}: {fault['id']}: {fault['nodes'][0]['html']}"
+                    for fault in self.raw.evaluate("axe.run('.wiz-panel')")["violations"]
+                    if fault["impact"] in ("serious", "critical")
+                ]
+        return found
+
+    def overflows(self) -> list[str]:
+        """What sticks out of a panel at its right; what scrolls inside it does not."""
+        found: list[str] = self.raw.evaluate(
+            """() => [...document.querySelectorAll('.wiz-panel')].flatMap(panel => {
+                const edge = panel.getBoundingClientRect().right + 1;
+                return [...panel.querySelectorAll('*')]
+                    .filter(one => one.getBoundingClientRect().right > edge)
+                    .filter(one => !one.closest('pre, .wiz-unseen, .wiz-log, .wiz-markdown'))
+                    .map(one => one.outerHTML.slice(0, 120));
+            })"""
+        )
+        return found
 
     def save(self) -> None:
         """Save the notebook."""
         self.raw.keyboard.press("Control+s")
         self.raw.wait_for_timeout(800)
 
-    def shoot(self, name: str) -> None:
-        """Keep pictures of the panel, in light and dark."""
+    def shoot(self, name: str, panel: Any = None) -> None:
+        """Keep pictures of the (first) panel, in light and dark."""
         self.shots.mkdir(parents=True, exist_ok=True)
         for theme in ("light", "dark"):
             with self.themed(theme):
-                self.panel.first.screenshot(path=self.shots / f"{name}-{theme}.png")
+                (panel or self.panel.first).screenshot(path=self.shots / f"{name}-{theme}.png")
 
     @contextlib.contextmanager
     def themed(self, theme: str) -> Iterator[None]:

@@ -11,7 +11,7 @@ from wiz_kernel_ext.errors import ModelNotLoaded, OperationCancelled
 from wiz_kernel_ext.protocol.codec import decode
 from wiz_kernel_ext.protocol.events import Delta, End, Numbered, StateChanged
 from wiz_kernel_ext.protocol.results import AnswerInfo
-from wiz_kernel_ext.service.operations import Operation, Operations, shorten
+from wiz_kernel_ext.service.operations import TITLE_LENGTH, Operation, Operations, shorten
 
 
 class Kept:
@@ -156,4 +156,4 @@ async def test_only_the_latest_ended_operations_stay_in_memory() -> None:
 
 def test_a_title_is_one_short_line() -> None:
     assert shorten("a\n b") == "a b"
-    assert len(shorten("x" * 500)) == 80
+    assert len(shorten("x" * 500)) == TITLE_LENGTH

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
+from wiz_kernel_ext.errors import BadRequest
+from wiz_kernel_ext.hub.quantize import QUANTS
 from wiz_kernel_ext.notebook.widgets import catalogue
 from wiz_kernel_ext.protocol.hub import Deletion, Fit, LibraryModel, RepoHit, RepoListing, RepoModel
 
@@ -27,7 +31,6 @@ def test_a_card_says_what_the_hub_tells_and_no_more() -> None:
 
 def test_the_parts_of_a_fit_add_up_to_what_is_needed() -> None:
     drawn = catalogue.fit(FIT)
-    assert drawn["level"] == "tight"
     assert drawn["grows"] == FIT.kv_bytes + FIT.compute_bytes
     assert drawn["fixed"] == FIT.weights_bytes + FIT.repacked_bytes + FIT.other_bytes
     assert drawn["least"] + drawn["grows"] == FIT.least_bytes
@@ -50,8 +53,51 @@ def test_a_listing_marks_what_is_here_what_is_suggested_and_what_could_be_conver
         "suggested": True,
     }
     assert not drawn["convertible"]
-    bare = RepoListing(repo="u/r", revision="main", commit="c", models=[], safetensors_bytes=1)
-    assert catalogue.files(bare)["convertible"]
+    bare = RepoListing(
+        repo="u/r",
+        revision="main",
+        commit="c",
+        models=[],
+        has_config=True,
+        safetensors_bytes=2 << 30,
+    )
+    drawn = catalogue.files(bare)
+    assert drawn["convertible"]
+    assert drawn["estimate"] == "2.0 GB to download, then about 21.5 s of converting"
+    assert drawn["out_types"][1] == {"type": "q8_0", "size": "1.1 GB"}
+
+
+@pytest.mark.parametrize(
+    ("text", "repo"),
+    [
+        ("qwen instruct", None),
+        ("u/r", "u/r"),
+        (" u/r ", "u/r"),
+        ("u/r:Q4_K_M", "u/r"),
+        ("https://hub.test/u/r/resolve/main/a.gguf", "u/r"),
+    ],
+)
+def test_a_text_that_names_a_repository_is_known_for_it(text: str, repo: str | None) -> None:
+    assert catalogue.named(text, "hub.test") == repo
+
+
+def test_an_address_elsewhere_is_not_taken_for_a_search() -> None:
+    with pytest.raises(BadRequest, match="only addresses of"):
+        catalogue.named("https://elsewhere.test/u/r")
+
+
+def test_only_what_is_not_quantized_yet_is_offered_to_be() -> None:
+    def smaller(quant: str) -> dict[str, str]:
+        model = LibraryModel(name="m", path="/m", origin="models", quant=quant, size_bytes=16 << 30)
+        return {one["quant"]: one["size"] for one in catalogue.local(model)["quants"]}
+
+    assert smaller("Q8_0") == {}
+    assert smaller("BF16")["Q8_0"] == "8.5 GB"
+    assert smaller("F32")["Q8_0"] == "4.2 GB"
+
+
+def test_the_quants_offered_are_ones_there_are() -> None:
+    assert set(catalogue.QUANTS) < set(QUANTS)
 
 
 def test_a_model_here_tells_when_it_was_used_if_ever() -> None:
@@ -64,6 +110,7 @@ def test_a_deletion_says_what_it_frees_or_why_it_is_not_ours() -> None:
     asked = Deletion(name="m", files=["/m"], freed_bytes=1 << 20, allowed=False, reason="theirs")
     assert catalogue.deletion(asked) == {
         "name": "m",
+        "path": "/m",
         "files": ["/m"],
         "freed": "1.0 MB",
         "allowed": False,

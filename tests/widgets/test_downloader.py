@@ -79,13 +79,13 @@ def test_a_model_is_found_paused_resumed_loaded_when_done_and_deleted(
     desk.ask("repo", repo=REPO, context=4096)
     desk.wait(lambda: desk.last("repo"))
     (model,) = desk.last("repo")["listing"]["models"]
-    assert (model["name"], model["here"], model["fit"]["verdict"]) == (NAME, False, "fits")
+    assert (model["name"], model["here"], model["fit"]["context"]) == (NAME, False, 4096)
     hub.bytes_per_s = SLOW_BYTES_PER_S
     desk.ask("pull", model=NAME)
     desk.wait(lambda: "left" in desk.row()["small"])
     desk.ask("pause", id=desk.row()["id"])
     desk.wait(lambda: desk.row()["state"] == "paused")
-    desk.ask("pull", model=NAME)
+    desk.ask("resume", id=desk.row()["id"])
     desk.wait(lambda: desk.row()["state"] == "running")
     desk.ask("loads", id=desk.row()["id"], wanted=True)
     hub.bytes_per_s = None
@@ -94,14 +94,14 @@ def test_a_model_is_found_paused_resumed_loaded_when_done_and_deleted(
     assert any(asked.range for asked in hub.asked_for("GET", "store")), "it began anew"
     desk.ask("verify", model=NAME)
     desk.wait(lambda: "as the hub has it" in desk.last("note").get("text", ""))
-    desk.ask("delete", model=NAME)
+    desk.ask("delete", model=NAME, path=None)
     desk.wait(lambda: desk.last("error").get("error") == "Conflict")
-    client.unload_model(path, force=True)
     desk.ask("ask-delete", model=NAME)
     desk.wait(lambda: desk.last("deletion"))
-    assert desk.last("deletion")["deletion"]["freed"] == "3.4 MB"
+    asked = desk.last("deletion")["deletion"]
+    assert (asked["freed"], asked["loaded"], asked["path"]) == ("3.4 MB", True, path)
     assert Path(path).exists()
-    desk.ask("delete", model=NAME)
+    desk.ask("delete", model=NAME, path=path)
     desk.wait(lambda: "freed" in desk.last("note")["text"])
     assert not Path(path).exists()
 
@@ -117,6 +117,54 @@ def test_a_download_of_another_notebook_is_shown_and_can_be_cancelled(
     desk.wait(lambda: desk.row()["state"] == "none")
     desk.wait(lambda: operation.state == "cancelled")
     other.close()
+
+
+def test_download_pressed_twice_is_one_download_and_one_word_of_its_end(
+    desk: Desk, hub: StandInHub
+) -> None:
+    hub.bytes_per_s = SLOW_BYTES_PER_S
+    desk.ask("pull", model=NAME)
+    desk.ask("pull", model=NAME)
+    desk.wait(lambda: "left" in desk.row()["small"])
+    assert len(desk.last("work")["rows"]) == 1
+    hub.bytes_per_s = None
+    desk.wait(lambda: desk.last("note"))
+    desk.ask("search", text="x", fits=False, context=4096, n=1)
+    desk.wait(lambda: desk.last("found"))
+    assert [told["load"].endswith(".gguf") for told in desk.told if told["kind"] == "note"] == [
+        True
+    ]
+
+
+def test_a_refused_download_tells_why_in_its_row_and_where_to_ask(
+    desk: Desk, hub: StandInHub
+) -> None:
+    hub.repositories[REPO].gated = True
+    desk.ask("pull", model=NAME)
+    desk.wait(lambda: desk.row().get("problem"))
+    problem = desk.row()["problem"]
+    assert (desk.row()["state"], problem["error"]) == ("failed", "HubAccessDenied")
+    assert problem["page"] == f"{hub.url}/{REPO}"
+    hub.repositories[REPO].gated = False
+    desk.ask("resume", id=desk.row()["id"])
+    desk.wait(lambda: desk.last("note"))
+    assert desk.last("work")["rows"] == []
+
+
+def test_a_named_repository_is_there_though_no_search_knows_it(desk: Desk, hub: StandInHub) -> None:
+    hub.repositories["some/checkpoint"] = Repository(
+        {"config.json": b"{}", "model.safetensors": bytes(3 << 20)}
+    )
+    desk.ask("search", text=f" {hub.url}/some/checkpoint ", fits=True, context=4096, n=1)
+    desk.wait(lambda: desk.last("found"))
+    assert desk.last("found")["named"] == "some/checkpoint"
+    assert [card["repo"] for card in desk.last("found")["cards"]] == ["some/checkpoint"]
+    desk.ask("repo", repo="some/checkpoint", context=4096)
+    desk.wait(lambda: desk.last("repo"))
+    assert desk.last("repo")["listing"]["estimate"].startswith("3.0 MB to download")
+    desk.ask("search", text="https://elsewhere.test/a/b", fits=False, context=4096, n=2)
+    desk.wait(lambda: desk.last("found")["n"] == 2)
+    assert "only addresses of" in desk.last("found")["why"]
 
 
 def test_what_is_not_there_or_was_deleted_is_told_in_place(

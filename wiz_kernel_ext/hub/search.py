@@ -90,6 +90,7 @@ async def list_repo(
             file.size_bytes for file in contents.files if file.path.endswith(".safetensors")
         ),
         has_config=any(file.path == "config.json" for file in contents.files),
+        n_ctx_train=shape.n_ctx_train if shape else 0,
         gated=contents.gated,
         private=contents.private,
         licence=contents.licence,

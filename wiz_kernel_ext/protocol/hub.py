@@ -71,7 +71,8 @@ class RepoListing(Result, frozen=True, kw_only=True):
     """A repository's models at one commit.
 
     `safetensors_bytes` is what could be converted where there is no GGUF. `suggested` is the name
-    that `user/repo` alone means, None where that would be a guess.
+    that `user/repo` alone means, None where that would be a guess. `n_ctx_train` is the context
+    its models were trained for, 0 where no header told.
     """
 
     repo: str
@@ -82,6 +83,7 @@ class RepoListing(Result, frozen=True, kw_only=True):
     skipped: list[SkippedFile] = msgspec.field(default_factory=list)
     safetensors_bytes: int = 0
     has_config: bool = False
+    n_ctx_train: int = 0
     gated: bool = False
     private: bool = False
     licence: str = ""

@@ -30,7 +30,8 @@ T = TypeVar("T")
 Body = Callable[["Operation"], Awaitable[Any]]
 
 BATCH_SIZE = 256
-TITLE_LENGTH = 80
+# A whole name of a model on a hub; askers with less room shorten it again.
+TITLE_LENGTH = 300
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +76,8 @@ class Operation:
         self = cls(info.kind, title=info.title, session=info.session, model_path=info.model_path)
         self.id, self.state, self.events = info.id, info.state, events
         self.created_at, self.ended_at = info.created_at, info.ended_at
+        steps = [n.event for n in events if isinstance(n.event, Progress)]
+        self.progress = steps[-1] if steps else self.progress
         return self
 
     @property

@@ -5,10 +5,35 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from wiz_kernel_ext.cli.model_report import CONVERT_BYTES_PER_S, Q8_0_SHARE, convertible
 from wiz_kernel_ext.cli.words import duration, size
+from wiz_kernel_ext.errors import BadRequest
+from wiz_kernel_ext.hub.names import parse_name
 from wiz_kernel_ext.protocol.hub import Deletion, Fit, LibraryModel, RepoHit, RepoListing
 
-LEVELS = {"fits": "fits", "tight": "tight", "too big": "too-big", "unknown": "unknown"}
+# Bytes of the GGUF to one of a checkpoint, as those mostly are: two bytes a number.
+OUT_TYPES = {"bf16": 1.0, "q8_0": Q8_0_SHARE, "f16": 1.0, "f32": 2.0}
+# Bits a number takes, for the sizes that quantizing is said to give: about, as layers differ.
+BITS = {"F32": 32.0, "F16": 16.0, "BF16": 16.0}
+QUANTS = {"Q8_0": 8.5, "Q6_K": 6.6, "Q5_K_M": 5.7, "Q4_K_M": 4.9, "Q4_0": 4.6, "IQ4_XS": 4.4}
+
+
+def named(text: str, host: str = "") -> str | None:
+    """The repository that `text` names, or None where it is only something to search for.
+
+    `host` is the hub's own. Raises BadRequest for a web address that is none of a repository.
+    """
+    try:
+        return parse_name(text, hosts=[host]).repo
+    except BadRequest:
+        if "://" in text:
+            raise
+        return None
+
+
+def only_named(repo: str) -> dict[str, Any]:
+    """A repository of which no more is known than its name."""
+    return {"repo": repo, "facts": "", "gated": False}
 
 
 def card(hit: RepoHit) -> dict[str, Any]:
@@ -23,7 +48,6 @@ def card(hit: RepoHit) -> dict[str, Any]:
         "repo": hit.repo,
         "facts": " · ".join(fact for fact in facts if fact),
         "gated": hit.gated,
-        "page": hit.page,
     }
 
 
@@ -32,9 +56,15 @@ def files(listing: RepoListing) -> dict[str, Any]:
     return {
         "repo": listing.repo,
         "gated": listing.gated,
-        "licence": listing.licence,
         "page": listing.page,
-        "convertible": bool(listing.safetensors_bytes and not listing.models),
+        "trained": listing.n_ctx_train,
+        "convertible": convertible(listing),
+        "estimate": f"{size(listing.safetensors_bytes)} to download, then about "
+        f"{duration(listing.safetensors_bytes / CONVERT_BYTES_PER_S)} of converting",
+        "out_types": [
+            {"type": kind, "size": size(listing.safetensors_bytes * share)}
+            for kind, share in OUT_TYPES.items()
+        ],
         "models": [
             {
                 "name": model.name,
@@ -53,9 +83,6 @@ def fit(estimate: Fit) -> dict[str, Any]:
     """A model against this machine; the parts let the page move the bar with the context."""
     fixed = estimate.weights_bytes + estimate.repacked_bytes + estimate.other_bytes
     return {
-        "verdict": estimate.verdict,
-        "level": LEVELS[estimate.verdict],
-        "text": f"needs {size(estimate.needed_bytes)} of {size(estimate.available_bytes)}",
         "context": estimate.context_size,
         "fixed": fixed,
         "least": estimate.least_bytes - estimate.kv_bytes - estimate.compute_bytes,
@@ -74,21 +101,36 @@ def local(model: LibraryModel, now: float | None = None) -> dict[str, Any]:
         "quant": model.quant,
         "size": size(model.size_bytes),
         "used": used,
+        "trained": model.n_ctx_train,
+        "aliases": " · ".join([*model.aliases, *(["the default"] if model.is_default else [])]),
         "origin": model.origin,
         "problem": model.problem,
         "from_hub": bool(model.repo),
+        "quants": _smaller(model),
     }
 
 
 def deletion(asked: Deletion) -> dict[str, Any]:
-    """What deleting would take away."""
+    """What deleting would take away; `path` is what is loaded, if it is."""
     return {
         "name": asked.name,
+        "path": asked.files[0] if asked.files else "",
         "files": asked.files,
         "freed": size(asked.freed_bytes),
         "allowed": asked.allowed,
         "reason": asked.reason,
     }
+
+
+def _smaller(model: LibraryModel) -> list[dict[str, str]]:
+    """What it could be quantized to, and about how large that would be."""
+    bits = BITS.get(model.quant.upper())
+    if bits is None:
+        return []
+    return [
+        {"quant": quant, "size": size(model.size_bytes * now / bits)}
+        for quant, now in QUANTS.items()
+    ]
 
 
 def _amount(n: int, noun: str) -> str:

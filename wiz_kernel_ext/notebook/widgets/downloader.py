@@ -5,7 +5,10 @@ Every download of the service is shown, whoever began it; none of them lives her
 
 from __future__ import annotations
 
+import logging
 import threading
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wiz_kernel_ext.cli.words import size
@@ -13,23 +16,28 @@ from wiz_kernel_ext.errors import WizError
 from wiz_kernel_ext.hub.token import keep_token
 from wiz_kernel_ext.notebook.screen import Drawing
 from wiz_kernel_ext.notebook.widgets import catalogue
+from wiz_kernel_ext.notebook.widgets.finding import Finding
 from wiz_kernel_ext.notebook.widgets.forms import error_drawing, library_drawing
 from wiz_kernel_ext.notebook.widgets.loading import begin_load
 from wiz_kernel_ext.notebook.widgets.pages import module, style
-from wiz_kernel_ext.notebook.widgets.panel import Action, Panel
+from wiz_kernel_ext.notebook.widgets.panel import Action, Panel, described
 from wiz_kernel_ext.notebook.widgets.surroundings import Surroundings, surroundings
 from wiz_kernel_ext.notebook.widgets.watching import Watch
-from wiz_kernel_ext.notebook.widgets.work import Work
+from wiz_kernel_ext.notebook.widgets.work import Work, is_paused
 from wiz_kernel_ext.protocol.codec import build
 from wiz_kernel_ext.protocol.hub import Verification
 from wiz_kernel_ext.protocol.hub_requests import ConvertModel, PullModel, QuantizeModel, VerifyModel
 from wiz_kernel_ext.protocol.requests import Request
+from wiz_kernel_ext.protocol.results import OperationInfo
 
 if TYPE_CHECKING:
     from wiz_kernel_ext.client import Client, Operation
 
+log = logging.getLogger(__name__)
+
 BEAT_S = 0.5
 N_OPERATIONS = 40
+WHY_TIMEOUT_S = 5.0
 
 
 class Downloader(Panel):
@@ -39,7 +47,7 @@ class Downloader(Panel):
     """
 
     _esm = module("downloader.js")
-    _css = style("panel.css", "status.css", "downloader.css")
+    _css = style("panel.css", "table.css", "downloader.css")
     urgent = frozenset({"search", "repo", "pause", "cancel"})
 
     def __init__(self, *, around: Surroundings | None = None) -> None:
@@ -49,6 +57,9 @@ class Downloader(Panel):
         self._work = Work()
         self._views: set[str] = set()
         self._shown: list[dict[str, Any]] = []
+        self._followed: set[str] = set()
+        self._paused: dict[str, OperationInfo] = {}
+        self._finding = Finding(lambda: self._client, self)
         self._watch = Watch(
             around.watching, self._refresh, self._gone, busy=lambda: self._work.busy, beat_s=BEAT_S
         )
@@ -62,21 +73,25 @@ class Downloader(Panel):
         return {
             "hello": self._hello,
             "bye": self._bye,
-            "search": self._search,
-            "repo": self._repo,
-            "pull": lambda a: self._pull(a["model"], load=bool(a.get("load"))),
+            "search": self._finding.search,
+            "repo": self._finding.repo,
+            "pull": lambda a: self._begin(PullModel(model=a["model"]), load=bool(a.get("load"))),
+            "resume": lambda a: self._resume(a["id"]),
             "pause": lambda a: self._cancel(a["id"], forget=False),
             "cancel": lambda a: self._cancel(a["id"], forget=True),
             "dismiss": lambda a: self._dismiss(a["id"]),
             "loads": lambda a: self._load_when_done(a["id"], wanted=bool(a["wanted"])),
-            "load": lambda a: begin_load(self._client, a["path"], self._show_load, a["context"]),
+            "load": lambda a: self._load(a["path"], a["context"]),
+            "unload": lambda a: self._unload(a["path"]),
             "verify": lambda a: self._begin(VerifyModel(model=a["model"])),
             "quantize": lambda a: self._begin(
                 build(QuantizeModel, {"model": a["model"], "quant": a["quant"]})
             ),
-            "convert": lambda a: self._begin(ConvertModel(source=a["repo"])),
+            "convert": lambda a: self._begin(
+                build(ConvertModel, {"source": a["repo"], "out_type": a["type"]})
+            ),
             "ask-delete": self._ask_delete,
-            "delete": lambda a: self._delete(a["model"]),
+            "delete": lambda a: self._delete(a["model"], a["path"]),
             "token": lambda a: self._keep_token(a["token"]),
         }
 
@@ -102,59 +117,44 @@ class Downloader(Panel):
         if not self._views:
             self._watch.end()
 
-    def _search(self, action: dict[str, Any]) -> None:
-        about = {"kind": "found", "view": action["view"], "n": action["n"]}
-        try:
-            hits = self._client.search(
-                action["text"], fits=bool(action["fits"]), context_size=action["context"]
-            )
-        except WizError as error:
-            self.post({**about, "cards": None})
-            self.complain(error, view=action["view"], n=action["n"])
-            return
-        self.post({**about, "cards": [catalogue.card(hit) for hit in hits]})
+    def _resume(self, operation_id: str) -> None:
+        """Begin a download again: it goes on where it was."""
+        load = operation_id in self._work.load_when_done
+        model = self._around.watching.operation(operation_id).title
+        self._begin(PullModel(model=model), load=load)
+        self._work.dismiss(operation_id)
 
-    def _repo(self, action: dict[str, Any]) -> None:
-        about = {"kind": "repo", "view": action["view"], "repo": action["repo"]}
-        try:
-            listing = self._client.list_repo(action["repo"], context_size=action["context"])
-        except WizError as error:
-            # To who may not see it, a private repository is not there.
-            gated = error.code in ("hub_access_denied", "hub_not_found")
-            page = str(error.details.get("page", ""))
-            self.post({**about, "failed": error.message, "gated": gated, "page": page})
-            if not gated:
-                self.complain(error, view=action["view"])
-            return
-        self.post({**about, "listing": catalogue.files(listing)})
-
-    def _pull(self, model: str, *, load: bool) -> None:
-        operation = self._begin(PullModel(model=model))
+    def _begin(self, request: Request, *, load: bool = False) -> None:
+        """Start work, or join it where it is under way already; `load` what it ends in."""
+        operation = self._client.start(request)
+        self._work.expect(operation.id)
         if load:
             self._work.load_when_done.add(operation.id)
-
-    def _begin(self, request: Request) -> Operation:
-        """Start work that is followed to its end, for what it then has to say."""
-        operation = self._client.start(request)
-        threading.Thread(
-            target=self._see_through, args=(operation,), name="wiz-work", daemon=True
-        ).start()
+        self._follow(operation)
         self._refresh()
-        return operation
+
+    def _follow(self, operation: Operation) -> None:
+        """Wait for the end of it on a thread of its own, once, for what it then has to say."""
+        if operation.id not in self._followed:
+            self._followed.add(operation.id)
+            threading.Thread(
+                target=self._see_through, args=(operation,), name="wiz-work", daemon=True
+            ).start()
 
     def _see_through(self, operation: Operation) -> None:
         try:
             outcome = operation.result()
+            self._tell_library()
+            if isinstance(outcome, Verification):
+                self.post({"kind": "note", "text": _verified(outcome)})
+            elif operation.id in self._work.load_when_done:
+                self._load(str(outcome), None)
+            else:
+                path = str(outcome)
+                self.post({"kind": "note", "text": f"{Path(path).name} is here.", "load": path})
         except WizError as error:
-            if error.code != "operation_cancelled":
-                self.complain(error, id=operation.id)
-            return
-        self._tell_library()
+            log.debug("%s: %s", operation.id, error)  # its row tells
         self.refresh_form()
-        if isinstance(outcome, Verification):
-            self.post({"kind": "note", "text": _verified(outcome)})
-        elif operation.id in self._work.load_when_done:
-            begin_load(self._client, str(outcome), self._show_load)
 
     def _cancel(self, operation_id: str, *, forget: bool) -> None:
         if forget:
@@ -167,29 +167,36 @@ class Downloader(Panel):
         self._refresh()
 
     def _load_when_done(self, operation_id: str, *, wanted: bool) -> None:
-        known = operation_id in self._work.load_when_done
-        if not wanted:
-            self._work.load_when_done.discard(operation_id)
-        elif not known:
+        if wanted:
             self._work.load_when_done.add(operation_id)
             # It may be another notebook's: nobody here follows it yet.
-            operation = self._around.watching.attach(operation_id)
-            threading.Thread(target=self._see_through, args=(operation,), daemon=True).start()
+            self._follow(self._around.watching.attach(operation_id))
+        else:
+            self._work.load_when_done.discard(operation_id)
         self._refresh()
 
-    def _show_load(self, loading: dict[str, Any] | None) -> None:
-        self.post({"kind": "loading", "loading": loading})
-        if loading is None or "error" in loading:
-            # What could not be loaded may have been deleted.
-            self._tell_library()
+    def _load(self, path: str, context_size: int | None) -> None:
+        def show(loading: dict[str, Any] | None) -> None:
+            self.post({"kind": "loading", "loading": loading, "name": Path(path).name})
+            if loading is None or "error" in loading:
+                # What could not be loaded may have been deleted.
+                self._tell_library()
+
+        begin_load(self._client, path, show, context_size)
+
+    def _unload(self, path: str) -> None:
+        self._client.unload_model(path)
+        self._tell_library()
 
     def _ask_delete(self, action: dict[str, Any]) -> None:
         asked = self._client.remove_model(action["model"], only_ask=True)
-        self.post(
-            {"kind": "deletion", "view": action["view"], "deletion": catalogue.deletion(asked)}
-        )
+        loaded = {worker.model_path for worker in self._around.watching.status().workers}
+        deletion = {**catalogue.deletion(asked), "loaded": bool(loaded & set(asked.files))}
+        self.post({"kind": "deletion", "view": action["view"], "deletion": deletion})
 
-    def _delete(self, model: str) -> None:
+    def _delete(self, model: str, loaded_path: str | None) -> None:
+        if loaded_path:
+            self._client.unload_model(loaded_path)
         gone = self._client.remove_model(model)
         self.post({"kind": "note", "text": f"{gone.name} deleted: {size(gone.freed_bytes)} freed."})
         self._tell_library()
@@ -209,7 +216,12 @@ class Downloader(Panel):
         self.post({"kind": "library", "models": models})
 
     def _refresh(self) -> None:
-        rows = self._work.draw(self._around.watching.operations(N_OPERATIONS))
+        listed = self._around.watching.operations(N_OPERATIONS)
+        operations = [self._in_full(operation) for operation in listed]
+        rows = self._work.draw(operations)
+        if any(row["state"] == "failed" and not row["problem"] for row in rows):
+            self._ask_why(rows)
+            rows = self._work.draw(operations)
         was = {row["id"] for row in self._shown if row["running"]}
         if was - {row["id"] for row in rows if row["running"]}:
             # Something ended, here or in another notebook.
@@ -217,6 +229,25 @@ class Downloader(Panel):
         if rows != self._shown:
             self._shown = rows
             self.post({"kind": "work", "rows": rows})
+
+    def _in_full(self, operation: OperationInfo) -> OperationInfo:
+        """A paused download with how far it came and its whole title: a list leaves that out."""
+        if not is_paused(operation):
+            return operation
+        if operation.id not in self._paused:
+            self._paused[operation.id] = self._around.watching.operation(operation.id)
+        return self._paused[operation.id]
+
+    def _ask_why(self, rows: Sequence[dict[str, Any]]) -> None:
+        for row in rows:
+            if row["state"] == "failed" and not row["problem"]:
+                try:
+                    self._around.watching.attach(row["id"]).result(timeout_s=WHY_TIMEOUT_S)
+                except TimeoutError:
+                    continue
+                except WizError as error:
+                    page = str(error.details.get("page", ""))
+                    self._work.problems[row["id"]] = {**described(error), "page": page}
 
     def _gone(self) -> None:
         self._work.busy = False

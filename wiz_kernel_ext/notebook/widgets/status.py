@@ -26,7 +26,7 @@ class Status(Panel):
     """
 
     _esm = module("status.js")
-    _css = style("panel.css", "status.css")
+    _css = style("panel.css", "table.css", "status.css")
     urgent = frozenset({"cancel"})
 
     def __init__(self, *, around: Surroundings | None = None) -> None:

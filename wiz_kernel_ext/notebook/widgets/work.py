@@ -11,15 +11,19 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from wiz_kernel_ext.cli.words import duration, size
+from wiz_kernel_ext.cli.words import size
 from wiz_kernel_ext.protocol.results import TERMINAL_STATES, OperationInfo
 
 KINDS = frozenset({"download", "verify", "convert", "quantize", "load"})
+PAUSED = frozenset({"cancelled", "interrupted"})
+FAILED = frozenset({"failed", "interrupted"})
 SMOOTHING = 0.3
+FETCHING = ("convert", "download")
 
 
 @dataclass
 class _Look:
+    stage: str
     done: float
     at_s: float
     per_s: float | None = None
@@ -34,66 +38,81 @@ class Work:
         self._seen: set[str] = set()
         self._dismissed: set[str] = set()
         self.load_when_done: set[str] = set()
+        self.problems: dict[str, dict[str, Any]] = {}
         self.busy = False
+
+    def expect(self, operation_id: str) -> None:
+        """Show this one even if it should end before it is seen."""
+        self._seen.add(operation_id)
 
     def dismiss(self, operation_id: str) -> None:
         """Show this one no more."""
         self._dismissed.add(operation_id)
 
     def draw(self, operations: Iterable[OperationInfo]) -> list[dict[str, Any]]:
-        """The rows, newest first: all that is under way, and what ended while it was shown.
+        """The rows, newest first: all that is under way, what is paused, what failed meanwhile.
 
-        A download that was cancelled is a paused one: what came of it is kept.
+        A download that was cancelled, or cut off by the end of the service, is a paused one: what
+        came of it is kept.
         """
         rows, titles = [], set()
         for operation in operations:
             if operation.kind not in KINDS or operation.id in self._dismissed:
                 continue
             running = operation.state not in TERMINAL_STATES
-            paused = operation.kind == "download" and operation.state == "cancelled"
+            paused = is_paused(operation)
             # One that was begun again since is not the paused one any more.
             is_latest = operation.title not in titles
             if operation.kind == "download":
                 titles.add(operation.title)
             if running:
                 self._seen.add(operation.id)
-            elif not (is_latest if paused else self._is_news(operation)):
+            elif not is_latest or not (paused or self._has_failed(operation)):
                 continue
             rows.append(self._row(operation, running=running, paused=paused))
         self.busy = any(row["running"] for row in rows)
         return rows
 
-    def _is_news(self, operation: OperationInfo) -> bool:
-        """Whether an ended one is still to be told of: a loaded model is seen elsewhere."""
-        loaded = operation.kind == "load" and operation.state == "done"
-        return operation.id in self._seen and not loaded
+    def _has_failed(self, operation: OperationInfo) -> bool:
+        """Whether it failed while somebody watched: what was done is seen among the models."""
+        return operation.id in self._seen and operation.state in FAILED
 
     def _row(self, operation: OperationInfo, *, running: bool, paused: bool) -> dict[str, Any]:
         done, total = operation.done, operation.total
-        per_s = self._per_s(operation) if running else None
-        parts = []
-        if operation.stage in ("download", "verify") and done:
-            parts.append(f"{size(done)} of {size(total)}" if total else size(done))
-        if per_s and operation.stage == "download":
-            parts.append(f"{size(per_s)}/s")
-        if per_s and total:
-            parts.append(f"{duration(max(0.0, total - done) / per_s)} left")
-        state = "paused" if paused else operation.state
         return {
             "id": operation.id,
             "kind": operation.kind,
             "title": operation.title,
-            "state": state,
+            "path": operation.model_path,
+            "state": "paused" if paused else operation.state,
             "running": running,
             "fraction": done / total if total else None,
-            "small": " · ".join(parts) or (operation.stage if running else ""),
+            "small": self._figures(operation) if running else _kept(operation) if paused else "",
             "loads": operation.id in self.load_when_done,
+            "problem": self.problems.get(operation.id),
         }
+
+    def _figures(self, operation: OperationInfo) -> str:
+        """How far, how fast and how long still; or what it waits for."""
+        stage, done, total = operation.stage, operation.done, operation.total
+        if not stage:
+            return "waiting …" if operation.state == "queued" else "beginning …"
+        per_s = self._per_s(operation)
+        parts = ["fetching the checkpoint"] if (operation.kind, stage) == FETCHING else []
+        if stage in ("download", "verify"):
+            parts.append(f"{size(done)} of {size(total)}" if total else size(done))
+        elif total:
+            parts.append(f"{done / total:.0%}")
+        if per_s and stage == "download":
+            parts.append(f"{size(per_s)}/s")
+        if per_s and total and stage != "load":
+            parts.append(_left(max(0.0, total - done) / per_s))
+        return " · ".join(parts)
 
     def _per_s(self, operation: OperationInfo) -> float | None:
         now, last = self._clock(), self._looks.get(operation.id)
-        if last is None or operation.done < last.done:
-            self._looks[operation.id] = _Look(operation.done, now)
+        if last is None or last.stage != operation.stage or operation.done < last.done:
+            self._looks[operation.id] = _Look(operation.stage, operation.done, now)
             return None
         if now - last.at_s > 0.2:
             latest = (operation.done - last.done) / (now - last.at_s)
@@ -101,3 +120,22 @@ class Work:
             last.per_s = before + SMOOTHING * (latest - before)
             last.done, last.at_s = operation.done, now
         return last.per_s
+
+
+def is_paused(operation: OperationInfo) -> bool:
+    """Whether it is a download that can go on where it was."""
+    return operation.kind == "download" and operation.state in PAUSED
+
+
+def _kept(operation: OperationInfo) -> str:
+    """What there is of a paused download."""
+    if not operation.done or not operation.total:
+        return "what came is kept"
+    return f"{size(operation.done)} of {size(operation.total)} kept"
+
+
+def _left(time_s: float) -> str:
+    """Time as one reads it at a glance: no tenths that change faster than one reads."""
+    if time_s < 90:
+        return f"{max(1, round(time_s))} s left"
+    return f"{round(time_s / 60)} min left" if time_s < 5400 else f"{time_s / 3600:.1f} h left"

@@ -187,13 +187,25 @@ function leaveWord(view) {
   notebook.setMetadata("widgets", { [STATE_MIME]: { ...kept, state } });
 }
 
-/** A line in place for what went wrong and what can be done; `say(null)` takes it away. */
+/** A line in place for what went wrong, or what came of it, and what can be done;
+    `say(null)` takes it away. */
 export class Banner {
   constructor() {
     this.root = h("div.wiz-banner", { role: "alert", hidden: true });
   }
 
   say(message, hint = "", ...actions) {
+    this.draw("alert", message, hint, actions);
+  }
+
+  /** Say what went well. */
+  note(message, hint = "", ...actions) {
+    this.draw("status", message, hint, actions);
+  }
+
+  draw(role, message, hint, actions) {
+    this.root.setAttribute("role", role);
+    this.root.classList.toggle("wiz-news", role === "status");
     this.root.replaceChildren();
     this.root.hidden = !message;
     if (!message) return;

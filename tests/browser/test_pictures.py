@@ -1,0 +1,154 @@
+"""The pictures of the docs: the three panels in the middle of a day's work.
+
+`WIZ_PICTURES=1 python -m pytest tests/browser/test_pictures.py` writes docs/pictures; without the
+variable they are made all the same, among the artifacts.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.browser.conftest import ARTIFACTS, serving
+from tests.browser.lab import ROOT, Lab, Page
+from tests.support.homes import Home
+from tests.support.stand_in_hub import Repository, StandInHub
+from tests.support.tiny_gguf import Shape, write_tiny_gguf
+from wiz_kernel_ext.protocol.hub_requests import PullModel
+from wiz_kernel_ext.protocol.results import SessionMessage
+from wiz_kernel_ext.store import Database, SessionStore
+
+LARGEST_BYTES = 80_000
+LOCAL = {
+    "pebble-20m-chat-F32": Shape(n_layers=6, width=512, n_heads=8, n_ffn=1536, n_vocab=4096),
+    "pebble-20m-chat-Q8_0": Shape(
+        n_layers=6, width=512, n_heads=8, n_ffn=1536, n_vocab=4096, quantization="Q8_0"
+    ),
+}
+CELLS = [
+    "%load_ext wiz_kernel_ext\n%wiz_load demo",
+    "%wiz_download",
+    "%wiz_chat",
+    "%wiz_status --panel",
+]
+QUESTION = "Which file format should I keep a table of measurements in?"
+ANSWER = """For a table of measurements:
+
+| format | size | keeps types |
+|---|---|---|
+| CSV | large | no |
+| Parquet | small | **yes** |
+
+1. Use `Parquet` for your own work.
+2. Write CSV only for *other people*.
+
+```python
+frame.to_parquet("measurements.parquet")
+```
+"""
+
+
+def story() -> StandInHub:
+    """A hub with a family of models around this machine's memory, and three to download."""
+    available = psutil.virtual_memory().available
+    sizes = {
+        "Q4_K_M": int(0.3 * available),
+        "Q8_0": int(0.95 * available) - 1_700_000_000,
+        "BF16": int(1.6 * available),
+    }
+    family = [
+        {"rfilename": f"Aurora-14B-Instruct-{quant}.gguf", "size": size, "lfs": None}
+        for quant, size in sizes.items()
+    ]
+    facts = {"tags": ["license:apache-2.0"], "downloads": 48_210, "gguf": {"total": 14_800_000_000}}
+    small = {"tags": ["license:mit"], "downloads": 9_120, "gguf": {"total": 494_000_000}}
+    return StandInHub(
+        {
+            "aurora-lab/Aurora-14B-Instruct-GGUF": Repository(
+                {f"{file['rfilename']}": bytes(1 << 20) for file in family},
+                facts=facts | {"siblings": family},
+            ),
+            "aurora-lab/Aurora-0.5B-Instruct-GGUF": Repository(
+                {"Aurora-0.5B-Instruct-Q4_K_M.gguf": bytes(398 << 20)}, facts=small
+            ),
+            "harbour/Lantern-1B-GGUF": Repository({"Lantern-1B-Q4_0.gguf": bytes(612 << 20)}),
+            "harbour/Codex-Mini-GGUF": Repository({"Codex-Mini-Q5_K_M.gguf": bytes(288 << 20)}),
+        },
+        bytes_per_s=7_300_000.0,
+    )
+
+
+@pytest.fixture(scope="module")
+def day() -> Iterator[Lab]:
+    """A JupyterLab whose service has seen nothing but this story."""
+    home = Home.make()
+    models = home.folder / "d" / "models"
+    models.mkdir(parents=True)
+    for name, shape in LOCAL.items():
+        write_tiny_gguf(models / f"{name}.gguf", shape)
+    with story() as hub, serving(home, hub) as lab:
+        yield lab
+
+
+@pytest.fixture
+def desk(day: Lab, tab: Any) -> Iterator[Page]:
+    """A page on that JupyterLab."""
+    tab.goto("about:blank")
+    page = Page(tab, day, ARTIFACTS / "pictures")
+    yield page
+    tab.screenshot(path=page.shots.parent / "last-of-pictures.png")
+    errors = page.end()
+    tab.goto("about:blank")
+    assert not errors, errors
+
+
+def test_the_pictures_tell_a_story_and_are_small(desk: Page, day: Lab) -> None:
+    page, client = desk, day.client
+    client.status()
+    database = Database.open(day.home.places.database_file)
+    store = SessionStore(database)
+    said = [
+        SessionMessage(role="user", content=QUESTION),
+        SessionMessage(role="assistant", content=ANSWER),
+    ]
+    for name in ("measurements", "thesis chapter 2", "meeting notes"):
+        store.add_messages(store.create(name).id, said)
+    database.close()
+
+    paused = client.start(PullModel(model="harbour/Codex-Mini-GGUF:Q5_K_M"))
+    page.open(day.notebook("measurements", CELLS))
+    for number in (0, 1):
+        page.run(number)
+    page.ready()
+    page.raw.get_by_text("s left").first.wait_for()
+    page.raw.wait_for_timeout(4000)
+    paused.cancel()
+    for name in ("harbour/Lantern-1B-GGUF:Q4_0", "aurora-lab/Aurora-0.5B-Instruct-GGUF:Q4_K_M"):
+        client.start(PullModel(model=name))
+        page.raw.wait_for_timeout(1500)
+    page.panel.get_by_role("searchbox").fill("aurora")
+    page.panel.locator(".wiz-card", has_text="14B").locator("summary").click()
+    page.panel.get_by_text("too big").wait_for()
+    page.raw.wait_for_timeout(2500)
+    page.shoot("downloader")
+    page.run(2)
+    page.raw.locator(".wiz-chat-page[data-ready]").wait_for()
+    page.shoot("chat", page.raw.locator(".wiz-chat-page"))
+    page.run(3)
+    page.raw.locator(".wiz-status-page[data-ready]").wait_for()
+    page.raw.wait_for_timeout(1500)
+    page.shoot("status", page.raw.locator(".wiz-status-page"))
+    for operation in client.operations(10):
+        client.cancel(operation.id)
+    pictures = sorted(page.shots.glob("*.png"))
+    assert len(pictures) == 6
+    assert max(picture.stat().st_size for picture in pictures) <= LARGEST_BYTES
+    if os.environ.get("WIZ_PICTURES"):
+        for picture in pictures:
+            shutil.copy(picture, ROOT / "docs" / "pictures" / Path(picture).name)
