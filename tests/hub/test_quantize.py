@@ -21,6 +21,7 @@ from wiz_kernel_ext.errors import (
     ModelFileNotFound,
     OperationCancelled,
 )
+from wiz_kernel_ext.hub.in_child import CALLED_OFF
 from wiz_kernel_ext.hub.quantize import QUANTS, estimate_quantized, quantize
 from wiz_kernel_ext.hub.quantize_child import LogReader
 
@@ -54,7 +55,7 @@ TYPES = [q if q in FAST else pytest.param(q, marks=pytest.mark.slow) for q in QU
 async def test_every_type_is_made_of_its_announced_size(
     quant: str, source: Path, tmp_path: Path
 ) -> None:
-    marks: list[tuple[int, int]] = []
+    marks: list[tuple[int, int | None]] = []
     target = tmp_path / "model.gguf"
     expected = await estimate_quantized(source, quant)
     report = await quantize(
@@ -116,9 +117,9 @@ def test_a_quantization_whose_parent_is_gone_ends_and_leaves_nothing(
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        assert b"progress" in process.stdout.readline()
+        assert b"ticked" in process.stdout.readline()
         process.stdin.close()
-        assert process.wait(timeout=20) == 1
+        assert process.wait(timeout=20) == CALLED_OFF
     assert names_in(tmp_path) == []
 
 

@@ -181,7 +181,7 @@ async def test_a_child_that_fails_to_begin_gives_its_log_without_tokens(
     )
     desk.environment |= {"PYTHONPATH": str(hook), "HF_TOKEN": TOKEN}
     error = await desk.failure("wiz/models", "small.gguf")
-    assert "code 7" in error.message
+    assert "exit code 7" in error.message
     assert error.details["log"] == "the token is hf_… and hf_…"
 
 

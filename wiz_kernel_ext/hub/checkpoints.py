@@ -11,10 +11,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from wiz_kernel_ext.errors import HubNotFound
-from wiz_kernel_ext.hub.child import OnNotice, OnProgress, carry_out, ignore
+from wiz_kernel_ext.hub.child import OnNotice, OnProgress, ignore
 from wiz_kernel_ext.hub.convert import CHECKPOINT_FILES, check_supported
 from wiz_kernel_ext.hub.fetch.messages import Download, ListRepo, RepoContents
 from wiz_kernel_ext.hub.names import ModelName
+from wiz_kernel_ext.hub.orders import carry_out
 
 _WEIGHTS = ".safetensors"
 

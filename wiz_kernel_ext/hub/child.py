@@ -1,7 +1,7 @@
-"""Runs the child process that talks to the hub, one for each order.
+"""The parent's end of a child process: how it is started, heard, called off, and seen to end.
 
-Knows how it is started, heard and called off, not what it does. Called by `download`, `search`,
-`inspection` and `library`, in whatever process they run.
+Knows processes and the lines they say (`lines.py`), not what they do. Whatever takes long or may
+crash runs in one: it can be killed at any time, and takes nobody along.
 """
 
 from __future__ import annotations
@@ -10,24 +10,26 @@ import asyncio
 import contextlib
 import os
 import re
-import sys
-from collections.abc import Callable, Mapping
+import signal
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
 import wiz_kernel_ext
-from wiz_kernel_ext.errors import DownloadFailed, OperationCancelled, error_from_info
-from wiz_kernel_ext.hub.fetch.messages import AnyOrder, Done, Failed, Line, Noted, Ticked
+from wiz_kernel_ext.errors import OperationCancelled, WizError, error_from_info
+from wiz_kernel_ext.hub.lines import Done, Failed, Line, Noted, Ticked
 
 T = TypeVar("T")
-OnProgress = Callable[[int, int | None], None]
-OnNotice = Callable[[str], None]
+OnProgress = Callable[[int, int | None], object]
+OnNotice = Callable[[str], object]
 
-_FETCH = "wiz_kernel_ext.hub.fetch"
-_N_STDERR_BYTES = 4000
+N_LOG_LINES = 20
 _MAX_LINE_BYTES = 64 << 20
+_LINE_END = re.compile(rb"[\r\n]+")
 _lines: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)
 
 
@@ -35,101 +37,160 @@ def ignore(*_: Any) -> None:
     """Nobody asked to be told."""
 
 
-async def carry_out(
-    order: AnyOrder,
+@dataclass(frozen=True)
+class Ended:
+    """How a child ended: its return code (negative: the signal) and its last lines of complaint."""
+
+    returncode: int
+    log: list[str]
+
+    def __str__(self) -> str:
+        last = f": {self.log[-1]}" if self.log else ""
+        if self.returncode >= 0:
+            return f"its process ended with exit code {self.returncode}{last}"
+        try:
+            name = signal.Signals(-self.returncode).name
+        except ValueError:
+            name = f"signal {-self.returncode}"
+        return f"its process was killed by {name}{last}"
+
+
+def child_environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment in which a child finds this very package, installed or not."""
+    base = os.environ if base is None else base
+    package = os.fspath(Path(wiz_kernel_ext.__file__).parents[1])
+    paths = [package, *filter(None, base.get("PYTHONPATH", "").split(os.pathsep))]
+    return {**base, "PYTHONPATH": os.pathsep.join(paths)}
+
+
+async def follow(
+    command: Sequence[str],
     result: type[T],
     *,
-    on_progress: OnProgress = ignore,
-    on_notice: OnNotice = ignore,
+    what: str,
+    broken: Callable[[Ended], WizError],
+    order: bytes = b"",
+    on_start: Callable[[int], object] = ignore,
+    on_progress: OnProgress | None = None,
+    on_notice: OnNotice | None = None,
     cancelled: asyncio.Event | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> T:
-    """Have `order` carried out; its result, decoded as `result`.
+    """Run a child of ours that speaks by lines; its result, or its error raised.
 
-    Raises the WizError the child ends with, OperationCancelled once `cancelled` is set (the child
-    is dead by then), DownloadFailed with the last of its log where it ends without a word.
+    `what` is what it does, in words that "was cancelled" may follow; `broken` makes the error for
+    one that ended without a word. Else as `run_child`.
     """
-    environment = os.environ if environment is None else environment
-    child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", _FETCH),
+    ends: list[Done | Failed] = []
+
+    def hear(text: str) -> None:
+        try:
+            line = _lines.decode(text)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return
+        match line:
+            case Ticked(done, total):
+                (on_progress or ignore)(done, total)
+            case Noted(notice):
+                (on_notice or ignore)(notice)
+            case Done() | Failed():
+                ends.append(line)
+
+    ended = await run_child(
+        command,
+        what=what,
+        order=order,
+        on_start=on_start,
+        on_output=hear,
+        cancelled=cancelled,
+        environment=child_environment(environment),
+    )
+    match ends[-1:]:
+        case [Failed(info)]:
+            raise error_from_info(info)
+        case [Done(data)] if ended.returncode == 0:
+            return msgspec.json.decode(data, type=result, dec_hook=lambda kind, text: kind(text))
+    raise broken(ended)
+
+
+async def run_child(
+    command: Sequence[str],
+    *,
+    what: str,
+    on_output: Callable[[str], object],
+    on_complaint: Callable[[str], object] = ignore,
+    order: bytes = b"",
+    on_start: Callable[[int], object] = ignore,
+    cancelled: asyncio.Event | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Ended:
+    """Run `command` to its end, each line of either output to its function.
+
+    `order` is written to its standard input, which stays open: its end tells the child that nobody
+    is left to ask. When `cancelled` is set, or the caller's task is, the child and all it started
+    are killed, and OperationCancelled (or the task's cancellation) is raised once they are gone.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *command,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env=_environment(environment),
-        limit=_MAX_LINE_BYTES,
-        # An interrupt of a notebook's kernel is not meant for it.
+        env=environment,
+        # An interrupt of a notebook's kernel is not meant for it; and it is ended with all its own.
         start_new_session=True,
     )
-    assert child.stdin is not None and child.stdout is not None and child.stderr is not None
-    tail = asyncio.create_task(_tail(child.stderr))
-    cancel = asyncio.create_task((cancelled or asyncio.Event()).wait())
+    on_start(process.pid)
+    log: deque[str] = deque(maxlen=N_LOG_LINES)
+
+    def complain(line: str) -> None:
+        log.append(line)
+        on_complaint(line)
+
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    work = asyncio.gather(
+        _tell(process.stdin, order),
+        _hear(process.stdout, on_output),
+        _hear(process.stderr, complain),
+        process.wait(),
+    )
+    stop = asyncio.ensure_future(cancelled.wait() if cancelled else asyncio.Event().wait())
     try:
-        with contextlib.suppress(ConnectionError):
-            child.stdin.write(msgspec.json.encode(order) + b"\n")
-            await child.stdin.drain()
-        while True:
-            read = asyncio.create_task(child.stdout.readline())
-            done, _ = await asyncio.wait({read, cancel}, return_when=asyncio.FIRST_COMPLETED)
-            if cancel in done:
-                read.cancel()
-                raise OperationCancelled(f"{_title(order)} was cancelled.")
-            match _line(read.result()):
-                case Ticked(n, total):
-                    on_progress(n, total)
-                case Noted(text):
-                    on_notice(text)
-                case Done(data):
-                    return msgspec.json.decode(data, type=result)
-                case Failed(info):
-                    raise error_from_info(info)
-                case None:
-                    await child.wait()
-                    raise DownloadFailed(
-                        f"{_title(order)} ended with code {child.returncode}.",
-                        hint="Run it again; `log` in the error's details has what it said.",
-                        log=without_tokens(await tail, environment),
-                    )
+        either: set[asyncio.Future[Any]] = {work, stop}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if not work.done():
+            raise OperationCancelled(f"{what} was cancelled.")
+        work.result()
+        return Ended(process.returncode or 0, list(log))
     finally:
-        cancel.cancel()
-        with contextlib.suppress(ProcessLookupError):
-            child.kill()
-        child.stdin.close()
-        await child.wait()
-        tail.cancel()
+        stop.cancel()
+        process.stdin.close()
+        if process.returncode is None or not work.done():
+            await asyncio.shield(_end(process, work))
 
 
-def without_tokens(text: str, environment: Mapping[str, str]) -> str:
-    """`text` with nothing in it that could be a token."""
-    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
-        if token := environment.get(name, ""):
-            text = text.replace(token, "hf_…")
-    return re.sub(r"hf_[A-Za-z0-9]{8,}", "hf_…", text)
+async def _tell(stream: asyncio.StreamWriter, order: bytes) -> None:
+    with contextlib.suppress(ConnectionError):
+        stream.write(order)
+        await stream.drain()
 
 
-def _title(order: AnyOrder) -> str:
-    subject = getattr(order, "repo", "") or getattr(order, "text", "") or "the hub"
-    files = getattr(order, "files", None) or [getattr(order, "file", "")]
-    what = f"{files[0]} of {subject}" if files[0] else subject
-    return f"The {order.__struct_config__.tag} of {what}"
+async def _hear(stream: asyncio.StreamReader, on_line: Callable[[str], object]) -> None:
+    """Whole lines of `stream`, ended by \\n or, as progress bars do, by \\r."""
+    rest = b""
+    while data := await stream.read(1 << 18):
+        *lines, rest = _LINE_END.split(rest + data)
+        rest = rest[-_MAX_LINE_BYTES:]
+        for line in lines:
+            on_line(line.decode("utf-8", "replace"))
+    if rest:
+        on_line(rest.decode("utf-8", "replace"))
 
 
-def _line(data: bytes) -> Line | None:
-    try:
-        return _lines.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-
-
-def _environment(base: Mapping[str, str]) -> dict[str, str]:
-    # The child must find this very package, installed or not.
-    package = os.fspath(Path(wiz_kernel_ext.__file__).parents[1])
-    paths = [package, *filter(None, base.get("PYTHONPATH", "").split(os.pathsep))]
-    return {**base, "PYTHONPATH": os.pathsep.join(paths), "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
-
-
-async def _tail(stream: asyncio.StreamReader) -> str:
-    """The last of what is said there, read to its end so that the speaker never waits."""
-    tail = b""
-    while data := await stream.read(65536):
-        tail = (tail + data)[-_N_STDERR_BYTES:]
-    return tail.decode(errors="replace")
+async def _end(process: asyncio.subprocess.Process, work: asyncio.Future[Any]) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    await process.wait()
+    with contextlib.suppress(Exception):
+        await work

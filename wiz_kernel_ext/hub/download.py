@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from wiz_kernel_ext.hub.child import OnNotice, OnProgress, carry_out, ignore
+from wiz_kernel_ext.hub.child import OnNotice, OnProgress, ignore
 from wiz_kernel_ext.hub.fetch.messages import Download
 from wiz_kernel_ext.hub.files import split_parts
 from wiz_kernel_ext.hub.names import ModelName, make_name, parse_name
+from wiz_kernel_ext.hub.orders import carry_out
 from wiz_kernel_ext.hub.search import find_model
 
 PATIENCE_S = 300.0

@@ -22,7 +22,7 @@ from wiz_kernel_ext.errors import (
     WizError,
 )
 from wiz_kernel_ext.hub.cached import cache_folder, checksum_of, snapshots
-from wiz_kernel_ext.hub.child import OnProgress, carry_out, ignore
+from wiz_kernel_ext.hub.child import OnProgress, ignore
 from wiz_kernel_ext.hub.facts import Facts, facts_of
 from wiz_kernel_ext.hub.fetch.messages import AskUpstream, DeleteFiles
 from wiz_kernel_ext.hub.json_file import JsonFile
@@ -30,6 +30,7 @@ from wiz_kernel_ext.hub.kept import Kept
 from wiz_kernel_ext.hub.named_collections import Collections
 from wiz_kernel_ext.hub.names import ModelName
 from wiz_kernel_ext.hub.naming import Naming
+from wiz_kernel_ext.hub.orders import carry_out
 from wiz_kernel_ext.hub.places import FoundModel, found_models, hub_models
 from wiz_kernel_ext.hub.verifying import verify_files
 from wiz_kernel_ext.protocol.hub import (

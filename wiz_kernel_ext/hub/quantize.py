@@ -14,8 +14,9 @@ from pathlib import Path
 import msgspec
 
 from wiz_kernel_ext.errors import BadRequest
-from wiz_kernel_ext.hub.convert.process import OnNotice, OnProgress, as_report, follow, sweep
-from wiz_kernel_ext.hub.convert.target import check_target
+from wiz_kernel_ext.hub.child import OnNotice, OnProgress
+from wiz_kernel_ext.hub.convert.target import check_target, sweep
+from wiz_kernel_ext.hub.convert.writing import write_in_child
 
 # llama.cpp's number of the file type (llama_ftype), largest first.
 QUANTS: Mapping[str, int] = {
@@ -79,28 +80,21 @@ async def quantize(
         command.append("--overwrite")
     if threads is not None:
         command.append(f"--threads={threads}")
-    result = await follow(
+    return await write_in_child(
         command,
         target,
+        QuantizationReport,
         what=f"Quantizing {source}",
         on_progress=on_progress,
         on_notice=on_notice,
         cancelled=cancelled,
     )
-    return as_report(result, QuantizationReport)
 
 
 async def estimate_quantized(source: Path, quant: str) -> int:
     """The size in bytes that quantizing would give, within some kB; raises as `quantize` would."""
-    result = await follow(
-        [*_command(source, quant), "--tied"],
-        source,
-        what=f"Measuring {source}",
-        on_progress=None,
-        on_notice=None,
-        cancelled=None,
-    )
-    return int(result["sizeBytes"])
+    command = [*_command(source, quant), "--tied"]
+    return await write_in_child(command, source, int, what=f"Measuring {source}")
 
 
 def _command(source: Path, quant: str) -> list[str]:

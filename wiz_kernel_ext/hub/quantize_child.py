@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +28,8 @@ from wiz_kernel_ext.errors import (
     ModelFileNotFound,
     WizError,
 )
-from wiz_kernel_ext.hub.convert.process import (
-    Speaker,
-    discard,
-    end_on_signal,
-    end_with_parent,
-    part_file,
-)
-from wiz_kernel_ext.hub.convert.target import check_space, check_target
+from wiz_kernel_ext.hub.convert.target import check_space, check_target, discard, part_file
+from wiz_kernel_ext.hub.in_child import NICENESS, Speaker, end_on_signal, end_with_parent
 from wiz_kernel_ext.hub.quantize import QUANTS, QuantizationReport
 
 BUFFER_BYTES = 256 << 20
@@ -103,19 +98,21 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     speaker = Speaker()
     part = part_file(options.out or options.source, os.getpid())
-    end_on_signal(part)
+    tidy_up = partial(discard, part)
+    end_on_signal(tidy_up)
     if options.tied:
-        end_with_parent(part)
+        os.nice(NICENESS)
+        end_with_parent(tidy_up)
     try:
         if options.out is None:
-            speaker.result({"sizeBytes": _measure(options.source, options.quant)[1]})
+            speaker.result(_measure(options.source, options.quant)[1])
         else:
             speaker.result(_quantize(options, part, speaker))
     except WizError as error:
         speaker.error(error)
         return 1
     finally:
-        discard(part)
+        tidy_up()
     return 0
 
 

@@ -18,12 +18,12 @@ from wiz_kernel_ext.gguf_file.header import Header, read_header
 from wiz_kernel_ext.gguf_file.shape import ModelShape, model_shape
 from wiz_kernel_ext.gguf_file.source import FileSource
 from wiz_kernel_ext.hub.cached import cached_files
-from wiz_kernel_ext.hub.child import carry_out
 from wiz_kernel_ext.hub.fetch import messages as m
 from wiz_kernel_ext.hub.files import Sorted, choose, sort_files, suggested
 from wiz_kernel_ext.hub.fit import Use, estimate_by_size
 from wiz_kernel_ext.hub.machine import Machine, this_machine
 from wiz_kernel_ext.hub.names import ModelName, parse_name
+from wiz_kernel_ext.hub.orders import carry_out
 from wiz_kernel_ext.protocol.hub import RepoHit, RepoListing, RepoModel
 
 Environment = Mapping[str, str] | None

@@ -25,6 +25,7 @@ from wiz_kernel_ext.errors import (
     OperationCancelled,
 )
 from wiz_kernel_ext.hub.convert import convert, estimate
+from wiz_kernel_ext.hub.in_child import CALLED_OFF
 
 COMMAND = [sys.executable, "-m", "wiz_kernel_ext.hub.convert"]
 
@@ -50,7 +51,7 @@ def names_in(folder: Path) -> list[str]:
 
 
 async def test_a_child_converts_and_tells_how_far_it_is(small: Path, tmp_path: Path) -> None:
-    marks: list[tuple[int, int]] = []
+    marks: list[tuple[int, int | None]] = []
     notices: list[str] = []
     target = tmp_path / "new" / "model.gguf"
     report = await convert(
@@ -155,12 +156,12 @@ def test_a_conversion_that_is_ended_leaves_nothing(way: str, large: Path, tmp_pa
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        assert b"progress" in process.stdout.readline()
+        assert b"ticked" in process.stdout.readline()
         if way == "it is terminated":
             process.terminate()
         else:
             process.stdin.close()
-        assert process.wait(timeout=20) in (1, 143)
+        assert process.wait(timeout=20) in (CALLED_OFF, 143)
     assert names_in(tmp_path) == []
 
 
@@ -171,6 +172,7 @@ def test_a_disk_that_fills_up_is_an_error_and_leaves_nothing(large: Path, tmp_pa
         ["bash", "-c", script, sys.executable], capture_output=True, timeout=60, check=False
     )
     last = json.loads(done.stdout.splitlines()[-1])
+    assert last["type"] == "failed"
     assert last["error"]["code"] == "conversion_failed"
     assert "m.gguf could not be written" in last["error"]["message"]
     assert names_in(tmp_path) == []
@@ -211,7 +213,7 @@ async def test_what_a_power_cut_left_behind_is_removed(small: Path, tmp_path: Pa
 
 
 async def test_a_listener_that_fails_ends_the_child(large: Path, tmp_path: Path) -> None:
-    def fail(done: int, total: int) -> None:
+    def fail(done: int, total: int | None) -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -278,7 +280,7 @@ def checkout(folder: Path, extra: str = "") -> Path:
 
 
 async def test_a_llama_cpp_checkout_the_user_names_converts(small: Path, tmp_path: Path) -> None:
-    marks: list[tuple[int, int]] = []
+    marks: list[tuple[int, int | None]] = []
     report = await convert(
         small,
         tmp_path / "model.gguf",
@@ -315,7 +317,7 @@ async def test_a_checkout_that_fails_or_is_cancelled_leaves_nothing(
     hanging = checkout(tmp_path / "hanging", "time.sleep(60)")
     cancelled = asyncio.Event()
 
-    def cancel(done: int, total: int) -> Any:
+    def cancel(done: int, total: int | None) -> Any:
         cancelled.set()
 
     with pytest.raises(OperationCancelled):

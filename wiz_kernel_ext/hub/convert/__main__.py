@@ -8,10 +8,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 from wiz_kernel_ext.errors import ConversionFailed, WizError
-from wiz_kernel_ext.hub.convert.process import Speaker, end_on_signal, end_with_parent, part_file
+from wiz_kernel_ext.hub.convert.target import discard, part_file
+from wiz_kernel_ext.hub.in_child import NICENESS, Speaker, end_on_signal, end_with_parent
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -27,10 +29,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--tied", action="store_true", help="end when standard input ends")
     options = parser.parse_args(arguments)
     speaker = Speaker()
-    part = part_file(options.target, os.getpid())
-    end_on_signal(part)
+    tidy_up = partial(discard, part_file(options.target, os.getpid()))
+    end_on_signal(tidy_up)
     if options.tied:
-        end_with_parent(part)
+        os.nice(NICENESS)
+        end_with_parent(tidy_up)
     try:
         from wiz_kernel_ext.hub.convert.job import Job, run
     except ImportError as error:

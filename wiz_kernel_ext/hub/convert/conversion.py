@@ -12,11 +12,12 @@ import sys
 from pathlib import Path
 
 from wiz_kernel_ext.errors import ConversionRefused
+from wiz_kernel_ext.hub.child import OnNotice, OnProgress
 from wiz_kernel_ext.hub.convert.handover import convert_with_llama_cpp, find_checkout
 from wiz_kernel_ext.hub.convert.plan import check_out_type, make_plan
-from wiz_kernel_ext.hub.convert.process import OnNotice, OnProgress, as_report, follow, sweep
 from wiz_kernel_ext.hub.convert.report import ConversionReport
-from wiz_kernel_ext.hub.convert.target import check_target
+from wiz_kernel_ext.hub.convert.target import check_target, sweep
+from wiz_kernel_ext.hub.convert.writing import write_in_child
 
 
 def estimate(source: Path, outtype: str = "bf16") -> int:
@@ -63,15 +64,15 @@ async def convert(
         if overwrite:
             command.append("--overwrite")
         try:
-            result = await follow(
+            return await write_in_child(
                 command,
                 target,
+                ConversionReport,
                 what=f"The conversion of {source}",
                 on_progress=on_progress,
                 on_notice=on_notice,
                 cancelled=cancelled,
             )
-            return as_report(result, ConversionReport)
         except ConversionRefused as refusal:
             named = os.environ.get("LLAMA_CPP_DIR")
             if not named:

@@ -14,9 +14,9 @@ import time
 from pathlib import Path
 
 from wiz_kernel_ext.errors import BadRequest, ConversionFailed, ModelFileNotFound
-from wiz_kernel_ext.hub.convert.process import OnProgress, discard, part_file, run_child
+from wiz_kernel_ext.hub.child import OnProgress, run_child
 from wiz_kernel_ext.hub.convert.report import ConversionReport
-from wiz_kernel_ext.hub.convert.target import check_space, check_target
+from wiz_kernel_ext.hub.convert.target import check_space, check_target, discard, part_file
 
 SCRIPT = "convert_hf_to_gguf.py"
 _PERCENT = re.compile(r"^Writing:\s+(\d{1,3})%")
@@ -80,7 +80,11 @@ async def convert_with_llama_cpp(
     began = time.monotonic()
     try:
         ended = await run_child(
-            command, on_output=on_line, on_complaint=on_line, cancelled=cancelled
+            command,
+            what=f"The conversion of {source}",
+            on_output=on_line,
+            on_complaint=on_line,
+            cancelled=cancelled,
         )
         if ended.returncode or not part.is_file():
             reason = ended.log[-1] if ended.log else f"exit code {ended.returncode}"

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wiz_kernel_ext.errors import ConversionFailed
+from wiz_kernel_ext.hub.child import OnNotice, OnProgress
 from wiz_kernel_ext.hub.convert.metadata import describe
 from wiz_kernel_ext.hub.convert.plan import Plan, make_plan
-from wiz_kernel_ext.hub.convert.process import OnNotice, OnProgress, discard, part_file
 from wiz_kernel_ext.hub.convert.report import ConversionReport
 from wiz_kernel_ext.hub.convert.special_tokens import read_special_tokens
-from wiz_kernel_ext.hub.convert.target import check_space, check_target
+from wiz_kernel_ext.hub.convert.target import check_space, check_target, discard, part_file
 from wiz_kernel_ext.hub.convert.verification import (
     Reference,
     Tokenize,

@@ -1,9 +1,15 @@
-"""The file to be written: may it be, and is there room. Conversion and quantizing ask first."""
+"""The file to be written: may it be, is there room, and what it is called until it is whole.
+
+Conversion and quantizing ask; both ends of their children know the name of the part.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from pathlib import Path
+
+import psutil
 
 from wiz_kernel_ext.errors import BadRequest, Conflict, ConversionFailed
 
@@ -41,3 +47,25 @@ def check_space(target: Path, size_bytes: int) -> None:
             needed_bytes=size_bytes,
             free_bytes=free,
         )
+
+
+def part_file(target: Path, pid: int) -> Path:
+    """The name a file has until it is whole: hidden, its writer's."""
+    return target.with_name(f".{target.name}.{pid}.part")
+
+
+def sweep(target: Path) -> None:
+    """Remove the parts of `target` whose writers are gone, as a power cut leaves them."""
+    start, end = f".{target.name}.", ".part"
+    with contextlib.suppress(OSError):
+        for path in target.parent.iterdir():
+            pid = path.name.removeprefix(start).removesuffix(end)
+            ours = path.name == f"{start}{pid}{end}" and pid.isdecimal()
+            if ours and not psutil.pid_exists(int(pid)):
+                path.unlink(missing_ok=True)
+
+
+def discard(part: Path) -> None:
+    """Remove a part file, if it is there."""
+    with contextlib.suppress(OSError):
+        part.unlink(missing_ok=True)

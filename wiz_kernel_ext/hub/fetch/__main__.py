@@ -6,10 +6,8 @@ What it received so far stays, for the next one to go on with.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -17,11 +15,11 @@ import msgspec
 
 from wiz_kernel_ext.errors import WizError
 from wiz_kernel_ext.hub.fetch import messages as m
+from wiz_kernel_ext.hub.in_child import Speaker, end_with_parent
+from wiz_kernel_ext.hub.lines import Line
 
-CALLED_OFF = 3
 
-
-def carry_out(order: m.AnyOrder, say: Callable[[m.Line], None]) -> Any:
+def carry_out(order: m.AnyOrder, say: Callable[[Line], None]) -> Any:
     """The result of `order`; raises WizError."""
     # Each imports huggingface_hub, and fails in its own words where that is broken.
     match order:
@@ -46,42 +44,26 @@ def carry_out(order: m.AnyOrder, say: Callable[[m.Line], None]) -> Any:
             return looking.read_collection(order, say)
 
 
-def end_of(order: m.AnyOrder, say: Callable[[m.Line], None]) -> m.Line:
-    """The last line: a result or an error, whatever happens."""
-    try:
-        return m.Done(msgspec.Raw(msgspec.json.encode(carry_out(order, say))))
-    except WizError as error:
-        return m.Failed(error.info())
-    except Exception as error:
-        from wiz_kernel_ext.hub.fetch.failures import Subject, explain
+def error_of(order: m.AnyOrder, error: Exception) -> WizError:
+    """`error`, whatever it is, as one of ours."""
+    from wiz_kernel_ext.hub.fetch.failures import Subject, explain
 
-        subject = Subject(getattr(order, "repo", ""), getattr(order, "file", ""))
-        return m.Failed(explain(error, subject).info())
+    return explain(error, Subject(getattr(order, "repo", ""), getattr(order, "file", "")))
 
 
 def main() -> None:
     """Do what the order on standard input says."""
     order = msgspec.json.decode(sys.stdin.buffer.readline(), type=m.AnyOrder)
-    # Whatever else is printed must not be taken for a line of ours.
-    output = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    threading.Thread(target=_end_with_input, daemon=True).start()
-    lock = threading.Lock()
-
-    def say(line: m.Line) -> None:
-        with lock, contextlib.suppress(BrokenPipeError):
-            output.write(msgspec.json.encode(line) + b"\n")
-            output.flush()
-
-    say(end_of(order, say))
+    speaker = Speaker()
+    end_with_parent()
+    try:
+        speaker.result(carry_out(order, speaker.say))
+    except WizError as error:
+        speaker.error(error)
+    except Exception as error:
+        speaker.error(error_of(order, error))
     # Transfers that another's failure left behind are not waited for.
     os._exit(0)
-
-
-def _end_with_input() -> None:
-    while os.read(0, 4096):
-        pass
-    os._exit(CALLED_OFF)
 
 
 if __name__ == "__main__":

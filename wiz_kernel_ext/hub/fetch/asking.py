@@ -8,8 +8,8 @@ from typing import TypeVar
 
 from wiz_kernel_ext.hub.fetch.failures import Subject, explain, is_retried
 from wiz_kernel_ext.hub.fetch.http import is_transport_error, retry_after_s, session
-from wiz_kernel_ext.hub.fetch.messages import Line, Noted
 from wiz_kernel_ext.hub.fetch.retries import Retries
+from wiz_kernel_ext.hub.lines import Line, Noted
 
 Say = Callable[[Line], None]
 T = TypeVar("T")

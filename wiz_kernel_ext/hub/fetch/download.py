@@ -21,9 +21,10 @@ from wiz_kernel_ext.errors import DiskFull, DownloadFailed, HubUnreachable
 from wiz_kernel_ext.hub.fetch.asking import ASKING_PATIENCE_S, Say, asked
 from wiz_kernel_ext.hub.fetch.cache import RepoCache, is_commit, is_etag
 from wiz_kernel_ext.hub.fetch.failures import Subject, explain
-from wiz_kernel_ext.hub.fetch.messages import Download, Noted, Ticked
+from wiz_kernel_ext.hub.fetch.messages import Download
 from wiz_kernel_ext.hub.fetch.throttle import Throttle
 from wiz_kernel_ext.hub.fetch.transfer import Remote, Transfer
+from wiz_kernel_ext.hub.lines import Noted, Ticked
 from wiz_kernel_ext.hub.names import make_name
 
 _AT_ONCE = 3

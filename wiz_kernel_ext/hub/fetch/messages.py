@@ -1,4 +1,4 @@
-"""What is said to the child and by it: one order in, any number of lines out, as lines of JSON."""
+"""What the child that talks to the hub is told to do, one order a child, and what it finds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import Literal
 
 import msgspec
 
-from wiz_kernel_ext.errors import ErrorInfo
 from wiz_kernel_ext.protocol.hub import RepoFile, RepoHit
 
 SearchSort = Literal["downloads", "likes", "trending_score", "last_modified", "created_at"]
@@ -14,6 +13,11 @@ SearchSort = Literal["downloads", "likes", "trending_score", "last_modified", "c
 
 class Order(msgspec.Struct, frozen=True, kw_only=True, tag_field="do"):
     """Base of every order."""
+
+    @property
+    def title(self) -> str:
+        """What is done, in words that "was cancelled" may follow."""
+        return "Asking the hub"
 
 
 class Download(Order, frozen=True, kw_only=True, tag="download"):
@@ -28,6 +32,11 @@ class Download(Order, frozen=True, kw_only=True, tag="download"):
     limit_bytes_per_s: float | None = None
     patience_s: float = 300.0
 
+    @property
+    def title(self) -> str:
+        """See `Order`."""
+        return f"The download of {self.files[0]} of {self.repo}"
+
 
 class Search(Order, frozen=True, kw_only=True, tag="search"):
     """Find repositories with GGUF files; the result is a list of `Found`."""
@@ -36,6 +45,11 @@ class Search(Order, frozen=True, kw_only=True, tag="search"):
     limit: int = 20
     sort: SearchSort = "downloads"
     with_files: bool = False
+
+    @property
+    def title(self) -> str:
+        """See `Order`."""
+        return f"The search for {self.text!r}"
 
 
 class ListRepo(Order, frozen=True, kw_only=True, tag="list"):
@@ -50,6 +64,11 @@ class ListRepo(Order, frozen=True, kw_only=True, tag="list"):
     quant: str | None = None
     file: str | None = None
     skeleton: str | None = None
+
+    @property
+    def title(self) -> str:
+        """See `Order`."""
+        return f"Looking at {self.repo}"
 
 
 class AskUpstream(Order, frozen=True, kw_only=True, tag="upstream"):
@@ -78,36 +97,13 @@ class DeleteFiles(Order, frozen=True, kw_only=True, tag="delete"):
     paths: list[str]
     only_ask: bool = True
 
+    @property
+    def title(self) -> str:
+        """See `Order`."""
+        return f"Deleting from the cache of {self.repo}"
+
 
 AnyOrder = Download | Search | ListRepo | AskUpstream | ReadCollection | DeleteFiles
-
-
-class Ticked(msgspec.Struct, frozen=True, tag="ticked"):
-    """How many bytes are here, of how many."""
-
-    done: int
-    total: int | None = None
-
-
-class Noted(msgspec.Struct, frozen=True, tag="noted"):
-    """Something the asker's user should know."""
-
-    text: str
-
-
-class Done(msgspec.Struct, frozen=True, tag="done"):
-    """The end: the order's result."""
-
-    result: msgspec.Raw
-
-
-class Failed(msgspec.Struct, frozen=True, tag="failed"):
-    """The end: why there is no result."""
-
-    error: ErrorInfo
-
-
-Line = Ticked | Noted | Done | Failed
 
 
 class RepoContents(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
