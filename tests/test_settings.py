@@ -20,10 +20,11 @@ def test_the_environment_wins_over_the_defaults(monkeypatch: pytest.MonkeyPatch)
     assert settings.keep_alive_s == -1.0
 
 
+@pytest.mark.parametrize("text", ["soon", "nan"])
 def test_a_number_that_is_none_is_refused_by_the_variables_name(
-    monkeypatch: pytest.MonkeyPatch,
+    text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("WIZ_IDLE_EXIT_S", "soon")
+    monkeypatch.setenv("WIZ_IDLE_EXIT_S", text)
     with pytest.raises(BadRequest, match="WIZ_IDLE_EXIT_S") as caught:
         Settings.from_environment()
     assert caught.value.details["field"] == "WIZ_IDLE_EXIT_S"

@@ -6,6 +6,7 @@ Every place and time has one environment variable; the processes of one service 
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import sys
 from dataclasses import dataclass, field
@@ -21,7 +22,10 @@ def _default_name() -> str:
 
 def _seconds(name: str, text: str) -> float:
     try:
-        return float(text)
+        seconds = float(text)
+        if math.isnan(seconds):
+            raise ValueError
+        return seconds
     except ValueError:
         raise BadRequest(
             f"{name} is {text!r}, not a number of seconds.",

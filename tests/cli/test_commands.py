@@ -130,7 +130,20 @@ def test_the_log_is_shown_also_of_a_service_that_is_gone(here: Home) -> None:
     assert "has stopped" in stopped.stdout
     ran = wiz(here, "logs", "-n", "2")
     assert ran.returncode == 0
-    assert 1 <= len(ran.stdout.splitlines()) <= 2
+    of_service, of_engine = ran.stdout.split("==> ")[1:]
+    assert of_service.splitlines()[0] == f"{here.places.log_file} <=="
+    assert of_service.endswith("stopped\n")
+    assert "worker-" in of_engine.splitlines()[0]
+    assert len(of_engine.splitlines()) == 3
+
+
+def test_a_new_conversation_begins_with_the_default_model_where_none_is_loaded(home: Home) -> None:
+    ran = wiz(home, "prompt", "--session", "notes", "--temperature", "0", "Hello, I am called Ana.")
+    assert ran.returncode == 0, ran.stderr
+    assert "Ana" in ran.stdout
+    assert wiz(home, "stop").returncode == 0
+    ran = wiz(home, "prompt", "--session", "notes", "--temperature", "0", "What is my name?")
+    assert "Ana" in ran.stdout, ran.stderr
 
 
 def test_help_is_no_failure(here: Home) -> None:

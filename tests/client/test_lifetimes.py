@@ -1,16 +1,21 @@
-"""A client's connection where its process forks, and where nobody holds the client any more."""
+"""A client whose process forks, whom nobody holds, who gives up, or whose service is stuck."""
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from pathlib import Path
 
 import psutil
+import pytest
 
 from tests.support.homes import Home
-from wiz_kernel_ext.client import Client
+from wiz_kernel_ext.client import AsyncClient, AsyncOperation, Client, connection
+from wiz_kernel_ext.errors import ServiceError, ServiceNotRunning
 
 FORKING = """
 import os, sys
@@ -76,3 +81,47 @@ def test_a_client_nobody_holds_stays_connected_for_an_operation_somebody_does(ho
     del first
     gc.collect()
     assert "20" in operation.result(timeout_s=30)
+
+
+async def test_a_prompt_whose_asker_gives_up_at_its_very_beginning_is_cancelled(
+    home: Home, slow_model: Path
+) -> None:
+    client = AsyncClient()
+    await client.load_model(str(slow_model))
+    await client.create_context()
+    await client.initialize_session()
+    for n in range(20):
+        starting = asyncio.create_task(client.send_prompt("Hello", max_tokens=2000))
+        await asyncio.sleep(n * 0.0005)
+        if not starting.done():
+            starting.cancel()
+        for operation in await asyncio.gather(starting, return_exceptions=True):
+            if isinstance(operation, AsyncOperation):
+                await operation.cancel()
+    deadline = time.monotonic() + 20
+    while states := [o.id for o in await client.operations(50) if o.state in ("queued", "running")]:
+        assert time.monotonic() < deadline, states
+        await asyncio.sleep(0.05)
+    await client.close()
+
+
+def test_a_service_that_is_stuck_is_told_of_and_can_be_stopped(
+    home: Home, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = psutil.Process(client.status().service.pid)
+    monkeypatch.setattr(connection, "ANSWER_TIMEOUT_S", 0.5)
+    impatient = Client(replace(home.settings, start_timeout_s=0.5))
+    service.suspend()
+    with pytest.raises(ServiceError, match="does not answer"):
+        impatient.status()
+    assert impatient.stop().pid == service.pid
+    assert home.services() == []
+    assert client.status().service.pid != service.pid
+    impatient.close()
+
+
+def test_stopping_what_does_not_run_starts_nothing(home: Home) -> None:
+    client = Client()
+    with pytest.raises(ServiceNotRunning):
+        client.stop()
+    assert home.processes() == []

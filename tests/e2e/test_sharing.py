@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +15,15 @@ from tests.support.homes import Home
 from tests.support.kernels import Kernel
 from wiz_kernel_ext.client import Client
 from wiz_kernel_ext.demo import model_path
-from wiz_kernel_ext.errors import Conflict, ContextNotLoaded, ModelNotLoaded, SessionNotLoaded
+from wiz_kernel_ext.errors import (
+    BadRequest,
+    Conflict,
+    ContextNotLoaded,
+    ModelNotLoaded,
+    SessionNotLoaded,
+)
+from wiz_kernel_ext.protocol.options import PromptOptions
+from wiz_kernel_ext.protocol.requests import Prompt
 
 PROMPTS = (
     "Hello",
@@ -222,3 +231,36 @@ def test_who_waits_for_a_change_hears_of_an_operations_begin_and_end(client: Cli
     operation.result(timeout_s=30)
     assert client.await_change(begun, timeout_s=10) > begun
     assert client.operation(operation.id).n_tokens == operation.result().usage.n_tokens
+
+
+def test_who_names_no_model_among_several_is_told_which_there_are(
+    home: Home, client: Client, slow_model: Path
+) -> None:
+    client.load_model("demo")
+    client.load_model(str(slow_model))
+    stranger = Client()
+    session = stranger.open_session("new")
+    options = PromptOptions(max_tokens=3)
+    ask = Prompt(prompt="Hello", session=session.id, autoload=True, options=options)
+    with pytest.raises(BadRequest, match=r"Which model.*wiz demo, "):
+        stranger.start(ask).result()
+    with pytest.raises(BadRequest, match=r"Which model.*wiz demo, "):
+        stranger.unload_model()
+    # As the status shows it.
+    assert stranger.unload_model("wiz demo").model_path == str(model_path())
+    assert stranger.start(ask).result(timeout_s=60)
+    stranger.close()
+
+
+def test_a_model_whose_file_was_deleted_answers_and_is_unloaded_by_its_name(
+    home: Home, client: Client, tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.gguf"
+    file.write_bytes(model_path().read_bytes())
+    client.load_model(str(file))
+    client.create_context()
+    client.initialize_session()
+    file.unlink()
+    assert client.prompt("Hello", temperature=0)
+    assert client.unload_model(str(file)).model_path == str(file)
+    assert client.status().workers == []

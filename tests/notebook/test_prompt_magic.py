@@ -14,6 +14,7 @@ from wiz_kernel_ext.errors import (
     BadRequest,
     OperationCancelled,
     OperationInterrupted,
+    ServiceError,
     WorkerDied,
 )
 from wiz_kernel_ext.protocol.answer import Answer
@@ -222,3 +223,32 @@ def test_bad_input_fails_the_cell_in_two_lines_that_name_the_field(
     assert error.details["field"] == field
     assert len(error._render_traceback_()) == 2
     assert cells.client.asked == []
+
+
+def test_an_answer_that_was_cancelled_from_elsewhere_fails_the_cell_and_is_kept(
+    cells: Cells,
+) -> None:
+    cells.client.prompts = [FakeOperation([[Delta(text="One ")]], answer("One", "cancelled"))]
+    error = cells.run("%wiz_prompt Count -o reply")
+    assert isinstance(error, OperationCancelled)
+    assert cells.shell.user_ns["reply"] == "One"
+    assert cells.drawn[0] == "One\n\n*(interrupted)*"
+
+
+def test_an_interrupt_before_the_first_word_promises_nothing(cells: Cells) -> None:
+    cells.client.prompts = [
+        FakeOperation([[]], interrupt_after=0, after_cancel=answer("", "cancelled"))
+    ]
+    error = cells.run("%wiz_prompt Count")
+    assert isinstance(error, KeyboardInterrupt)
+    assert error._render_traceback_()[1] == "→ It had not begun to answer."  # type: ignore[attr-defined]
+
+
+def test_an_interrupt_is_one_also_where_the_service_does_not_answer(cells: Cells) -> None:
+    class Deaf(FakeOperation):
+        def cancel(self) -> None:
+            raise ServiceError("The service does not answer.")
+
+    cells.client.prompts = [Deaf([[Delta(text="One ")], []], interrupt_after=1)]
+    assert isinstance(cells.run("%wiz_prompt Count"), KeyboardInterrupt)
+    assert cells.shell.user_ns["_"] == "One "

@@ -157,3 +157,18 @@ async def test_only_the_latest_ended_operations_stay_in_memory() -> None:
 def test_a_title_is_one_short_line() -> None:
     assert shorten("a\n b") == "a b"
     assert len(shorten("x" * 500)) == TITLE_LENGTH
+
+
+async def test_an_operation_whose_asker_gives_up_at_its_very_beginning_comes_to_its_end() -> None:
+    class Slow(Kept):
+        async def created(self, operation: Operation) -> None:
+            await asyncio.sleep(0.05)
+            await super().created(operation)
+
+    kept = Slow()
+    operations, operation = Operations(kept), Operation("prompt")
+    starting = asyncio.create_task(operations.start(operation, say))
+    await asyncio.sleep(0)
+    starting.cancel()
+    assert isinstance((await read(operation))[-1].event, End)
+    assert (kept.created_ids, operation.state) == ([operation.id], "done")

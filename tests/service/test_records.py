@@ -11,8 +11,9 @@ import pytest
 from wiz_kernel_ext.errors import OperationNotFound, StoreError
 from wiz_kernel_ext.protocol.events import Delta, End, Notice
 from wiz_kernel_ext.protocol.requests import OpenSession
+from wiz_kernel_ext.protocol.results import SessionMessage
 from wiz_kernel_ext.service.operations import Operation
-from wiz_kernel_ext.service.records import Records
+from wiz_kernel_ext.service.records import PRUNE_EVERY, Records
 from wiz_kernel_ext.service.recovery import recover
 from wiz_kernel_ext.service.sessions import Sessions
 
@@ -73,6 +74,40 @@ async def test_a_turn_that_was_cut_off_is_added_to_its_conversation_marked(tmp_p
     ]
     await second.close()
     await first.close()
+
+
+async def test_a_turn_that_was_kept_just_before_the_end_is_not_kept_twice(tmp_path: Path) -> None:
+    file = tmp_path / "wiz.sqlite"
+    first = await started(file)
+    sessions = Sessions(first)
+    session = await sessions.open(OpenSession(session="mine"))
+    operation = Operation("prompt", title="a question", session_id=session.id)
+    await first.created(operation)
+    operation.emit(Delta(text="an answer"))
+    said = [
+        SessionMessage(role="user", content="a question", operation_id=operation.id),
+        SessionMessage(role="assistant", content="an answer", operation_id=operation.id),
+    ]
+    await sessions.add(session.id, said)
+    await asyncio.sleep(0.5)
+    second = Records(file)
+    sessions = Sessions(second)
+    await recover(await second.start(), sessions)
+    assert (await sessions.detail("mine")).messages == said
+    await second.close()
+    await first.close()
+
+
+async def test_the_history_is_kept_short_while_the_service_lives(tmp_path: Path) -> None:
+    records = Records(tmp_path / "wiz.sqlite", n_kept=5)
+    await records.start()
+    for _ in range(3 * PRUNE_EVERY):
+        operation = Operation("prompt")
+        await records.created(operation)
+        operation.emit(End(state="done"))
+        await records.ended(operation)
+    assert len(await records.call(records.operations.list, 1000)) <= 5 + PRUNE_EVERY
+    await records.close()
 
 
 async def test_a_store_that_cannot_be_written_costs_the_history_not_the_answer(

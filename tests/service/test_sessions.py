@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from wiz_kernel_ext.errors import SessionNotFound
+from wiz_kernel_ext.errors import SessionNotFound, StoreError
 from wiz_kernel_ext.protocol.requests import OpenSession
 from wiz_kernel_ext.protocol.results import SessionMessage
 from wiz_kernel_ext.service.records import Records
@@ -101,3 +101,19 @@ async def test_a_deleted_session_is_not_found(sessions: Sessions) -> None:
     await sessions.delete("s")
     with pytest.raises(SessionNotFound, match="'s'"):
         await sessions.find("s")
+
+
+async def test_a_conversation_is_found_also_where_nothing_can_be_written(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = OpenSession(session="analysis", notebook="/a/analysis.ipynb", kernel_id="k1")
+    first = await sessions.open(ask)
+
+    def full(*_: object) -> None:
+        raise StoreError("The disk is full.")
+
+    monkeypatch.setattr(sessions._records.sessions, "set_notebook", full)
+    assert (await sessions.open(ask)).id == first.id
+    with pytest.raises(StoreError):
+        monkeypatch.setattr(sessions._records.sessions, "set_system_prompt", full)
+        await sessions.open(OpenSession(session="analysis", system_prompt="Be brief."))

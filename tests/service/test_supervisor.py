@@ -181,3 +181,31 @@ def test_the_tail_of_a_log_has_its_last_lines_and_a_missing_log_none(tmp_path: P
     log.write_text("".join(f"line {n}\n\n" for n in range(5000)))
     assert tail_of(log, 2) == ["line 4998", "line 4999"]
     assert tail_of(tmp_path / "missing") == []
+
+
+async def test_a_model_that_loads_longer_than_its_keep_alive_is_not_unloaded_meanwhile(
+    tmp_path: Path,
+) -> None:
+    rig = Rig(tmp_path)
+    loaded = asyncio.Event()
+
+    async def slowly(request: LoadModel, emit: Any, on_cancel: Any) -> ModelInfo:
+        await loaded.wait()
+        return ModelInfo(model_path=str(rig.path))
+
+    spawned = rig.spawn
+
+    async def spawn() -> ScriptedProcess:
+        process = await spawned()
+        process.load = slowly  # type: ignore[method-assign]
+        return process
+
+    rig.supervisor._spawn = spawn  # type: ignore[assignment]
+    loading = asyncio.create_task(rig.load())
+    await asyncio.sleep(0.01)
+    rig.now += 1000.0
+    await rig.supervisor.unload_expired()
+    loaded.set()
+    await loading
+    assert rig.supervisor.get(rig.key).process.pid == 1000
+    assert not rig.supervisor.get(rig.key).expired()

@@ -92,9 +92,9 @@ def test_the_list_is_newest_first_bounded_and_by_session(
 
 def test_what_a_gone_service_left_open_is_interrupted_once(operations: OperationStore) -> None:
     for n in range(4):
-        create(operations, f"op{n}", float(10 - n))
+        create(operations, f"op{n}", float(n))
     operations.finish("op1", "done", None, None, "", 5.0)
-    assert operations.mark_interrupted(20.0) == ["op3", "op2", "op0"]
+    assert operations.mark_interrupted(20.0) == ["op0", "op2", "op3"]
     assert operations.mark_interrupted(21.0) == []
     states = {row.id: (row.state, row.ended_at) for row in operations.list()}
     assert states["op1"] == ("done", 5.0)
@@ -125,3 +125,14 @@ def test_keeping_a_batch_of_events_takes_little_time(operations: OperationStore)
         took_s.append(time.perf_counter() - began_s)
     print(f"20 events: {sorted(took_s)[50] * 1e3:.2f} ms")
     assert sorted(took_s)[50] < 0.1
+
+
+def test_the_latest_is_the_one_begun_last_also_where_the_clock_was_put_back(
+    operations: OperationStore,
+) -> None:
+    for name, now in (("old", 5000.0), ("new", 100.0), ("newest", 50.0)):
+        operations.create(name, "prompt", "", None, None, now)
+        operations.finish(name, "done", None, None, "", now)
+    assert [row.id for row in operations.list()] == ["newest", "new", "old"]
+    operations.prune(1)
+    assert [row.id for row in operations.list()] == ["newest"]

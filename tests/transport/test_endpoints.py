@@ -198,3 +198,22 @@ def test_places_that_cannot_be_made_are_a_typed_error(tmp_path: Path) -> None:
     with pytest.raises(ServiceError, match="run cannot be made") as caught:
         places(settings(tmp_path)).create()
     assert "WIZ_RUNTIME_DIR" in caught.value.hint
+
+
+def test_a_connection_file_that_cannot_be_written_is_a_typed_error_and_leaves_nothing(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "c.json"
+    file.mkdir()
+    with pytest.raises(ServiceError, match="cannot be written: Is a directory"):
+        write_connection(file, INFO)
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_log_that_cannot_be_written_is_told_before_a_service_is_started(tmp_path: Path) -> None:
+    where = places(settings(tmp_path))
+    where.log_file.mkdir(parents=True)
+    where.log_file.rmdir()
+    where.log_file.symlink_to(tmp_path / "nowhere" / "log")
+    with pytest.raises(ServiceError, match=r"main-.*\.log cannot be made or written"):
+        where.create()

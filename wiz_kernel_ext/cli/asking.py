@@ -14,10 +14,9 @@ from wiz_kernel_ext.protocol.answer import Answer
 from wiz_kernel_ext.protocol.codec import build
 from wiz_kernel_ext.protocol.options import PromptOptions
 from wiz_kernel_ext.protocol.requests import ChatMessage, CreateContext, LoadModel, Prompt
-from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo
+from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo, SessionInfo
 
 DEFAULT_MODEL = "demo"
-CANCEL_WAIT_S = 1.0
 
 
 def prompt(arguments: argparse.Namespace) -> int:
@@ -26,9 +25,11 @@ def prompt(arguments: argparse.Namespace) -> int:
     options = build(PromptOptions, given(arguments, sampling_flags().values()))
     client = Client()
     try:
-        model = _model(client, arguments.model, in_session=arguments.session is not None)
+        info = None
         if arguments.session:
             info = client.open_session(arguments.session, system_prompt=arguments.system)
+        model = _model(client, arguments.model, info)
+        if info is not None:
             request = Prompt(
                 prompt=text, options=options, session=info.id, model_path=model, autoload=True
             )
@@ -62,10 +63,10 @@ def _text(words: list[str]) -> str:
     return text
 
 
-def _model(client: Client, name: str | None, *, in_session: bool) -> str | None:
-    """Load the model named, else use what is loaded (or the session's), the default, or demo."""
+def _model(client: Client, name: str | None, session: SessionInfo | None) -> str | None:
+    """Load the model named, else use the session's, what is loaded, the default, or demo."""
     if name is None:
-        if client.status().workers or in_session:
+        if (session is not None and session.model_path) or client.status().workers:
             return None
         name = client.aliases().default or DEFAULT_MODEL
     path = Path(name).expanduser()

@@ -16,7 +16,7 @@ from wiz_kernel_ext.errors import ServiceNotRunning
 from wiz_kernel_ext.protocol.requests import UnloadModel
 from wiz_kernel_ext.protocol.results import Status, UnloadInfo
 from wiz_kernel_ext.settings import Settings
-from wiz_kernel_ext.transport.endpoints import places
+from wiz_kernel_ext.transport.endpoints import Places, places
 
 POLL_S = 0.3
 
@@ -68,25 +68,38 @@ def stop() -> int:
 
 
 def logs(n_lines: int, *, follow: bool) -> int:
-    """Print the end of the log, also of a service that is gone, and go on if asked."""
-    file = places(Settings.from_environment()).log_file
-    if not file.exists():
-        raise ServiceNotRunning(f"There is no log yet at {file}.")
-    position = _print_tail(file, n_lines)
+    """Print the ends of the logs, also of a service that is gone, and go on if asked."""
+    where = places(Settings.from_environment())
+    if not where.log_file.exists():
+        raise ServiceNotRunning(f"There is no log yet at {where.log_file}.")
+    positions = {file: _print_tail(file, n_lines) for file in _logs(where)}
     while follow:
         time.sleep(POLL_S)
-        with file.open("rb") as log:
-            # A new service may have begun the file anew.
-            log.seek(position if file.stat().st_size >= position else 0)
-            if more := log.read():
-                print(more.decode(errors="replace"), end="", flush=True)
-            position = log.tell()
+        for file in _logs(where):
+            positions[file] = _print_more(file, positions.get(file, 0))
     return 0
+
+
+def _logs(where: Places) -> list[Path]:
+    """The service's log and that of its latest worker, where the engine speaks."""
+    return [where.log_file, *where.logs_of_workers()[-1:]]
 
 
 def _print_tail(file: Path, n_lines: int) -> int:
     with file.open("rb") as log:
         last = deque(log, maxlen=max(0, n_lines))
         position = log.tell()
-    print(b"".join(last).decode(errors="replace"), end="", flush=True)
+    _print(file, b"".join(last))
     return position
+
+
+def _print_more(file: Path, position: int) -> int:
+    with file.open("rb") as log:
+        log.seek(position)
+        if more := log.read():
+            _print(file, more)
+        return log.tell()
+
+
+def _print(file: Path, text: bytes) -> None:
+    print(f"==> {file} <==", text.decode(errors="replace").rstrip("\n"), sep="\n", flush=True)

@@ -6,6 +6,7 @@ The sync `Client` is a view of this one; nothing is decided there.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any, TypeVar, cast
 
 from wiz_kernel_ext.client.connection import Connection
@@ -14,7 +15,7 @@ from wiz_kernel_ext.client.feed import Feed
 from wiz_kernel_ext.client.io_thread import IO
 from wiz_kernel_ext.client.model_calls import ModelCalls
 from wiz_kernel_ext.client.operation import AsyncOperation
-from wiz_kernel_ext.errors import ServiceNotRunning
+from wiz_kernel_ext.errors import ServiceNotRunning, WizError
 from wiz_kernel_ext.protocol.answer import Answer
 from wiz_kernel_ext.protocol.calls import WorkerCalls
 from wiz_kernel_ext.protocol.codec import build, decode, decode_any, decode_request, encode
@@ -41,7 +42,6 @@ from wiz_kernel_ext.protocol.requests import (
     Prompt,
     Request,
     SendPrompt,
-    StopService,
 )
 from wiz_kernel_ext.protocol.results import (
     AnswerInfo,
@@ -67,6 +67,19 @@ OPERATIONS = (
     VerifyModel,
     ConvertModel,
     QuantizeModel,
+)
+
+
+# What the service answers by looking at what it has; it is stuck if it does not.
+AT_ONCE = (
+    Cancel,
+    DeleteSession,
+    GetOperation,
+    GetSession,
+    GetStatus,
+    ListOperations,
+    ListSessions,
+    OpenSession,
 )
 
 
@@ -101,6 +114,8 @@ class AsyncClient(WorkerCalls[AsyncOperation], ModelCalls):
 
         Cancelling this coroutine cancels the operation it waits for.
         """
+        if isinstance(request, AT_ONCE):
+            return decode(await IO.run(self._connection.ask_soon(request)), result)
         if not is_operation(request):
             return decode(await IO.run(self._connection.ask(request)), result)
         operation = await self.start(request)
@@ -117,12 +132,27 @@ class AsyncClient(WorkerCalls[AsyncOperation], ModelCalls):
 
     async def follow(self, request: Request) -> Feed:
         """The feed of a request that takes time; runs on the I/O thread."""
+        await self._connection.connect()
+        beginning = asyncio.ensure_future(self._begin(request))
+        try:
+            return await asyncio.shield(beginning)
+        except asyncio.CancelledError:
+            if not isinstance(request, Attach):
+                IO.finish(self._give_up(beginning))
+            raise
+
+    async def _begin(self, request: Request) -> Feed:
         if isinstance(request, SendPrompt):
             operation_id = decode(await self._connection.ask(request), str)
             request = Attach(operation_id=operation_id)
         feed = Feed(self._connection)
         await feed.begin(request)
         return feed
+
+    async def _give_up(self, beginning: asyncio.Future[Feed]) -> None:
+        """Its asker was interrupted before it had the operation: nobody else would end it."""
+        with suppress(WizError):
+            await self._connection.ask(Cancel(operation_id=(await beginning).id))
 
     async def invoke(self, target: str, payload: dict[str, Any] | None = None) -> Any:
         """A raw call: `invoke("worker:loadModel", {"modelPath": …})`, camelCase both ways.
@@ -186,10 +216,8 @@ class AsyncClient(WorkerCalls[AsyncOperation], ModelCalls):
         return await self.request(build(AwaitChange, _given(locals())), int)
 
     async def stop(self) -> ServiceInfo:
-        """End the service and its workers; returns when it has ended."""
-        info = await self.request(StopService(), ServiceInfo)
-        await IO.run(self._connection.gone())
-        return info
+        """End the service and its workers; returns when it has ended. Raises ServiceNotRunning."""
+        return await IO.run(self._connection.stop())
 
     async def close(self) -> None:
         """Close the sockets; the service and what it does go on."""

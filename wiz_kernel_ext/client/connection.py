@@ -7,7 +7,9 @@ is closed when nobody holds it any more; a forked process makes its own.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import signal
 import time
 import uuid
 import weakref
@@ -18,7 +20,9 @@ import msgspec
 
 from wiz_kernel_ext.client.discovery import check_version, find_or_start, find_running
 from wiz_kernel_ext.errors import ServiceError, ServiceStopping
+from wiz_kernel_ext.protocol.codec import decode
 from wiz_kernel_ext.protocol.requests import Request, StopService
+from wiz_kernel_ext.protocol.results import ServiceInfo
 from wiz_kernel_ext.settings import Settings
 from wiz_kernel_ext.transport.client import ClientComm, CommClient
 from wiz_kernel_ext.transport.discovery import has_ended
@@ -27,6 +31,7 @@ from wiz_kernel_ext.transport.locks import is_held
 from wiz_kernel_ext.transport.zmq_links import ZmqClientLink
 
 STOP_TIMEOUT_S = 10.0
+ANSWER_TIMEOUT_S = 10.0
 POLL_S = 0.02
 
 
@@ -46,9 +51,13 @@ class Connection:
         self._connecting = asyncio.Lock()
         self._pid = os.getpid()
 
+    async def connect(self) -> None:
+        """Find the service, or start one where that is allowed; nothing is asked of it."""
+        await self._connected(stopping=False)
+
     async def open(self, request: Request) -> ClientComm:
         """Open a comm with `request`, with a service started for it where there is none."""
-        client = await self._connected(check=not isinstance(request, StopService))
+        client = await self._connected(stopping=isinstance(request, StopService))
         return await client.open(request.target, _absolute(request))
 
     async def ask(self, request: Request) -> msgspec.Raw:
@@ -65,6 +74,35 @@ class Connection:
                 await comm.close()
                 raise
         raise AssertionError("unreachable")
+
+    async def ask_soon(self, request: Request) -> msgspec.Raw:
+        """`ask`, for what is answered at once; raises ServiceError where it is not."""
+        try:
+            longest_s = self.settings.start_timeout_s + ANSWER_TIMEOUT_S
+            return await asyncio.wait_for(self.ask(request), longest_s)
+        except asyncio.TimeoutError:
+            raise no_answer() from None
+
+    async def stop(self) -> ServiceInfo:
+        """End the service, also one that does not answer; returns when it is gone."""
+        try:
+            asked = self.ask(StopService())
+            info = decode(await asyncio.wait_for(asked, ANSWER_TIMEOUT_S), ServiceInfo)
+        except asyncio.TimeoutError:
+            info = self._kill()
+        await self.gone()
+        return info
+
+    def _kill(self) -> ServiceInfo:
+        # The connection file is the living service's, so the process id is that of no other.
+        assert self.info is not None
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.info.pid, signal.SIGKILL)
+        return ServiceInfo(
+            pid=self.info.pid,
+            version=self.info.version,
+            connection_file=str(self.places.connection_file),
+        )
 
     async def gone(self) -> None:
         """Wait until the service has really ended."""
@@ -84,7 +122,7 @@ class Connection:
             await self._client.close()
             self._client = None
 
-    async def _connected(self, *, check: bool) -> CommClient:
+    async def _connected(self, *, stopping: bool) -> CommClient:
         if self._pid != os.getpid():
             self._begin()  # the sockets, and the name the service knows, are the parent's
         async with self._connecting:
@@ -92,8 +130,8 @@ class Connection:
                 if not self._client.failed and not has_ended(self.places, self.info):
                     return self._client
                 await self.close()
-            self.info = await asyncio.to_thread(self._find)
-            if check:
+            self.info = await asyncio.to_thread(self._find, start=self._start and not stopping)
+            if not stopping:
                 check_version(self.info)
             link = ZmqClientLink(self.info.endpoint, self.info.server_key, self._client_id)
             self._client = CommClient(link)
@@ -103,10 +141,17 @@ class Connection:
             self._unheld.atexit = False
             return self._client
 
-    def _find(self) -> ConnectionInfo:
-        if self._start:
+    def _find(self, *, start: bool) -> ConnectionInfo:
+        if start:
             return find_or_start(self.settings, self.places)
         return find_running(self.places)
+
+
+def no_answer() -> ServiceError:
+    """What to say of a service that is there and does not answer."""
+    return ServiceError(
+        "The service does not answer.", hint="`wiz stop` ends it, whatever it is doing."
+    )
 
 
 def _close(client: CommClient, loop: asyncio.AbstractEventLoop, pid: int) -> None:

@@ -10,6 +10,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 from wiz_kernel_ext.client.connection import Connection
 from wiz_kernel_ext.errors import InternalError, ServiceDied, ServiceError, WizError
@@ -162,4 +163,5 @@ class Feed:
             self._news.notify_all()
             listeners = list(self._listeners)
         for listener in listeners:
-            listener()
+            with suppress(RuntimeError):  # its event loop is closed
+                listener()

@@ -28,6 +28,7 @@ class IOThread:
     def _begin(self) -> None:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._unwaited: set[asyncio.Task[object]] = set()
 
     def _begin_anew(self) -> None:
         # Kept, since collecting it would unregister its sockets for the parent too.
@@ -50,6 +51,12 @@ class IOThread:
     async def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run `work` on the loop and await it from whichever loop this is."""
         return await asyncio.wrap_future(self.submit(work))
+
+    def finish(self, work: Coroutine[Any, Any, object]) -> None:
+        """Run `work`, which nobody waits for any more, to its end; called on the loop."""
+        task = asyncio.create_task(work)
+        self._unwaited.add(task)
+        task.add_done_callback(self._unwaited.discard)
 
     def _run(self) -> None:
         assert self._loop is not None

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any
 
-from wiz_kernel_ext.client.connection import Connection
+from wiz_kernel_ext.client.connection import Connection, no_answer
 from wiz_kernel_ext.client.feed import Feed
 from wiz_kernel_ext.client.io_thread import IO
 from wiz_kernel_ext.errors import WizError, error_from_info
@@ -149,4 +150,7 @@ class Operation(_View):
 
     def cancel(self) -> None:
         """Ask it to end; its end still comes."""
-        IO.submit(self._cancel()).result(CANCEL_TIMEOUT_S)
+        try:
+            IO.submit(self._cancel()).result(CANCEL_TIMEOUT_S)
+        except FutureTimeoutError:
+            raise no_answer() from None

@@ -45,7 +45,8 @@ def follow(
         answer = cancelled(operation)
         view.end(answer)
         keep(answer)
-        raise interrupted("What there is of the answer is kept in `_`.") from None
+        kept = "What there is of the answer is kept in `_`."
+        raise interrupted(kept if answer else "It had not begun to answer.") from None
     except OperationEnded as error:
         partial = _partial(operation, error)
         if partial:
@@ -93,8 +94,8 @@ def follow_work(operation: Operation, view: WorkView, leaving: Callable[[], bool
         outcome = operation.result()
     except KeyboardInterrupt:
         if not leaving():
-            operation.cancel()
             with suppress(WizError, TimeoutError):
+                operation.cancel()
                 operation.result(timeout_s=CANCEL_WAIT_S)
             view.say("cancelled")
         raise interrupted("Run the cell again: what is downloaded is not fetched twice.") from None
@@ -107,8 +108,8 @@ def follow_work(operation: Operation, view: WorkView, leaving: Callable[[], bool
 
 def cancelled(operation: Operation) -> Answer:
     """Cancel `operation` and return what there is of its answer, after a short wait for its end."""
-    operation.cancel()
     try:
+        operation.cancel()
         answer = operation.result(timeout_s=CANCEL_WAIT_S)
     except (WizError, TimeoutError):
         answer = None

@@ -6,9 +6,11 @@ result or an error. Payloads stay encoded (`Raw`) until the layer that knows the
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+import builtins
+from typing import Any, TypeVar, get_args
 
 import msgspec
+import msgspec.structs
 
 from wiz_kernel_ext.errors import BadRequest, ErrorInfo, UnknownTarget
 from wiz_kernel_ext.protocol.events import NIL
@@ -64,7 +66,7 @@ def decode(data: bytes | msgspec.Raw, type: type[T]) -> T:
     try:
         return msgspec.msgpack.decode(data, type=type)
     except msgspec.DecodeError as error:
-        raise bad_request(error) from None
+        raise bad_request(error, type) from None
 
 
 def decode_any(data: bytes | msgspec.Raw) -> Any:
@@ -114,13 +116,13 @@ def build(type: type[T], values: dict[str, Any]) -> T:
     try:
         return msgspec.convert(msgspec.to_builtins(type(**values)), type)
     except msgspec.ValidationError as error:
-        raise bad_request(error) from None
+        raise bad_request(error, type) from None
     except TypeError as error:
         raise BadRequest(f"{error}.", field="") from None
 
 
-def bad_request(error: Exception) -> BadRequest:
-    """A message library's complaint as ours, with the field it names."""
+def bad_request(error: Exception, type: Any) -> BadRequest:
+    """A message library's complaint about a `type` as ours, with the field it names."""
     text = str(error)
     what, _, path = text.partition(" - at `")
     if "matching regex" in what:
@@ -130,6 +132,18 @@ def bad_request(error: Exception) -> BadRequest:
         name = what.rpartition("field `")[2].rstrip("`")
         field = f"{field}.{name}" if field else name
     where = f" ({field})" if field and field not in what else ""
-    return BadRequest(
-        f"{what}{where}.", hint="See the message's fields in the documentation.", field=field
-    )
+    return BadRequest(f"{what}{where}.", hint=_known(type, field), field=field)
+
+
+def _known(type: Any, field: str) -> str:
+    """The fields there are where `field` is one of: `type`'s own, or those of a part of it."""
+    for name in field.split(".")[:-1]:
+        inner = {f.encode_name: f.type for f in _fields(type)}.get(name)
+        type = next((kind for kind in (inner, *get_args(inner)) if _fields(kind)), None)
+    names = [f.encode_name for f in _fields(type)]
+    return f"It takes: {', '.join(names)}." if names else ""
+
+
+def _fields(type: Any) -> tuple[msgspec.structs.FieldInfo, ...]:
+    is_message = isinstance(type, builtins.type) and issubclass(type, msgspec.Struct)
+    return msgspec.structs.fields(type) if is_message else ()

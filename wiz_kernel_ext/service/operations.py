@@ -218,11 +218,15 @@ class Operations:
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def start(self, operation: Operation, body: Body) -> None:
-        """Record `operation`, then run `body` to its end in a task of its own."""
-        await self._recorder.created(operation)
+        """Record `operation`, then run `body` to its end in a task of its own.
+
+        An asker who gives up meanwhile does not leave it half begun.
+        """
+        recorded = asyncio.ensure_future(self._recorder.created(operation))
         self._operations[operation.id] = operation
-        self._tasks[operation.id] = asyncio.create_task(self._run(operation, body))
+        self._tasks[operation.id] = asyncio.create_task(self._run(operation, recorded, body))
         self._on_change()
+        await asyncio.shield(recorded)
 
     def get(self, operation_id: str) -> Operation | None:
         """A running or lately ended operation; older ones are only kept."""
@@ -242,17 +246,18 @@ class Operations:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
-    async def _run(self, operation: Operation, body: Body) -> None:
+    async def _run(self, operation: Operation, recorded: Awaitable[None], body: Body) -> None:
         try:
-            operation.emit(await self._end_of(operation, body))
+            operation.emit(await self._end_of(operation, recorded, body))
             await self._recorder.ended(operation)
         finally:
             del self._tasks[operation.id]
             self._forget_old()
             self._on_change()
 
-    async def _end_of(self, operation: Operation, body: Body) -> End:
+    async def _end_of(self, operation: Operation, recorded: Awaitable[None], body: Body) -> End:
         try:
+            await recorded
             result = await body(operation)
         except OperationCancelled as error:
             return End(state="cancelled", error=error.info())

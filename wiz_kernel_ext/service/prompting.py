@@ -154,9 +154,10 @@ class Prompting:
         key = self._model_of(request, state, session)
         if not request.autoload:
             return self._ready(key)
-        workers = [worker for worker in self.supervisor.all() if worker.context is not None]
-        if key is None and len(workers) == 1:
-            return workers[0]
+        if key is None and (
+            only := self.supervisor.only(hint="Choose with `wiz load MODEL`: it is shared at once.")
+        ):
+            key = only.key
         try:
             return self._ready(key)
         except (ModelNotLoaded, ContextNotLoaded):

@@ -27,6 +27,7 @@ T = TypeVar("T")
 
 FLUSH_INTERVAL_S = 0.1
 N_OPERATIONS_KEPT = 2000
+PRUNE_EVERY = 100
 
 log = logging.getLogger(__name__)
 
@@ -34,9 +35,11 @@ log = logging.getLogger(__name__)
 class Records:
     """The store behind an executor of one thread, and the journal of running operations."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, *, n_kept: int = N_OPERATIONS_KEPT) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="wiz-store")
         self._file = file
+        self._n_kept = n_kept
+        self._n_created = 0
         self._open: set[Operation] = set()
         self._warned: set[str] = set()
 
@@ -50,7 +53,7 @@ class Records:
             self._database = Database.open(self._file)
             self.sessions = SessionStore(self._database)
             self.operations = OperationStore(self._database)
-            self.operations.prune(N_OPERATIONS_KEPT)
+            self.operations.prune(self._n_kept)
             return self.operations.mark_interrupted(time.time())
 
         unfinished = await self._call(begin)
@@ -76,6 +79,9 @@ class Records:
                 operation.model_path,
                 operation.created_at,
             )
+            self._n_created += 1
+            if self._n_created % PRUNE_EVERY == 0:
+                await self.call(self.operations.prune, self._n_kept)
         except StoreError as error:
             self._warn(operation, error)
         self._open.add(operation)

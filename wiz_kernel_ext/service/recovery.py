@@ -13,7 +13,11 @@ from wiz_kernel_ext.store import OperationRow
 async def recover(unfinished: list[OperationRow], sessions: Sessions) -> None:
     """Add each cut-off prompt and its partial answer, marked, to its session."""
     for row in unfinished:
-        if row.kind == "prompt" and row.session_id is not None and row.text:
+        if row.kind != "prompt" or row.session_id is None or not row.text:
+            continue
+        kept = (await sessions.detail(row.session_id)).messages
+        # The service may have ended between keeping the turn and noting the operation's end.
+        if not any(message.operation_id == row.id for message in kept):
             asked = SessionMessage(role="user", content=row.title, operation_id=row.id)
             answered = SessionMessage(
                 role="assistant",

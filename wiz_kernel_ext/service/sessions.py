@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Sequence
 from typing import Any
 
-from wiz_kernel_ext.errors import Conflict, SessionNotFound
+from wiz_kernel_ext.errors import Conflict, SessionNotFound, StoreError
 from wiz_kernel_ext.protocol.requests import ChatMessage, OpenSession
 from wiz_kernel_ext.protocol.results import SessionDetail, SessionInfo, SessionMessage
 from wiz_kernel_ext.service.records import Records
 from wiz_kernel_ext.store import SessionRow
+
+log = logging.getLogger(__name__)
 
 
 class Sessions:
@@ -57,7 +60,10 @@ class Sessions:
         if request.system_prompt is not None:
             await call(store.set_system_prompt, row.id, request.system_prompt)
         if request.notebook or request.kernel_id:
-            await call(store.set_notebook, row.id, request.notebook, request.kernel_id)
+            try:
+                await call(store.set_notebook, row.id, request.notebook, request.kernel_id)
+            except StoreError as error:
+                log.warning("session %s: its use is not noted: %s", row.name, error)
         return await self.find(row.id)
 
     async def _of_notebook(self, request: OpenSession) -> SessionRow | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import sys
 from pathlib import Path
@@ -25,51 +26,74 @@ from wiz_kernel_ext.transport.zmq_links import ZmqClientLink
 START_TIMEOUT_S = 60.0
 N_LOGS_KEPT = 10
 
+log = logging.getLogger(__name__)
+
 
 async def spawn_worker(where: Places) -> WorkerProcess:
     """A running worker that answers; raises WorkerDied if it does not come up."""
     log_file = _new_log(where)
-    with log_file.open("ab") as log:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "wiz_kernel_ext.worker",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=log,
-            cwd="/",
-            env=worker_environment(os.environ),
-        )
+    process = await _start(log_file)
     keys = KeyPair.generate()
     try:
         endpoint = await asyncio.wait_for(
             _introduce(process, choose_endpoint(where.socket_dir), keys), START_TIMEOUT_S
         )
-    except (asyncio.TimeoutError, OSError, asyncio.CancelledError):
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
+    except asyncio.TimeoutError:
+        await _kill(process)
+        raise _no_start(f"did not answer within {START_TIMEOUT_S:.0f} s", log_file) from None
+    except asyncio.CancelledError:
+        await _kill(process)
         raise
     if not endpoint:
         await process.wait()
-        tail = tail_of(log_file)
-        raise WorkerDied(
-            f"The model's process could not start: {tail[-1] if tail else 'it said nothing'}",
-            hint="`jupyter wiz logs` tells more; is llama-cpp-python installed for this Python?",
-            log=tail,
-        )
+        raise _no_start("ended as it started", log_file)
     client = CommClient(ZmqClientLink(endpoint, keys.public, "service"), lost=_worker_lost)
     await client.start()
     return WorkerProcess(process, client, endpoint=endpoint, log_file=log_file)
 
 
+async def _start(log_file: Path) -> asyncio.subprocess.Process:
+    try:
+        with log_file.open("ab") as log:
+            return await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "wiz_kernel_ext.worker",
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+                cwd="/",
+                env=worker_environment(os.environ),
+            )
+    except OSError as error:  # no memory, too many processes or files
+        raise WorkerDied(
+            f"The model's process could not be started: {error.strerror}.",
+            hint="Close what you do not need on this machine, and run it again.",
+        ) from error
+
+
+async def _kill(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+    await process.wait()
+
+
+def _no_start(what: str, log_file: Path) -> WorkerDied:
+    tail = tail_of(log_file)
+    return WorkerDied(
+        f"The model's process {what}: {tail[-1] if tail else 'it said nothing'}",
+        hint="`jupyter wiz logs` tells more; is llama-cpp-python installed for this Python?",
+        log=tail,
+    )
+
+
 async def _introduce(process: asyncio.subprocess.Process, endpoint: str, keys: KeyPair) -> str:
     assert process.stdin is not None
     assert process.stdout is not None
-    process.stdin.write(
-        msgspec.json.encode({"endpoint": endpoint, "secretKey": keys.secret}) + b"\n"
-    )
-    await process.stdin.drain()
+    introduction = {"endpoint": endpoint, "secretKey": keys.secret}
+    with contextlib.suppress(ConnectionError):  # it is gone already: it answers nothing either
+        process.stdin.write(msgspec.json.encode(introduction) + b"\n")
+        await process.stdin.drain()
     return (await process.stdout.readline()).decode().strip()
 
 
@@ -78,13 +102,16 @@ def _worker_lost() -> WizError:
 
 
 def _new_log(where: Places) -> Path:
-    """A fresh log file for a worker; the oldest ones go."""
-    folder = where.data_dir / "logs"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    logs = sorted(folder.glob(f"worker-{where.name}-*.log"), key=lambda f: f.stat().st_mtime)
-    for old in logs[:-N_LOGS_KEPT]:
-        old.unlink(missing_ok=True)
-    n = 1
-    while (file := folder / f"worker-{where.name}-{os.getpid()}-{n}.log").exists():
-        n += 1
+    """A fresh log file for a worker; the oldest ones go. Nowhere, if the disk has no place."""
+    try:
+        where.worker_logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for old in where.logs_of_workers()[:-N_LOGS_KEPT]:
+            old.unlink(missing_ok=True)
+        n = 1
+        while (file := where.worker_log(f"{os.getpid()}-{n}")).exists():
+            n += 1
+        file.touch(mode=0o600)
+    except OSError as error:
+        log.warning("A worker has no log: %s", error)
+        return Path(os.devnull)
     return file

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from wiz_kernel_ext.errors import Conflict, ModelNotLoaded, WizError
+from wiz_kernel_ext.errors import BadRequest, Conflict, ModelNotLoaded, WizError
 from wiz_kernel_ext.hub.context_memory import context_bytes
 from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel
 from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo, UnloadInfo, WorkerInfo
@@ -75,18 +75,24 @@ class Worker:
         return 0.0 if self.n_running or self.lock.locked() else self._clock() - self.last_used
 
     def expired(self) -> bool:
-        """Whether it was not used for its keep-alive."""
-        return self.keep_alive_s >= 0 and self.idle_s() > self.keep_alive_s
+        """Whether it was not used for its keep-alive, since it was loaded."""
+        is_kept = self.model is None or self.keep_alive_s < 0
+        return not is_kept and self.idle_s() > self.keep_alive_s
 
     def busy_for_others(self, client: str) -> int:
         """Prompts of clients other than `client`."""
         return self.n_running - self.users[client]
 
+    @property
+    def name(self) -> str:
+        """The model's own name, as people read it."""
+        return (self.model.name if self.model else "") or Path(self.path).stem
+
     def info(self) -> WorkerInfo:
         """What the status shows."""
         return WorkerInfo(
             pid=self.process.pid,
-            model=(self.model.name if self.model else "") or Path(self.path).stem,
+            model=self.name,
             model_path=self.path,
             loads=self.n_loads,
             context=self.context.context_size if self.context else None,
@@ -134,6 +140,27 @@ class Supervisor:
         if worker is None or worker.model is None:
             raise ModelNotLoaded()
         return worker
+
+    def only(self, *, hint: str) -> Worker | None:
+        """The worker that is meant where nobody said which, None where no model is loaded.
+
+        Raises BadRequest where there are several; `hint` is how to say which.
+        """
+        workers = [worker for worker in self.all() if worker.model is not None]
+        if len(workers) > 1:
+            raise BadRequest(
+                f"Which model? {len(workers)} are loaded: {', '.join(w.name for w in workers)}.",
+                hint=hint,
+                field="modelPath",
+            )
+        return workers[0] if workers else None
+
+    def named(self, name: str) -> Worker | None:
+        """The worker whose model is shown as `name`, or has that path or file name."""
+        for worker in self.all():
+            if name in (worker.name, worker.path, Path(worker.path).name, Path(worker.path).stem):
+                return worker
+        return None
 
     async def load(
         self,
@@ -188,7 +215,7 @@ class Supervisor:
         if others and not force:
             prompts = "a prompt" if others == 1 else f"{others} prompts"
             raise Conflict(
-                f"{worker.info().model} is answering {prompts} of others.",
+                f"{worker.name} is answering {prompts} of others.",
                 hint="Wait for them, or unload it all the same with --force (force=True).",
             )
         freed = worker.process.memory_bytes()

@@ -74,8 +74,7 @@ def _operations(connection: sqlite3.Connection) -> None:
         ) WITHOUT ROWID
         """
     )
-    connection.execute("CREATE INDEX operations_by_time ON operations (created_at)")
-    connection.execute("CREATE INDEX operations_by_session ON operations (session_id, created_at)")
+    connection.execute("CREATE INDEX operations_by_session ON operations (session_id)")
 
 
 def _aliases(connection: sqlite3.Connection) -> None:

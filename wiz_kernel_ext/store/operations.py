@@ -1,7 +1,7 @@
 """Operations as rows: what was asked, how it ended, and its numbered events, encoded.
 
-Knows the tables `operations` and `events`; not what an event says. Called by the service, on the
-store's thread.
+Knows the tables `operations` and `events`; not what an event says. The latest is the one that was
+written last: clocks are put back. Called by the service, on the store's thread.
 """
 
 from __future__ import annotations
@@ -103,8 +103,7 @@ class OperationStore:
         """End what a service that is gone left queued or running; returns those, oldest first."""
         with self._database.transaction():
             rows = self._database.rows(
-                "SELECT id FROM operations WHERE state IN ('queued', 'running')"
-                " ORDER BY created_at, rowid"
+                "SELECT id FROM operations WHERE state IN ('queued', 'running') ORDER BY rowid"
             )
             self._database.execute(
                 "UPDATE operations SET state = 'interrupted', ended_at = ?"
@@ -117,7 +116,7 @@ class OperationStore:
         """Forget all but the latest `keep_n` operations and those that run; returns how many."""
         return self._database.execute(
             "DELETE FROM operations WHERE ended_at IS NOT NULL AND id NOT IN"
-            " (SELECT id FROM operations ORDER BY created_at DESC, rowid DESC LIMIT ?)",
+            " (SELECT id FROM operations ORDER BY rowid DESC LIMIT ?)",
             keep_n,
         )
 
@@ -126,8 +125,7 @@ class OperationStore:
         condition = "" if session_id is None else "WHERE session_id = ?"
         values = () if session_id is None else (session_id,)
         rows = self._database.rows(
-            f"{_SELECT} {condition}"
-            " ORDER BY operations.created_at DESC, operations.rowid DESC LIMIT ?",
+            f"{_SELECT} {condition} ORDER BY operations.rowid DESC LIMIT ?",
             *(*values, limit),
         )
         return [OperationRow(**row) for row in rows]

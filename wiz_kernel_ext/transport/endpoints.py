@@ -55,6 +55,7 @@ class Places:
     socket_dir: Path
     data_dir: Path
     log_file: Path
+    worker_logs: Path
     database_file: Path
     models_dir: Path
 
@@ -64,11 +65,21 @@ class Places:
             for directory in (self.runtime_dir, self.socket_dir, self.data_dir):
                 directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.socket_dir.chmod(0o700)
+            self.log_file.touch(mode=0o600)
         except OSError as error:
             raise ServiceError(
-                f"{error.filename} cannot be made: {error.strerror}.",
+                f"{error.filename} cannot be made or written: {error.strerror}.",
                 hint="Point WIZ_RUNTIME_DIR and WIZ_DATA_DIR at directories of yours.",
             ) from error
+
+    def worker_log(self, number: str) -> Path:
+        """The log of a worker of this service."""
+        return self.worker_logs / f"worker-{self.log_file.stem}-{number}.log"
+
+    def logs_of_workers(self) -> list[Path]:
+        """The logs there are of this service's workers, the latest last."""
+        logs = self.worker_logs.glob(self.worker_log("*").name)
+        return sorted(logs, key=lambda file: file.stat().st_mtime)
 
 
 def places(settings: Settings) -> Places:
@@ -89,6 +100,7 @@ def places(settings: Settings) -> Places:
         socket_dir=runtime_dir.absolute() / f"wiz-{digest}",
         data_dir=data_dir.absolute(),
         log_file=data_dir.absolute() / f"{slug}.log",
+        worker_logs=data_dir.absolute() / "logs",
         database_file=data_dir.absolute() / f"{slug}.sqlite",
         models_dir=(settings.models_dir or data_dir / "models").absolute(),
     )
@@ -103,13 +115,24 @@ def _file_name(name: str) -> str:
 
 
 def write_connection(path: Path, info: ConnectionInfo) -> None:
-    """Write the connection file, readable by its owner only, whole or not at all."""
+    """Write the connection file, readable by its owner only, whole or not at all.
+
+    Raises ServiceError.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.unlink(missing_ok=True)
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(msgspec.json.encode(info) + b"\n")
-    temporary.replace(path)
+    try:
+        temporary.unlink(missing_ok=True)
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(msgspec.json.encode(info) + b"\n")
+        temporary.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise ServiceError(
+            f"{path} cannot be written: {error.strerror}.",
+            hint="Make room on its disk, or point WIZ_RUNTIME_DIR at another.",
+        ) from error
 
 
 def read_connection(path: Path) -> ConnectionInfo | None:

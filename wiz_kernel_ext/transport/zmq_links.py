@@ -184,8 +184,9 @@ class ZmqServerLink:
         while True:
             await self._zmq.event()
             for delay_s in _PROBE_DELAYS_S:
-                await asyncio.sleep(delay_s)
+                # Before the pause: news that come in the last one are waited out in the next round.
                 drain(self._zmq.monitor)
+                await asyncio.sleep(delay_s)
                 for client, route in tuple(self._routes.items()):
                     await self._send(client, route, b"")
 

@@ -49,6 +49,8 @@ def obtained(desk: Desk, name: str, context_size: int | None) -> str:
     repository has instead, and what fetching raises.
     """
     model = located(name)
+    if model == "demo":  # bundled, and small: there is nothing to fetch or to warn of
+        return model
     client = desk.notebook.client
     if any(worker.model_path == model for worker in client.status().workers):
         return model

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from wiz_kernel_ext.cli.flags import given
-from wiz_kernel_ext.errors import BadRequest
+from wiz_kernel_ext.errors import BadRequest, OperationCancelled
 from wiz_kernel_ext.notebook.current import checked_variable
 from wiz_kernel_ext.notebook.defaults import SAMPLING
 from wiz_kernel_ext.notebook.follow import follow, follow_behind
@@ -32,7 +32,9 @@ def run(desk: Desk, line: str, cell: str | None) -> Any:
         text = cell.strip("\n")
     if not text.strip():
         raise BadRequest(
-            "The prompt is empty.", hint="Write it in the cell, under the magic.", field="prompt"
+            "The prompt is empty.",
+            hint="%wiz_prompt TEXT, or %%wiz_prompt and the text under it.",
+            field="prompt",
         )
     variable = checked_variable(arguments.o)
     sampling = desk.over(SAMPLING, given(arguments, SAMPLING.values()))
@@ -41,7 +43,14 @@ def run(desk: Desk, line: str, cell: str | None) -> Any:
     keep = desk.notebook.keep
     if not arguments.background:
         leaving = desk.notebook.leaving
-        return follow(operation, view, lambda answer: keep(variable, answer), leaving)
+        answer = follow(operation, view, lambda answer: keep(variable, answer), leaving)
+        if answer.finish_reason == "cancelled":
+            raise OperationCancelled(
+                "The answer was cancelled, from elsewhere.",
+                hint="What there is of it is kept in `_`.",
+                operation_id=operation.id,
+            )
+        return answer
     keep(variable, operation)
     if desk.notebook.headless():
         follow(operation, view, lambda _: None, desk.notebook.leaving)

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import Any
 
 import wiz_kernel_ext
-from wiz_kernel_ext.errors import ContextNotLoaded
+from wiz_kernel_ext.errors import BadRequest, ContextNotLoaded, ModelFileNotFound
 from wiz_kernel_ext.protocol import requests as r
 from wiz_kernel_ext.protocol.results import ContextInfo, RuntimeInfo, UnloadInfo
 from wiz_kernel_ext.service.clients import Clients
@@ -99,14 +99,24 @@ class WorkerHandlers:
     async def unload_model(self, comm: ServerComm, request: r.UnloadModel) -> UnloadInfo:
         """worker:unloadModel."""
         state = self.clients[comm.client]
-        key = self._named(request.model_path) or state.model
-        if key is None and len(self.supervisor) == 1:
-            key = self.supervisor.all()[0].key
+        key = self._loaded(request.model_path) or state.model
+        if key is None and (only := self.supervisor.only(hint="Name it: `wiz unload MODEL`.")):
+            key = only.key
         return await self.supervisor.unload(key, comm.client, force=request.force)
 
     async def download_model(self, comm: ServerComm, request: r.DownloadModel) -> Any:
         """worker:downloadModel."""
         return await see_through(comm, await self.work.download(request, comm.client))
+
+    def _loaded(self, model_path: str | None) -> str | None:
+        """As `_named`, also where the file is gone and where it is called as the status does."""
+        try:
+            return self._named(model_path)
+        except (ModelFileNotFound, BadRequest):
+            worker = self.supervisor.named(model_path or "")
+            if worker is None:
+                raise
+            return worker.key
 
     def _named(self, model_path: str | None) -> str | None:
         return model_key(self.loading.locate(model_path)) if model_path else None
