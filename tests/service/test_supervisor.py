@@ -71,10 +71,10 @@ class Rig:
         self.processes.append(process)
         return process
 
-    async def load(self, client: str = "a", **options: Any) -> ModelInfo:
+    async def load(self, **options: Any) -> ModelInfo:
         request = LoadModel(model_path=str(self.path), **options)
         return await self.supervisor.load(
-            self.path, request, client, lambda event: None, lambda callback: None
+            self.path, request, lambda event: None, lambda callback: None
         )
 
 
@@ -209,3 +209,15 @@ async def test_a_model_that_loads_longer_than_its_keep_alive_is_not_unloaded_mea
     await loading
     assert rig.supervisor.get(rig.key).process.pid == 1000
     assert not rig.supervisor.get(rig.key).expired()
+
+
+async def test_prompts_beyond_the_sequences_are_shown_as_queued(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    await rig.load()
+    await rig.supervisor.create_context(rig.key, CreateContext())  # two sequences
+    worker = rig.supervisor.get(rig.key)
+    for client in "abc":
+        worker.enter(client)
+    assert (worker.info().n_running, worker.info().n_queued) == (2, 1)
+    worker.leave("b")
+    assert (worker.info().n_running, worker.info().n_queued) == (2, 0)

@@ -55,7 +55,7 @@ def test_what_is_unknown_is_none_or_a_typed_error(sessions: SessionStore) -> Non
     calls: list[Callable[[], None]] = [
         lambda: sessions.rename("nobody", "x"),
         lambda: sessions.set_aside("nobody", "x"),
-        lambda: sessions.touch("nobody"),
+        lambda: sessions.set_notebook("nobody", None, None),
         lambda: sessions.set_system_prompt("nobody", "x"),
         lambda: sessions.set_notebook("nobody", "x", None),
         lambda: sessions.set_model("nobody", "x", {}, {}),
@@ -129,7 +129,7 @@ def test_a_session_set_aside_leaves_its_names_and_its_notebook(sessions: Session
     assert sessions.find_by_notebook("n.ipynb", "kernel") is None
     assert sessions.messages(row.id) == said("kept")
     new = sessions.create("name", None, "n.ipynb", "kernel")
-    sessions.touch(row.id)
+    sessions.set_notebook(row.id, None, None)
     assert sessions.find_by_notebook("n.ipynb", "kernel") == new
 
 
@@ -148,7 +148,7 @@ def test_of_two_sessions_of_a_notebook_the_last_used_is_found(sessions: SessionS
     first = sessions.create("first", None, "n.ipynb", now=1.0)
     second = sessions.create("second", None, "n.ipynb", now=2.0)
     assert sessions.find_by_notebook("n.ipynb") == second
-    sessions.touch(first.id)
+    sessions.set_notebook(first.id, None, None)
     found = sessions.find_by_notebook("n.ipynb")
     assert found is not None and found.id == first.id
 
@@ -171,7 +171,7 @@ def test_settings_come_back_as_they_were_given(sessions: SessionStore) -> None:
 def test_the_list_is_by_last_use_and_bounded(sessions: SessionStore) -> None:
     rows = [sessions.create(f"{n}") for n in range(5)]
     sessions.add_messages(rows[1].id, said("hi"))
-    sessions.touch(rows[3].id)
+    sessions.set_notebook(rows[3].id, None, None)
     assert [row.name for row in sessions.list()] == ["3", "1", "4", "2", "0"]
     assert [row.name for row in sessions.list(2)] == ["3", "1"]
 

@@ -61,16 +61,6 @@ class Engine:
         self._numbers = itertools.count()
 
     @property
-    def n_running(self) -> int:
-        """Prompts being read or answered."""
-        return len(self._scheduler.running)
-
-    @property
-    def n_waiting(self) -> int:
-        """Prompts waiting for a slot."""
-        return len(self._scheduler.waiting)
-
-    @property
     def is_busy(self) -> bool:
         """Whether a step would do anything."""
         return bool(self._scheduler.running or self._scheduler.waiting)

@@ -76,9 +76,7 @@ class Loading:
         """Load within an operation that already runs, a prompt's or its own."""
         path = self.locate(request.model_path)
         request = msgspec.structs.replace(request, model_path=str(path))
-        info = await self._supervisor.load(
-            path, request, operation.client, operation.emit, operation.on_cancel
-        )
+        info = await self._supervisor.load(path, request, operation.emit, operation.on_cancel)
         self._library.used(path)
         if not info.shared:
             self._loads[model_key(path)] = msgspec.structs.replace(request, reload=False)

@@ -46,8 +46,6 @@ class Worker:
         self.process = process
         self.model: ModelInfo | None = None
         self.context: ContextInfo | None = None
-        self.load_request: LoadModel | None = None
-        self.context_request: CreateContext | None = None
         self.keep_alive_s = 0.0
         self.kv_bytes = 0
         self.n_loads = 0
@@ -67,7 +65,7 @@ class Worker:
 
     @property
     def n_running(self) -> int:
-        """Prompts under way."""
+        """Prompts under way, those that wait for a sequence too."""
         return self.users.total()
 
     def idle_s(self) -> float:
@@ -89,7 +87,8 @@ class Worker:
         return (self.model.name if self.model else "") or Path(self.path).stem
 
     def info(self) -> WorkerInfo:
-        """What the status shows."""
+        """What the status shows; more prompts than sequences wait for one."""
+        n_sequences = self.context.sequences if self.context else 0
         return WorkerInfo(
             pid=self.process.pid,
             model=self.name,
@@ -101,7 +100,8 @@ class Worker:
             memory_bytes=self.process.memory_bytes(),
             weights_bytes=self.model.size_bytes if self.model else 0,
             kv_bytes=self.kv_bytes,
-            n_running=self.n_running,
+            n_running=min(self.n_running, n_sequences),
+            n_queued=max(0, self.n_running - n_sequences),
             idle_s=self.idle_s(),
             keep_alive_s=self.keep_alive_s,
         )
@@ -166,7 +166,6 @@ class Supervisor:
         self,
         path: Path,
         request: LoadModel,
-        client: str,
         emit: Emit,
         on_cancel: OnCancel,
     ) -> ModelInfo:
@@ -190,7 +189,6 @@ class Supervisor:
                 self._loads[key] += 1
             worker.n_loads = self._loads[key]
             worker.model = info
-            worker.load_request = worker.load_request or request
             if request.keep_alive_s is not None:
                 worker.keep_alive_s = request.keep_alive_s
             worker.last_used = self._clock()
@@ -201,8 +199,6 @@ class Supervisor:
         worker = self.get(key)
         async with worker.lock:
             info = await worker.process.create_context(request)
-            if not info.shared:
-                worker.context_request = request
             worker.context = info
             worker.kv_bytes = await asyncio.to_thread(_context_bytes, worker.path, info)
             worker.last_used = self._clock()

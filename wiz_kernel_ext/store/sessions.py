@@ -120,16 +120,12 @@ class SessionStore:
                 *(name, session_id),
             )
 
-    def touch(self, session_id: str) -> None:
-        """Note that the session was used now; raises SessionNotFound."""
-        self._set(session_id)
-
     def set_system_prompt(self, session_id: str, system_prompt: str | None) -> None:
         """Set or clear the system prompt; raises SessionNotFound."""
         self._set(session_id, system_prompt=system_prompt)
 
     def set_notebook(self, session_id: str, notebook: str | None, kernel_id: str | None) -> None:
-        """Note which notebook and kernel use it; None leaves what is known."""
+        """Note which notebook and kernel use it now; None leaves what is known."""
         given = {"notebook": notebook, "kernel_id": kernel_id}
         self._set(session_id, **{name: value for name, value in given.items() if value})
 

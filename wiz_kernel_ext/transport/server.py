@@ -102,27 +102,18 @@ def _closing(comm: str, result: Any, error: WizError | None) -> bytes:
 
 
 Handler = Callable[[ServerComm], Awaitable[Any]]
-ErrorHook = Callable[[ServerComm, BaseException], None]
-
-
-def log_error(comm: ServerComm, error: BaseException) -> None:
-    """Log a handler's failure with its traceback."""
-    log.error("The handler of %s failed.", comm.target, exc_info=error)
 
 
 class CommServer:
     """Answers comms on a link: what `handler` returns or raises is the one end of each.
 
-    A WizError reaches the asker as it is, any other exception as InternalError, after `on_error`
-    was told. An asker that closes its comm or vanishes cancels its handler.
+    A WizError reaches the asker as it is, any other exception as InternalError, its traceback the
+    log. An asker that closes its comm or vanishes cancels its handler.
     """
 
-    def __init__(
-        self, link: ServerLink, handler: Handler, *, on_error: ErrorHook = log_error
-    ) -> None:
+    def __init__(self, link: ServerLink, handler: Handler) -> None:
         self._link = link
         self._handler = handler
-        self._on_error = on_error
         self._comms: dict[tuple[str, str], ServerComm] = {}
         self._tasks: dict[ServerComm, asyncio.Task[None]] = {}
         self._stopping = False
@@ -205,7 +196,7 @@ class CommServer:
         except asyncio.CancelledError:
             await comm.end(error=OperationCancelled("The request was cancelled."))
         except BaseException as error:
-            self._on_error(comm, error)
+            log.exception("The handler of %s failed.", comm.target)
             what = f"{comm.target} failed with {type(error).__name__}: {error}"
             await comm.end(error=InternalError(what))
             if not isinstance(error, Exception):
