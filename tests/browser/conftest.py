@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from tests.browser.lab import Lab, Page
+from tests.browser.models import Open
 from tests.hub.convert.checkpoints import write_checkpoint
 from tests.support.homes import Home
 from tests.support.stand_in_hub import Repository, StandInHub
@@ -192,3 +193,17 @@ def page(lab: Lab, tab: Any, request: pytest.FixtureRequest) -> Iterator[Page]:
     tab.screenshot(path=page.shots / f"last-of-{request.node.name}.png")
     errors = page.end()
     assert not errors, errors
+
+
+@pytest.fixture
+def opened(lab: Lab, page: Page) -> Open:
+    """Opens a notebook and shows a downloader in its second cell."""
+
+    def opened(name: str, *more: str) -> Page:
+        page.open(lab.notebook(name, ["%load_ext wiz_kernel_ext", "%wiz_download", *more]))
+        page.run(0)
+        page.run(1)
+        page.ready()
+        return page
+
+    return opened

@@ -192,6 +192,10 @@ class Page:
             [number, wait],
         )
 
+    def computing(self, number: int) -> bool:
+        """Whether cell `number` is being computed."""
+        return "*" in self.cell(number).locator(".jp-InputPrompt").inner_text()
+
     def cell(self, number: int) -> Any:
         """Cell `number`."""
         return self.raw.locator(".jp-Notebook .jp-Cell").nth(number)
@@ -270,6 +274,12 @@ class Page:
             })"""
         )
         return found
+
+    def figure(self, text: str) -> None:
+        """Keep a measured figure among the artifacts."""
+        print(text)
+        with (self.shots.parent / "figures.txt").open("a") as file:
+            file.write(f"{time.strftime('%Y-%m-%d %H:%M')} {self.lab.app}: {text}\n")
 
     def save(self) -> None:
         """Save the notebook."""

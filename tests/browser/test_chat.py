@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from tests.browser.lab import Lab, Page
@@ -13,6 +15,7 @@ from wiz_kernel_ext.store import Database, SessionStore
 
 LOAD = "%load_ext wiz_kernel_ext\n%wiz_load demo"
 STOP_WITHIN_S = 0.5
+N_STOPS = 5
 MAX_PIECES_PER_S = 20
 # 100 ms on a machine of its own; others may be using this one.
 MAX_TASK_MS = 300
@@ -52,6 +55,7 @@ def stopped_s(lab: Lab, page: Page) -> float:
 def test_a_model_is_loaded_and_asked_by_keys_alone(lab: Lab, page: Page, axe: Path) -> None:
     opened(lab, page, "keys", "%load_ext wiz_kernel_ext", "%wiz_chat --temperature 0")
     page.shoot("empty")
+    assert page.faults(axe) == []
     page.panel.get_by_label("Model to load").fill("demo")
     page.raw.keyboard.press("Enter")
     page.panel.locator(".wiz-model", has_text="wiz demo").wait_for()
@@ -138,20 +142,57 @@ def test_stop_frees_the_engine_also_while_a_cell_computes(
     page.raw.evaluate("() => jupyterapp.commands.execute('notebook:insert-cell-below')")
     page.raw.evaluate(
         "() => jupyterapp.shell.currentWidget.content.widgets[2].model.sharedModel.setSource("
-        "'import time\\nend = time.time() + 8\\nwhile time.time() < end: sum(range(1000))')"
+        "'import time\\nend = time.time() + 25\\nwhile time.time() < end: sum(range(1000))')"
     )
-    times = []
+    times: dict[bool, list[float]] = {False: [], True: []}
     for busy in (False, True):
         if busy:
             page.start(2)
             page.raw.wait_for_timeout(300)
-        page.say("Go.")
-        page.panel.locator(".wiz-assistant .wiz-markdown").last.locator("p").first.wait_for()
-        times.append(stopped_s(lab, page))
-        page.answered()
+        for _ in range(N_STOPS):
+            page.say("Go.")
+            page.panel.locator(".wiz-assistant .wiz-markdown").last.locator("p").first.wait_for()
+            times[busy].append(stopped_s(lab, page))
+            page.answered()
+        assert page.computing(2) == busy
     page.shoot("stopped")
-    print(f"engine free after Stop: idle {times[0]:.3f} s, while a cell computes {times[1]:.3f} s")
-    assert max(times) <= STOP_WITHIN_S
+    page.figure(
+        f"engine free after Stop, median of {N_STOPS}: {median(times[False]) * 1000:.0f} ms, "
+        f"while a cell computes {median(times[True]) * 1000:.0f} ms"
+    )
+    assert median(times[False]) <= STOP_WITHIN_S
+    assert median(times[True]) <= STOP_WITHIN_S
+
+
+def test_what_comes_before_the_first_word_is_shown_with_a_bar(
+    lab: Lab, page: Page, slow_model: Path, axe: Path
+) -> None:
+    opened(
+        lab,
+        page,
+        "reading",
+        f"%load_ext wiz_kernel_ext\n%wiz_load {slow_model}",
+        "%wiz_chat --max-tokens 300 --seed 1",
+    )
+    page.panel.get_by_label("Message").fill("A long story. " * 350)
+    page.panel.get_by_label("Message").press("Enter")
+    answer = page.panel.locator(".wiz-assistant")
+    answer.get_by_text(re.compile(r"reading the prompt \d+%")).wait_for()
+    answer.get_by_role("progressbar", name="Before the answer").wait_for()
+    page.shoot("reading")
+    answer.locator(".wiz-markdown p").first.wait_for()
+    answer.get_by_role("progressbar").wait_for(state="hidden")
+    answer.get_by_text("tokens/s").wait_for()
+    page.shoot("answering")
+    assert page.faults(axe) == []
+    page.panel.get_by_role("button", name="Stop this answer").click()
+    page.answered()
+    page.panel.get_by_label("Message").fill("A much longer story. " * 500)
+    page.panel.get_by_label("Message").press("Enter")
+    page.panel.locator(".wiz-banner", has_text="the context holds").wait_for()
+    page.shoot("too-long")
+    page.panel.get_by_role("button", name="New conversation").last.click()
+    page.panel.get_by_text("Nothing was said yet").wait_for()
 
 
 def test_a_restarted_kernel_shows_the_answer_that_went_on(
@@ -232,7 +273,7 @@ def test_a_long_answer_leaves_the_page_free(lab: Lab, page: Page, fast_model: Pa
     n_bytes = sum(len(data) for _, data in frames)
     message = lab.client.session("long").messages[-1]
     n_tokens = lab.client.operation(message.operation_id or "").n_tokens
-    print(
+    page.figure(
         f"{n_tokens} tokens in {took_s:.1f} s: {len(pieces) / took_s:.1f} updates/s, "
         f"{n_bytes / took_s / 1000:.0f} kB/s, longest task {longest_ms:.0f} ms"
     )
@@ -262,7 +303,7 @@ def test_a_thousand_messages_open_at_once_and_are_all_there(lab: Lab, page: Page
     opened_s = time.monotonic() - began
     page.raw.locator(".wiz-panel[data-ready]").nth(1).wait_for()
     longest_ms = max(page.tasks(), default=0.0)
-    print(f"1,000 messages: opened in {opened_s:.2f} s, longest task {longest_ms:.0f} ms")
+    page.figure(f"1,000 messages: opened in {opened_s:.2f} s, longest task {longest_ms:.0f} ms")
     assert opened_s <= 2.0
     for _ in range(20):
         more = page.raw.evaluate(
@@ -297,6 +338,7 @@ def test_what_was_removed_or_stopped_elsewhere_is_told_in_place(lab: Lab, page: 
     page.panel.get_by_label("Model to load").press("Enter")
     page.panel.locator(".wiz-model", has_text="wiz demo").wait_for()
     page.panel.get_by_role("button", name="Send").click()
+    page.panel.locator(".wiz-assistant:not([aria-busy])", has_text="tokens").wait_for()
     assert page.answered()
 
 

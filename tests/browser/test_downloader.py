@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-import pytest
 
 from tests.browser.lab import Lab, Page
+from tests.browser.models import Open, here, row, searched
 from tests.support.stand_in_hub import StandInHub
 from tests.support.tiny_gguf import Shape, write_tiny_gguf
 from wiz_kernel_ext.protocol.hub_requests import PullModel
@@ -21,43 +18,6 @@ AT_MOST_SENT = 1.05
 FIRST = "founders/demo-GGUF"
 SECOND = "founders/second-GGUF"
 CHECKPOINT = "founders/checkpoint"
-Open = Callable[..., Page]
-
-
-@pytest.fixture
-def opened(lab: Lab, page: Page) -> Open:
-    """Opens a notebook and shows a downloader in its second cell."""
-
-    def opened(name: str, *more: str) -> Page:
-        page.open(lab.notebook(name, ["%load_ext wiz_kernel_ext", "%wiz_download", *more]))
-        page.run(0)
-        page.run(1)
-        page.ready()
-        return page
-
-    return opened
-
-
-def searched(page: Page, text: str, repo: str) -> Any:
-    """Type into the search and open a repository; its card."""
-    page.panel.first.get_by_role("searchbox").fill(text)
-    card = page.panel.first.locator(".wiz-card", has_text=repo)
-    card.wait_for()
-    if not card.evaluate("card => card.open"):
-        card.locator("summary").click()
-    card.locator("table, .wiz-gate").first.wait_for()
-    return card
-
-
-def row(page: Page, title: str) -> Any:
-    """The row of work under way on `title`."""
-    return page.panel.first.locator(".wiz-work-row", has_text=title)
-
-
-def here(page: Page, name: str) -> Any:
-    """The row of a model on this machine."""
-    region = page.panel.first.get_by_role("region", name="On this machine")
-    return region.get_by_role("row").filter(has_text=name)
 
 
 def deleted(page: Page, name: str) -> str:

@@ -17,10 +17,13 @@ from tests.hub.desk import Desk, children, content, until
 from tests.support.stand_in_hub import Fault, FaultKind, Repository, StandInHub, digest
 from wiz_kernel_ext.errors import (
     ChecksumMismatch,
+    Conflict,
     DownloadFailed,
     HubAccessDenied,
     OperationCancelled,
 )
+from wiz_kernel_ext.hub.download import discard
+from wiz_kernel_ext.hub.names import parse_name
 
 KINDS: list[FaultKind] = ["fin", "rst", "stall", "ignore range"]
 
@@ -207,3 +210,24 @@ async def test_all_parts_of_a_split_model_or_an_error(desk: Desk, hub: StandInHu
     hub.repositories["wiz/split"] = Repository({"m-00001-of-00002.gguf": b"one"})
     error = await desk.failure("wiz/split", "m-00002-of-00002.gguf")
     assert "m-00002-of-00002.gguf" in error.message
+
+
+async def test_what_came_of_a_download_is_discarded_and_nothing_else(
+    desk: Desk, hub: StandInHub
+) -> None:
+    hub.bytes_per_s = 4e6
+    task = asyncio.create_task(desk.fetch())
+    await desk.until_begun(1 << 20)
+    with pytest.raises(Conflict, match="another process"):
+        await discard(parse_name("wiz/models/dir/large.gguf"), environment=desk.environment)
+    desk.cancelled.set()
+    with pytest.raises(OperationCancelled):
+        await task
+    (part,) = desk.unfinished()
+    other = part.with_name(f"{'0' * 64}.wiz.incomplete")
+    other.write_bytes(b"another's")
+    n_bytes = part.stat().st_size
+    freed = await discard(parse_name("wiz/models/dir/large.gguf"), environment=desk.environment)
+    assert freed == n_bytes
+    assert desk.unfinished() == [other]
+    assert await discard(parse_name("wiz/models/small.gguf"), environment=desk.environment) == 0

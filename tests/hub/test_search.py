@@ -220,3 +220,15 @@ async def test_hostile_file_names_write_nothing_outside_the_cache(
     everything = {path for path in desk.home.parent.rglob("*") if path.is_file()}
     assert {p.name for p in everything if "evil-GGUF" not in str(p)} <= {"CACHEDIR.TAG"}
     assert not [path for path in everything if path.name.startswith("evil")]
+
+
+async def test_a_gated_repository_is_listed_though_its_files_may_not_be_read(
+    desk: Desk,
+    shop: StandInHub,
+) -> None:
+    shop.repositories["big/gated-GGUF"] = Repository(
+        {"gated-Q8_0.gguf": bytes(1 << 20)}, gated=True
+    )
+    listing = await list_repo("big/gated-GGUF", environment=desk.environment)
+    assert listing.gated
+    assert [model.quant for model in listing.models] == ["Q8_0"]

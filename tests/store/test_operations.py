@@ -136,3 +136,14 @@ def test_the_latest_is_the_one_begun_last_also_where_the_clock_was_put_back(
     assert [row.id for row in operations.list()] == ["newest", "new", "old"]
     operations.prune(1)
     assert [row.id for row in operations.list()] == ["newest"]
+
+
+def test_what_is_forgotten_takes_its_paused_kin_along_and_nothing_else(
+    operations: OperationStore,
+) -> None:
+    for id, title in (("a", "u/r"), ("b", "u/r"), ("c", "u/r"), ("d", "u/other")):
+        operations.create(id, "download", title, None, None, 1.0)
+    for id in ("a", "d"):
+        operations.finish(id, "cancelled", None, None, "", 2.0)
+    assert operations.forget("download", "u/r", "b") == 2
+    assert {row.id for row in operations.list()} == {"c", "d"}

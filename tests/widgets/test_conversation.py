@@ -79,7 +79,8 @@ def test_a_question_is_sent_with_the_options_and_its_answer_comes_in_numbered_pi
     page.wait(lambda: "messages" in page.kinds())
     pieces = [message for message in page.told if message["kind"] == "piece"]
     assert [(piece["n"], piece["text"]) for piece in pieces] == [(0, ""), (1, "hi"), (2, "!")]
-    assert pieces[0]["small"] == "reading the prompt 50%"
+    assert (pieces[0]["small"], pieces[0]["fraction"]) == ("reading the prompt 50%", 0.5)
+    assert pieces[-1]["fraction"] is None
     assert page.last("ended")["small"] == "10 tokens · 20 tokens/s"
     assert [m["text"] for m in page.last("messages")["messages"]] == ["hello", "hi!"]
     assert page.talk.answering is None

@@ -14,9 +14,10 @@ from tests.support.homes import Home
 from tests.support.stand_in_hub import Repository, StandInHub
 from wiz_kernel_ext.client import Client
 from wiz_kernel_ext.demo import model_path
+from wiz_kernel_ext.errors import BadRequest
 from wiz_kernel_ext.notebook.widgets.downloader import Downloader
 from wiz_kernel_ext.notebook.widgets.surroundings import Surroundings
-from wiz_kernel_ext.protocol.hub_requests import PullModel
+from wiz_kernel_ext.protocol.hub_requests import PullModel, VerifyModel
 
 REPO = "founders/demo-GGUF"
 NAME = f"{REPO}:Q8_0"
@@ -165,6 +166,53 @@ def test_a_named_repository_is_there_though_no_search_knows_it(desk: Desk, hub: 
     desk.ask("search", text="https://elsewhere.test/a/b", fits=False, context=4096, n=2)
     desk.wait(lambda: desk.last("found")["n"] == 2)
     assert "only addresses of" in desk.last("found")["why"]
+
+
+def test_a_cancelled_download_leaves_nothing_on_the_disk_nor_in_any_panel(
+    desk: Desk, hub: StandInHub, client: Client, home: Home
+) -> None:
+    hub.bytes_per_s = SLOW_BYTES_PER_S
+    for paused in (False, True):
+        desk.ask("pull", model=NAME)
+        desk.wait(lambda: "left" in desk.row()["small"])
+        if paused:
+            desk.ask("pause", id=desk.row()["id"])
+            desk.wait(lambda: desk.row()["state"] == "paused")
+            assert "kept" in desk.row()["small"]
+        assert list((home.folder / "hf").rglob("*.incomplete"))
+        desk.ask("cancel", id=desk.row()["id"])
+        desk.wait(lambda: not list((home.folder / "hf").rglob("*.incomplete")))
+        desk.wait(lambda: client.operations() == [])
+        assert desk.last("work")["rows"] == []
+    operation = client.start(PullModel(model="demo"))
+    operation.result(timeout_s=30)
+    prompted = client.start(VerifyModel(model="demo"))
+    prompted.result(timeout_s=30)
+    with pytest.raises(BadRequest, match="is no download"):
+        client.discard_download(prompted.id)
+
+
+def test_a_second_view_is_told_what_the_first_one_shows(desk: Desk, hub: StandInHub) -> None:
+    hub.bytes_per_s = SLOW_BYTES_PER_S
+    desk.ask("pull", model=NAME)
+    desk.wait(lambda: "left" in desk.row()["small"])
+    desk.ask("pause", id=desk.row()["id"])
+    desk.wait(lambda: desk.row()["state"] == "paused")
+    desk.told.clear()
+    desk.panel.take({"action": "hello", "view": "another"})
+    desk.wait(lambda: desk.row()["state"] == "paused")
+
+
+def test_a_model_deleted_elsewhere_leaves_the_list(
+    desk: Desk, hub: StandInHub, client: Client
+) -> None:
+    def names() -> set[str]:
+        return {model["name"] for model in desk.last("library")["models"]}
+
+    client.pull(NAME)
+    desk.wait(lambda: NAME in names())
+    client.remove_model(NAME)
+    desk.wait(lambda: NAME not in names())
 
 
 def test_what_is_not_there_or_was_deleted_is_told_in_place(

@@ -64,6 +64,7 @@ class Client:
     inspect = _sync(AsyncClient.inspect)
     pull = _sync(AsyncClient.pull)
     models = _sync(AsyncClient.models)
+    discard_download = _sync(AsyncClient.discard_download)
     remove_model = _sync(AsyncClient.remove_model)
     verify_model = _sync(AsyncClient.verify_model)
     convert_model = _sync(AsyncClient.convert_model)

@@ -37,7 +37,7 @@ from wiz_kernel_ext.protocol.hub_requests import (
     SetDefaultModel,
     VerifyModel,
 )
-from wiz_kernel_ext.protocol.requests import Request
+from wiz_kernel_ext.protocol.requests import DiscardDownload, Request
 
 T = TypeVar("T")
 
@@ -80,6 +80,13 @@ class ModelCalls(ABC):
         """
         values = {"model": model, "update": update, "limit_bytes_per_s": limit_bytes_per_s}
         return await self.request(build(PullModel, values), str)
+
+    async def discard_download(self, operation_id: str) -> int:
+        """Give a download up, running or paused; returns the bytes that were freed.
+
+        Ends it, deletes what came of it and forgets it; to pause one, cancel it.
+        """
+        return await self.request(build(DiscardDownload, {"operation_id": operation_id}), int)
 
     async def models(self, *, check: bool = False) -> list[LibraryModel]:
         """The models on this machine; with `check`, whether the hub has newer ones."""

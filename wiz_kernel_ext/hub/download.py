@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Mapping
 
 from wiz_kernel_ext.hub.child import OnNotice, OnProgress, ignore
-from wiz_kernel_ext.hub.fetch.messages import Download
+from wiz_kernel_ext.hub.fetch.messages import DiscardParts, Download
 from wiz_kernel_ext.hub.files import split_parts
 from wiz_kernel_ext.hub.names import ModelName, make_name, parse_name
 from wiz_kernel_ext.hub.orders import carry_out
@@ -85,6 +85,19 @@ async def pull(
         limit_bytes_per_s=limit_bytes_per_s,
         environment=environment,
     )
+
+
+async def discard(name: ModelName, *, environment: Mapping[str, str] | None = None) -> int:
+    """Delete what came so far of a model that is not here yet; returns the bytes freed.
+
+    Raises Conflict while another process fetches it, and what looking it up raises.
+    """
+    file = name.file
+    if file is None:
+        file = (await find_model(name, environment=environment)).files[0].path
+    files = split_parts(file) or [file]
+    order = DiscardParts(repo=name.repo, files=files, revision=name.revision)
+    return await carry_out(order, int, environment=environment)
 
 
 def download_key(repo: str, file: str, revision: str | None = None) -> str:

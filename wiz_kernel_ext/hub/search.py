@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from wiz_kernel_ext.errors import GgufInvalid
+from wiz_kernel_ext.errors import GgufInvalid, HubAccessDenied
 from wiz_kernel_ext.gguf_file.header import Header, read_header
 from wiz_kernel_ext.gguf_file.shape import ModelShape, model_shape
 from wiz_kernel_ext.gguf_file.source import FileSource
@@ -70,7 +70,8 @@ async def list_repo(
         skeleton = Path(folder) / "model.gguf"
         try:
             contents = await _contents(name, skeleton, environment)
-        except GgufInvalid:
+        except (GgufInvalid, HubAccessDenied):
+            # The files of a gated repository may be listed by those who may not read them.
             contents = await _contents(name, None, environment)
         header = await asyncio.to_thread(_header_of, skeleton)
     shape = model_shape(header) if header else None

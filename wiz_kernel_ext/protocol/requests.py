@@ -171,6 +171,16 @@ class Cancel(Request, frozen=True, kw_only=True):
     session: SessionName | None = None
 
 
+class DiscardDownload(Request, frozen=True, kw_only=True):
+    """Give a download up, running or paused: end it, delete what came of it, forget it.
+
+    Ends in the bytes that were freed.
+    """
+
+    target: ClassVar[str] = "service:discardDownload"
+    operation_id: str
+
+
 class GetStatus(Request, frozen=True, kw_only=True):
     """What is running: the service, its workers, operations and sessions."""
 
@@ -270,6 +280,7 @@ WORKER_REQUESTS: tuple[type[Request], ...] = (
 SERVICE_REQUESTS: tuple[type[Request], ...] = (
     Attach,
     Cancel,
+    DiscardDownload,
     GetStatus,
     ListOperations,
     GetOperation,

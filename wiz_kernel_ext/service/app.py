@@ -136,6 +136,7 @@ class Service:
                     sessions=sessions,
                     operations=self._operations,
                     supervisor=self._supervisor,
+                    work=work,
                     changes=changes,
                     service_info=self.info,
                     stop=self._stopping.set,

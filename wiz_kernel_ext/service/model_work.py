@@ -18,7 +18,7 @@ from wiz_kernel_ext.errors import BadRequest, Conflict
 from wiz_kernel_ext.hub.checkpoints import fetch_checkpoint
 from wiz_kernel_ext.hub.convert import convert
 from wiz_kernel_ext.hub.convert.target import check_target
-from wiz_kernel_ext.hub.download import download, download_key, pull
+from wiz_kernel_ext.hub.download import discard, download, download_key, pull
 from wiz_kernel_ext.hub.library import Library
 from wiz_kernel_ext.hub.names import ModelName
 from wiz_kernel_ext.hub.quantize import check_quant, quantize
@@ -80,6 +80,13 @@ class ModelWork:
         # One that began before the hub had something newer is not what an update asks for.
         key = f"{'update' if request.update else 'pull'} {title}"
         return await self._begin("download", key, title, client, body)
+
+    async def discard(self, operation: Operation) -> int:
+        """End a download, running or paused, and delete what came of it; the bytes freed."""
+        operation.cancel()
+        await _end_of(operation)
+        found = self._library.resolve(operation.title)
+        return 0 if isinstance(found, Path) else await discard(found)
 
     async def verify(self, request: VerifyModel, client: str) -> Operation:
         """`hub:verify`: a model's files against their sha256."""

@@ -112,6 +112,14 @@ class OperationStore:
             )
         return [row["id"] for row in rows]
 
+    def forget(self, kind: OperationKind, title: str, id: str) -> int:
+        """Forget one operation, and all ended ones of its kind and title; returns how many."""
+        return self._database.execute(
+            "DELETE FROM operations"
+            " WHERE id = ? OR (ended_at IS NOT NULL AND kind = ? AND title = ?)",
+            *(id, kind, title),
+        )
+
     def prune(self, keep_n: int) -> int:
         """Forget all but the latest `keep_n` operations and those that run; returns how many."""
         return self._database.execute(

@@ -31,6 +31,10 @@ def carry_out(order: m.AnyOrder, say: Callable[[Line], None]) -> Any:
             from wiz_kernel_ext.hub.fetch.deleting import delete_files
 
             return delete_files(order)
+        case m.DiscardParts():
+            from wiz_kernel_ext.hub.fetch.deleting import discard_parts
+
+            return discard_parts(order, say)
     from wiz_kernel_ext.hub.fetch import looking
 
     match order:

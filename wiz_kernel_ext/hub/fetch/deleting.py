@@ -5,10 +5,16 @@ A blob goes only when no snapshot needs it; blobs may be shared by the whole cac
 
 from __future__ import annotations
 
-from huggingface_hub import scan_cache_dir
+from functools import partial
+from pathlib import Path
 
-from wiz_kernel_ext.errors import BadRequest, NotFound
-from wiz_kernel_ext.hub.fetch.messages import DeleteFiles
+from huggingface_hub import get_hf_file_metadata, hf_hub_url, scan_cache_dir
+
+from wiz_kernel_ext.errors import BadRequest, Conflict, NotFound
+from wiz_kernel_ext.hub.fetch.asking import Say, asked
+from wiz_kernel_ext.hub.fetch.cache import RepoCache, is_etag
+from wiz_kernel_ext.hub.fetch.failures import Subject
+from wiz_kernel_ext.hub.fetch.messages import DeleteFiles, DiscardParts
 
 
 def delete_files(order: DeleteFiles) -> int:
@@ -37,3 +43,37 @@ def delete_files(order: DeleteFiles) -> int:
     if not order.only_ask:
         strategy.execute()
     return strategy.expected_freed_size
+
+
+def discard_parts(order: DiscardParts, say: Say) -> int:
+    """Delete the parts, named by checksums that only the hub can tell; raises Conflict, and
+    what asking the hub raises.
+
+    One that another process fetches just now is left to it.
+    """
+    cache, freed = RepoCache(order.repo), 0
+    if not any((cache.folder / "blobs").glob("*.incomplete")):
+        return 0
+    for file in order.files:
+        subject = Subject(order.repo, file, order.revision)
+        address = hf_hub_url(order.repo, file, revision=order.revision)
+        etag = asked(partial(get_hf_file_metadata, address), subject, say).etag
+
+        def busy(_: float, subject: Subject = subject) -> None:
+            raise Conflict(
+                f"{subject} is being fetched by another process.", hint="Stop that one first."
+            )
+
+        if etag is not None and is_etag(etag):
+            with cache.locked(etag, busy):
+                freed += _removed(cache.partial(etag))
+    return freed
+
+
+def _removed(part: Path) -> int:
+    try:
+        size = part.stat().st_size
+        part.unlink()
+    except FileNotFoundError:
+        return 0
+    return size

@@ -103,7 +103,15 @@ class DeleteFiles(Order, frozen=True, kw_only=True, tag="delete"):
         return f"Deleting from the cache of {self.repo}"
 
 
-AnyOrder = Download | Search | ListRepo | AskUpstream | ReadCollection | DeleteFiles
+class DiscardParts(Order, frozen=True, kw_only=True, tag="discard"):
+    """Delete what came so far of files that are not whole; the result is the bytes freed."""
+
+    repo: str
+    files: list[str]
+    revision: str | None = None
+
+
+AnyOrder = Download | Search | ListRepo | AskUpstream | ReadCollection | DeleteFiles | DiscardParts
 
 
 class RepoContents(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

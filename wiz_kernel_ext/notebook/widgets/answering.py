@@ -49,7 +49,7 @@ class Answering:
         self.text += text
         number = self._n_pieces
         self._n_pieces += 1
-        yield {"kind": "piece", "id": self.id, "n": number, "text": text, "small": self._small()}
+        yield {"kind": "piece", "id": self.id, "n": number, "text": text, **self._about()}
 
     def snapshot(self, view: str | None = None) -> dict[str, Any]:
         """All there is of it; the next piece has the number `n`."""
@@ -60,7 +60,7 @@ class Answering:
             "prompt": self.prompt,
             "text": self.text,
             "n": self._n_pieces,
-            "small": self._small(),
+            **self._about(),
         }
 
     def end(self, operation: Operation) -> dict[str, Any]:
@@ -81,6 +81,13 @@ class Answering:
             "prompt": self.prompt,
             "problem": None if cancelled else described(error),
         }
+
+    def _about(self) -> dict[str, Any]:
+        """What stands under it: a line and, before the first word, how far the reading is."""
+        step, fraction = self._progress, None
+        if step is not None and step.total and self._first_s is None:
+            fraction = step.done / step.total
+        return {"small": self._small(), "fraction": fraction}
 
     def _small(self) -> str:
         if self._first_s is not None:

@@ -62,6 +62,7 @@ class Chat(Panel):
             "settings": self._set,
             "model": lambda a: talk.set_model(a["path"]),
             "load": self._load,
+            "look": self._look,
             "earlier": lambda a: self.post(talk.earlier(int(a["before"]), a["view"])),
             "whole": self._send_whole,
         }
@@ -96,6 +97,11 @@ class Chat(Panel):
 
     def _load(self, action: dict[str, Any]) -> None:
         begin_load(self._around.notebook.client, action["model"], self.conversation.show_loading)
+
+    def _look(self, action: dict[str, Any]) -> None:
+        """The models one could load."""
+        names = [model.name for model in self._around.watching.models()]
+        self.post({"kind": "library", "view": action["view"], "names": names})
 
     def _send_whole(self, action: dict[str, Any]) -> None:
         answering = self.conversation.answering

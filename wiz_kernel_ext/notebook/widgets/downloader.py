@@ -77,8 +77,8 @@ class Downloader(Panel):
             "repo": self._finding.repo,
             "pull": lambda a: self._begin(PullModel(model=a["model"]), load=bool(a.get("load"))),
             "resume": lambda a: self._resume(a["id"]),
-            "pause": lambda a: self._cancel(a["id"], forget=False),
-            "cancel": lambda a: self._cancel(a["id"], forget=True),
+            "pause": lambda a: self._pause(a["id"]),
+            "cancel": lambda a: self._cancel(a["id"]),
             "dismiss": lambda a: self._dismiss(a["id"]),
             "loads": lambda a: self._load_when_done(a["id"], wanted=bool(a["wanted"])),
             "load": lambda a: self._load(a["path"], a["context"]),
@@ -109,6 +109,8 @@ class Downloader(Panel):
         self.post({"kind": "begin", "view": action["view"]})
         self._client.status()
         self._watch.begin()
+        # Another view of this panel may have been told already; this one was not.
+        self._shown = []
         self._refresh()
         self._tell_library()
 
@@ -156,11 +158,18 @@ class Downloader(Panel):
             log.debug("%s: %s", operation.id, error)  # its row tells
         self.refresh_form()
 
-    def _cancel(self, operation_id: str, *, forget: bool) -> None:
-        if forget:
-            self._work.dismiss(operation_id)
+    def _pause(self, operation_id: str) -> None:
         self._around.watching.cancel(operation_id)
         self._refresh()
+
+    def _cancel(self, operation_id: str) -> None:
+        """End work for good; of a download nothing stays."""
+        self._work.dismiss(operation_id)
+        self._refresh()
+        if self._around.watching.operation(operation_id).kind == "download":
+            self._around.watching.discard_download(operation_id)
+        else:
+            self._around.watching.cancel(operation_id)
 
     def _dismiss(self, operation_id: str) -> None:
         self._work.dismiss(operation_id)
@@ -216,19 +225,22 @@ class Downloader(Panel):
         self.post({"kind": "library", "models": models})
 
     def _refresh(self) -> None:
+        """Bring the page up to date: the figures at every beat, the models when something changed.
+
+        Models may be deleted, loaded or named elsewhere at any time; what is under way may end.
+        """
+        was_running = {row["id"] for row in self._shown if row["running"]}
         listed = self._around.watching.operations(N_OPERATIONS)
         operations = [self._in_full(operation) for operation in listed]
         rows = self._work.draw(operations)
         if any(row["state"] == "failed" and not row["problem"] for row in rows):
             self._ask_why(rows)
             rows = self._work.draw(operations)
-        was = {row["id"] for row in self._shown if row["running"]}
-        if was - {row["id"] for row in rows if row["running"]}:
-            # Something ended, here or in another notebook.
-            self._tell_library()
         if rows != self._shown:
             self._shown = rows
             self.post({"kind": "work", "rows": rows})
+        if was_running != {row["id"] for row in rows if row["running"]} or not self._work.busy:
+            self._tell_library()
 
     def _in_full(self, operation: OperationInfo) -> OperationInfo:
         """A paused download with how far it came and its whole title: a list leaves that out."""
@@ -251,6 +263,7 @@ class Downloader(Panel):
 
     def _gone(self) -> None:
         self._work.busy = False
+        self._shown = []
         self.post({"kind": "gone"})
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from wiz_kernel_ext.protocol import requests as r
 from wiz_kernel_ext.protocol.codec import decode_request
+from wiz_kernel_ext.protocol.hub_requests import RemoveModel, SetAlias, SetDefaultModel
 from wiz_kernel_ext.protocol.requests import Request
 from wiz_kernel_ext.service.changes import Changes
 from wiz_kernel_ext.transport.server import ServerComm
@@ -24,6 +25,10 @@ CHANGING: frozenset[type[Request]] = frozenset(
         r.OpenSession,
         r.DeleteSession,
         r.DropLastTurn,
+        r.DiscardDownload,
+        RemoveModel,
+        SetAlias,
+        SetDefaultModel,
     }
 )
 

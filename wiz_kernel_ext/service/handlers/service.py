@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from wiz_kernel_ext.errors import BadRequest
 from wiz_kernel_ext.protocol import requests as r
 from wiz_kernel_ext.protocol.results import (
     OperationInfo,
@@ -21,6 +22,7 @@ from wiz_kernel_ext.protocol.results import (
 from wiz_kernel_ext.service.changes import Changes
 from wiz_kernel_ext.service.following import see_through
 from wiz_kernel_ext.service.handlers.routing import Table
+from wiz_kernel_ext.service.model_work import ModelWork
 from wiz_kernel_ext.service.operations import Operation, Operations
 from wiz_kernel_ext.service.records import Records, operation_info
 from wiz_kernel_ext.service.sessions import Sessions, session_info
@@ -39,6 +41,7 @@ class ServiceHandlers:
     sessions: Sessions
     operations: Operations
     supervisor: Supervisor
+    work: ModelWork
     changes: Changes
     service_info: Callable[[], ServiceInfo]
     stop: Callable[[], None]
@@ -48,6 +51,7 @@ class ServiceHandlers:
         return {
             r.Attach: self.attach,
             r.Cancel: self.cancel,
+            r.DiscardDownload: self.discard,
             r.GetStatus: self.status,
             r.ListOperations: self.list_operations,
             r.GetOperation: self.get_operation,
@@ -78,6 +82,23 @@ class ServiceHandlers:
         for operation in chosen:
             operation.cancel()
         return [operation.id for operation in chosen]
+
+    async def discard(self, comm: ServerComm, request: r.DiscardDownload) -> int:
+        """service:discardDownload."""
+        operation = await self._operation(request.operation_id)
+        if operation.kind != "download":
+            raise BadRequest(
+                f"{operation.id} is no download.",
+                hint="`wiz ops` lists the operations there are.",
+                field="operationId",
+            )
+        try:
+            return await self.work.discard(operation)
+        finally:
+            # It is given up, even where the hub cannot be asked what its parts are called.
+            await self.records.call(
+                self.records.operations.forget, operation.kind, operation.title, operation.id
+            )
 
     async def status(self, comm: ServerComm, request: r.GetStatus) -> Status:
         """service:status."""

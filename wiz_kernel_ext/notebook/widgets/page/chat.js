@@ -1,5 +1,6 @@
 import { button, h, show } from "./dom.js";
 import { codeBlocks } from "./code.js";
+import { Loader } from "./loader.js";
 import { Messages } from "./messages.js";
 import { Banner, PanelView } from "./panel.js";
 import { Settings } from "./settings.js";
@@ -25,14 +26,18 @@ class ChatPage {
       this.view.ask("settings", values);
       this.note("Settings applied");
     });
-    context.el.append(this.header(), this.settings.root, this.loader(), this.banner.root, this.messages.root, this.composer(), this.said);
+    this.loader = new Loader({
+      load: (model) => this.view.ask("load", { model }),
+      look: () => this.view.ask("look"),
+    });
+    context.el.append(this.header(), this.settings.root, this.loader.root, this.banner.root, this.messages.root, this.composer(), this.said);
     this.lock(true, "Connecting …");
   }
 
   hear(message) {
     const heard = {
       state: this.state, head: this.head, messages: this.added, earlier: this.earlier, asked: this.asked, whole: this.whole,
-      piece: this.piece, ended: this.ended, loading: this.loading, error: this.error, lost: this.lost, gone: this.gone,
+      piece: this.piece, ended: this.ended, loading: this.loading, library: this.library, error: this.error, lost: this.lost, gone: this.gone,
     }[message.kind];
     heard?.call(this, message);
   }
@@ -52,30 +57,10 @@ class ChatPage {
       onchange: () => this.view.ask("model", { path: this.model.value }),
     });
     this.modelName = h("span.wiz-model");
-    this.gear = button("Settings", () => this.toggle(this.gear, this.settings.root), { label: "Settings" });
-    this.loadToggle = button("Load", () => this.toggle(this.loadToggle, this.loadForm), { label: "Load a model" });
+    this.gear = button("Settings", () => this.toggleSettings(), { label: "Settings" });
+    this.gear.setAttribute("aria-expanded", "false");
     this.fresh = button("New", () => this.view.ask("new"), { label: "New conversation" });
-    for (const toggle of [this.gear, this.loadToggle]) toggle.setAttribute("aria-expanded", "false");
-    return h("div.wiz-head", {}, this.title, this.session, this.fresh, h("span.wiz-space"), this.modelName, this.model, this.loadToggle, this.gear);
-  }
-
-  loader() {
-    this.path = h("input", { type: "text", value: "demo", "aria-label": "Model to load: demo, or the path of a .gguf file" });
-    this.bar = h("progress", { max: 1, hidden: true, "aria-label": "Loading the model" });
-    this.loadNote = h("span.wiz-small");
-    const load = h("button.wiz-button.wiz-primary", { type: "submit" }, "Load");
-    this.loadForm = h(
-      "form.wiz-loader",
-      {
-        hidden: true,
-        onsubmit: (event) => {
-          event.preventDefault();
-          if (this.path.value.trim()) this.view.ask("load", { model: this.path.value.trim() });
-        },
-      },
-      h("div.wiz-row", {}, this.path, load, this.bar, this.loadNote),
-    );
-    return this.loadForm;
+    return h("div.wiz-head", {}, this.title, this.session, this.fresh, h("span.wiz-space"), this.modelName, this.model, this.loader.toggle, this.gear);
   }
 
   composer() {
@@ -112,10 +97,11 @@ class ChatPage {
     this.view.ask("stop");
   }
 
-  toggle(toggle, part) {
-    show(part, part.hidden);
-    toggle.setAttribute("aria-expanded", String(!part.hidden));
-    if (!part.hidden) part.querySelector("input, textarea")?.focus();
+  toggleSettings() {
+    const { root } = this.settings;
+    show(root, root.hidden);
+    this.gear.setAttribute("aria-expanded", String(!root.hidden));
+    if (!root.hidden) this.settings.system.focus();
   }
 
   note(text) {
@@ -132,6 +118,7 @@ class ChatPage {
     this.loading({ loading });
     this.messages.reset(first, messages).then(() => {
       if (answering) this.asked({ answering });
+      else this.setBusy(null);
       this.view.root.dataset.ready = "true";
     });
   }
@@ -148,17 +135,19 @@ class ChatPage {
     show(this.model, models.length > 1);
     if (models.length > 1) choices(this.model, [["", `as before${head.remembered ? ` (${head.remembered})` : ""}`], ...models.map((one) => [one.path, one.name])], head.model ?? "");
     this.settings.fill(head);
-    if (!models.length && !head.remembered && this.loadForm.hidden) this.toggleQuietly();
+    if (!models.length && !head.remembered) {
+      this.loader.open(true, { focus: false });
+      this.offered = true;
+    } else if (models.length && this.offered) {
+      this.loader.open(false);
+      this.offered = false;
+    }
     if (this.answeringId && head.queued?.length) this.note(`${head.queued.length} more waiting`);
-  }
-
-  toggleQuietly() {
-    show(this.loadForm, true);
-    this.loadToggle.setAttribute("aria-expanded", "true");
   }
 
   added({ first, messages }) {
     if (!this.messages.add(first, messages)) this.view.ask("hello");
+    this.setBusy(this.answeringId);
   }
 
   earlier({ first, messages }) {
@@ -193,15 +182,13 @@ class ChatPage {
 
   loading({ loading }) {
     const working = loading && !loading.error;
-    show(this.bar, Boolean(working));
-    this.loadNote.textContent = working ? `loading ${loading.model}` : "";
-    if (working) {
-      show(this.loadForm, true);
-      if (loading.fraction === null) this.bar.removeAttribute("value");
-      else this.bar.value = loading.fraction;
-    } else if (loading) this.complain(loading);
-    else if (this.known?.models?.length) show(this.loadForm, false);
-    this.loadToggle.setAttribute("aria-expanded", String(!this.loadForm.hidden));
+    this.loader.progress(working ? loading : null);
+    if (loading && !working) this.complain(loading);
+    else if (!working && this.known?.models?.length) this.loader.open(false);
+  }
+
+  library({ names }) {
+    this.loader.offer(names);
   }
 
   error(problem) {
@@ -224,11 +211,9 @@ class ChatPage {
   complain({ error, message, hint }) {
     const actions = [];
     if (/ModelNotLoaded|ModelFileNotFound|ModelLoadFailed|GgufInvalid/.test(error)) {
-      actions.push(button("Load a model", () => {
-        if (this.loadForm.hidden) this.toggle(this.loadToggle, this.loadForm);
-        else this.path.focus();
-      }));
+      actions.push(button("Load a model", () => this.loader.open(true)));
     }
+    if (error === "ContextOverflow") actions.push(button("New conversation", () => this.view.ask("new")));
     if (this.input.value) actions.push(button("Try again", () => this.send()));
     this.banner.say(message, hint, ...actions);
   }
@@ -251,7 +236,7 @@ class ChatPage {
     this.answeringId = id;
     show(this.stopButton, Boolean(id));
     this.stopButton.disabled = false;
-    this.again.disabled = Boolean(id);
+    this.again.disabled = Boolean(id) || !this.messages.end;
     if (!id) this.note("");
   }
 }

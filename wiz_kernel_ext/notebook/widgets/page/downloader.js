@@ -50,6 +50,7 @@ class DownloaderPage {
   }
 
   drawWork({ rows }) {
+    this.isBack();
     this.work.draw(rows);
     const downloads = rows.filter((row) => row.kind === "download");
     this.search.place({ work: new Map(downloads.map((row) => [row.title, row.state])) });
@@ -57,6 +58,7 @@ class DownloaderPage {
   }
 
   drawLibrary({ models }) {
+    this.isBack();
     this.library.draw(models);
     this.search.place({ here: new Map(models.map((model) => [model.name, model])) });
     this.view.root.dataset.ready = "true";
@@ -100,8 +102,16 @@ class DownloaderPage {
   }
 
   gone() {
+    this.isGone = true;
     this.work.draw([]);
-    this.banner.say("The service has ended.", "A download goes on where it was when it runs again.", button("Start it", () => this.ask("hello")));
+    this.search.place({ work: new Map() });
+    this.banner.say("The service has ended.", "Downloads are paused: start it and resume them.", button("Start it", () => this.ask("hello")));
+  }
+
+  /** A service answers again, whoever started it. */
+  isBack() {
+    if (this.isGone) this.banner.say(null);
+    this.isGone = false;
   }
 
   away(ended) {

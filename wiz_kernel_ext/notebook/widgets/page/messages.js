@@ -22,6 +22,10 @@ export class Messages {
     this.empty = h("p.wiz-empty", {}, "Nothing was said yet.");
     this.root = h("div.wiz-log", { role: "region", "aria-label": "Conversation", tabindex: "0" }, this.top, this.empty, this.list);
     this.clear();
+    // Heights become known only as messages are drawn: who was at the end stays there.
+    this.follows = true;
+    this.root.addEventListener("scroll", () => (this.follows = this.atBottom()));
+    new ResizeObserver(() => this.follows && this.toBottom()).observe(this.list);
   }
 
   clear() {
@@ -64,19 +68,18 @@ export class Messages {
   /** Add messages from number `first` on; an answer that was just written keeps its place. */
   add(first, messages) {
     if (first !== this.end) return false;
-    const follow = this.atBottom();
     for (const message of messages) {
       if (!this.settle(message)) this.list.append(this.item(message).node);
       this.end += 1;
     }
     if (this.provisional) this.list.append(...this.provisional.nodes);
     this.update();
-    if (follow) this.toBottom();
+    if (this.follows) this.toBottom();
     return true;
   }
 
   /** Draw a question and the answer on its way to it. */
-  begin({ id, prompt, text, n, small }) {
+  begin({ id, prompt, text, n, small, fraction }) {
     if (this.byOperation.has(id)) return;
     if (this.provisional?.id !== id) {
       this.drop();
@@ -89,22 +92,21 @@ export class Messages {
     answer.markdown.set(text);
     answer.node.setAttribute("aria-busy", "true");
     this.provisional.n = n;
-    answer.small.textContent = small;
+    answer.tell(small, fraction);
     this.update();
     this.toBottom();
   }
 
   /** Add piece `n`; false if an earlier one is missing. */
-  piece({ id, n, text, small }) {
+  piece({ id, n, text, small, fraction }) {
     const current = this.provisional;
     if (this.byOperation.has(id) && !current) return true;
     if (current?.id !== id || n > current.n) return false;
     if (n < current.n) return true;
-    const follow = this.atBottom();
     current.n += 1;
     current.answer.markdown.append(text);
-    current.answer.small.textContent = small;
-    if (follow) this.toBottom();
+    current.answer.tell(small, fraction);
+    if (this.follows) this.toBottom();
     return true;
   }
 
@@ -112,7 +114,7 @@ export class Messages {
   ended(id, small) {
     const item = this.byOperation.get(id) ?? (this.provisional?.id === id ? this.provisional.answer : null);
     if (!item) return;
-    item.small.textContent = small;
+    item.tell(small, null);
     item.node.removeAttribute("aria-busy");
   }
 
@@ -142,10 +144,16 @@ export class Messages {
 
   item(message) {
     const body = h(message.role === "user" ? "div.wiz-text" : "div.wiz-markdown");
-    const small = h("div.wiz-small", {}, ENDINGS[message.finish] ?? "");
+    const small = h("span", {}, ENDINGS[message.finish] ?? "");
+    const bar = h("progress", { max: 1, hidden: true, "aria-label": "Before the answer" });
     const speaker = SPEAKERS[message.role] ?? message.role;
-    const node = h(`article.wiz-message.wiz-${message.role}`, { "aria-label": speaker }, h("div.wiz-speaker", { "aria-hidden": "true" }, speaker), body, small);
-    const item = { node, small, markdown: null };
+    const node = h(`article.wiz-message.wiz-${message.role}`, { "aria-label": speaker }, h("div.wiz-speaker", { "aria-hidden": "true" }, speaker), body, h("div.wiz-row.wiz-small", {}, bar, small));
+    const tell = (text, fraction) => {
+      small.textContent = text;
+      show(bar, fraction !== null);
+      bar.value = fraction ?? 0;
+    };
+    const item = { node, tell, markdown: null };
     if (message.role === "user") body.textContent = message.text;
     else {
       item.markdown = new MarkdownView(body, this.codeBlock);
@@ -168,6 +176,7 @@ export class Messages {
   }
 
   toBottom() {
+    this.follows = true;
     this.root.scrollTop = this.root.scrollHeight;
   }
 }

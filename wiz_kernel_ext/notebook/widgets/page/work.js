@@ -49,7 +49,8 @@ export class WorkList {
       actions.push(act("Cancel", "cancel"));
     } else {
       if (kind === "download") actions.push(act(state === "paused" ? "Resume" : "Try again", "resume"));
-      actions.push(act("Dismiss", "dismiss"));
+      // What is paused takes room until it is cancelled; what failed is only to be read.
+      actions.push(state === "paused" ? act("Cancel", "cancel") : act("Dismiss", "dismiss"));
     }
     const doing = h(`span.wiz-state.wiz-${state}`, {}, running ? DOING[kind] : `${kind} ${state}`);
     const bar = h("progress", { max: 1, "aria-label": `${kind} of ${title}` });

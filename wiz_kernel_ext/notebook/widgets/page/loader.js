@@ -1,0 +1,53 @@
+import { button, field, h, show, uniqueId } from "./dom.js";
+
+// Loading a model from the chat: a name, those there are to choose from, and how far it is.
+
+export class Loader {
+  /** `load(name)` begins; `look()` asks for the models on this machine. */
+  constructor({ load, look }) {
+    this.look = look;
+    this.names = h("datalist", { id: uniqueId("models") });
+    this.name = h("input", { type: "text", value: "demo", list: this.names.id, autocomplete: "off" });
+    this.bar = h("progress", { max: 1, hidden: true, "aria-label": "Loading the model" });
+    this.note = h("span.wiz-small");
+    const begin = h("button.wiz-button.wiz-primary", { type: "submit" }, "Load");
+    const named = field("Model to load: demo (the small bundled one), a name from the downloader, or the path of a .gguf file", this.name);
+    this.root = h(
+      "form.wiz-loader",
+      {
+        hidden: true,
+        onsubmit: (event) => {
+          event.preventDefault();
+          if (this.name.value.trim()) load(this.name.value.trim());
+        },
+      },
+      named,
+      h("div.wiz-row", {}, begin, this.bar, this.note),
+      this.names,
+    );
+    this.toggle = button("Load", () => this.open(this.root.hidden), { label: "Load a model" });
+    this.toggle.setAttribute("aria-expanded", "false");
+  }
+
+  /** Show or hide the form; `focus` goes to its field unless it opened by itself. */
+  open(opened, { focus = true } = {}) {
+    if (opened && this.root.hidden) this.look();
+    show(this.root, opened);
+    this.toggle.setAttribute("aria-expanded", String(opened));
+    if (opened && focus) this.name.focus();
+  }
+
+  offer(names) {
+    this.names.replaceChildren(...names.map((name) => h("option", { value: name })));
+  }
+
+  /** How far loading is; null: it is not under way. */
+  progress(loading) {
+    show(this.bar, Boolean(loading));
+    this.note.textContent = loading ? `loading ${loading.model}` : "";
+    if (!loading) return;
+    this.open(true, { focus: false });
+    if (loading.fraction === null) this.bar.removeAttribute("value");
+    else this.bar.value = loading.fraction;
+  }
+}
