@@ -59,6 +59,14 @@ def test_an_alias_is_three_calls_to_a_program() -> None:
     assert worded("`wiz alias --default a`") == "client.set_default_model('a')"
 
 
+def test_an_option_is_a_keyword_to_a_program() -> None:
+    for text, words in {
+        "pull m --update": "pull('m', update=True)",
+        "convert r --llama-cpp DIR": "convert_model('r', llama_cpp='DIR')",
+    }.items():
+        assert worded(f"`wiz {text}`") == f"client.{words}"
+
+
 def test_an_error_is_worded_where_it_is_read_and_not_where_it_was_raised() -> None:
     raised = ModelFileNotFound("no m", hint="`wiz pull m`")
     read_in("terminal")

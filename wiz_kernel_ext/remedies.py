@@ -47,8 +47,11 @@ def _command(name: str, words: list[str]) -> str:
         return " ".join(["jupyter wiz", known, *([] if known == "status" else words)])
     if name == "alias" and (not words or words[0] == "--default"):
         name, words = ("set_default_model", words[1:]) if words else ("aliases", [])
-    values = [repr(word) for word in words if not word.startswith("--")]
-    options = [f"{word[2:].replace('-', '_')}=True" for word in words if word.startswith("--")]
-    # `--yes` answers a question that a program is not asked.
-    arguments = [*values, *(option for option in options if option != "yes=True")]
+    arguments: list[str] = []
+    for word in words:
+        if not word.startswith("--"):
+            last = arguments.pop() if arguments and arguments[-1].endswith("=True") else ""
+            arguments.append(last.removesuffix("True") + repr(word))
+        elif word != "--yes":  # which answers a question that a program is not asked
+            arguments.append(f"{word[2:].replace('-', '_')}=True")
     return f"client.{_METHODS.get(name, name)}({', '.join(arguments)})"

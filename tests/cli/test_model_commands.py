@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from tests.cli.test_commands import wiz
 from tests.support.homes import Home
 from tests.support.stand_in_hub import Repository, StandInHub
 from tests.support.tiny_gguf import Shape, write_tiny_gguf
+from wiz_kernel_ext.cli.models import CALLED_OFF
 from wiz_kernel_ext.client import Client
 from wiz_kernel_ext.demo import model_path
 
@@ -140,6 +143,91 @@ def test_a_large_model_is_made_smaller(here: Home) -> None:
     assert "--overwrite" in again.stderr
 
 
+def test_a_collection_of_the_hub_is_added_read_again_and_forgotten(
+    here: Home, hub: StandInHub
+) -> None:
+    slug = "founders/best-64f0aaaaaaaaaaaaaaaa"
+    hub.collections[slug] = [REPO]
+    assert REPO in told(here, "collections", "add", "best", f"{hub.url}/collections/{slug}")
+    hub.collections[slug] = [REPO, LARGE]
+    (collection,) = json_of(here, "collections", "refresh")
+    assert collection["models"] == [REPO, LARGE]
+    del hub.collections[slug]
+    (collection,) = json_of(here, "collections", "refresh")
+    assert (collection["models"], bool(collection["problem"])) == ([REPO, LARGE], True)
+    told(here, "collections", "remove", "best")
+    assert json_of(here, "collections") == []
+
+
+def test_what_we_do_not_convert_goes_to_a_llama_cpp_checkout_that_is_named(
+    here: Home, hub: StandInHub
+) -> None:
+    config = b'{"architectures": ["MixtralForCausalLM"], "model_type": "mixtral"}'
+    files = {"config.json": config, "tokenizer.model": b"t", "model.safetensors": bytes(1 << 20)}
+    hub.repositories["founders/moe"] = Repository(files)
+    refused = wiz(here, "convert", "founders/moe")
+    assert "MixtralForCausalLM is a mixture of experts" in refused.stderr
+    assert "jupyter wiz convert founders/moe --llama-cpp CHECKOUT" in refused.stderr
+    assert not any("safetensors" in asked.path for asked in hub.asked)
+    nowhere = wiz(here, "convert", "founders/moe", "--llama-cpp", "/nowhere")
+    assert "There is no convert_hf_to_gguf.py in /nowhere" in nowhere.stderr
+    assert not any("safetensors" in asked.path for asked in hub.asked)
+    checkout = here.folder / "llama.cpp"
+    checkout.mkdir()
+    (checkout / "convert_hf_to_gguf.py").write_text(
+        "import os, sys\n"
+        "source, out = sys.argv[1], sys.argv[sys.argv.index('--outfile') + 1]\n"
+        "open(out, 'w').write(' '.join(sorted(os.listdir(source))))\n"
+    )
+    made = told(here, "convert", "founders/moe", "--llama-cpp", str(checkout)).strip()
+    assert Path(made).read_text() == "config.json model.safetensors tokenizer.model"
+    Path(made).unlink()
+
+
+def test_other_tools_models_are_listed_looked_into_and_left_alone(
+    here: Home, tmp_path: Path
+) -> None:
+    model = model_path().read_bytes()
+    digest = hashlib.sha256(model).hexdigest()
+    user = tmp_path / "user"
+    for place, data in {
+        ".lmstudio/models/acme/m/m-Q8_0.gguf": model,
+        ".cache/llama.cpp/acme_m-Q8_0.gguf": model + b"\0" * 32,
+        f".ollama/models/blobs/sha256-{digest}": model,
+        ".ollama/models/manifests/registry.ollama.ai/library/tiny/latest": json.dumps(
+            {"layers": [{"mediaType": "application/vnd.ollama.image.model",
+                         "digest": f"sha256:{digest}"}]}
+        ).encode(),
+    }.items():  # fmt: skip
+        (user / place).parent.mkdir(parents=True, exist_ok=True)
+        (user / place).write_bytes(data)
+    other = Home.make()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(user))
+        patch.delenv("XDG_CACHE_HOME", raising=False)
+        try:
+            models = {model["origin"]: model for model in json_of(other, "models")}
+            assert set(models) == {"demo", "lm-studio", "llama.cpp", "ollama"}
+            assert models["ollama"]["name"] == "ollama:tiny:latest"
+            for origin in ("lm-studio", "llama.cpp", "ollama"):
+                name = models[origin]["name"]
+                assert models[origin]["architecture"] == "llama"
+                assert "llama" in told(other, "inspect", name)
+                told(other, "prompt", "--model", name, "--max-tokens", "2", "Hello")
+                told(other, "unload")
+                refused = wiz(other, "rm", name, "--yes")
+                assert "is not deleted: It belongs to" in refused.stderr
+        finally:
+            other.close()
+
+
+def test_a_rate_bounds_a_download(here: Home) -> None:
+    began_s = time.monotonic()
+    told(here, "pull", LARGE, "--limit-rate", "2MB")
+    assert time.monotonic() - began_s > 1.2
+    told(here, "rm", LARGE, "--yes")
+
+
 def test_ctrl_c_cancels_the_download(here: Home, hub: StandInHub) -> None:
     hub.bytes_per_s = 3e5
     pulling = subprocess.Popen(
@@ -153,7 +241,7 @@ def test_ctrl_c_cancels_the_download(here: Home, hub: StandInHub) -> None:
         pulling.send_signal(signal.SIGINT)
         _, errors = pulling.communicate(timeout=30)
         assert pulling.returncode == 130
-        assert errors == b""
+        assert errors.decode() == f"{CALLED_OFF}\n"
         operation = client.attach(client.operations(1)[0].id)
         with pytest.raises(Exception, match="cancelled"):
             operation.result(timeout_s=10)
@@ -167,7 +255,10 @@ def test_ctrl_c_cancels_the_download(here: Home, hub: StandInHub) -> None:
     [
         (("pull",), 2, "required: MODEL"),
         (("search", "x", "--json", "--limit", "0"), 2, "--limit takes a whole number"),
-        (("pull", SEVERAL), 1, f"{SEVERAL}/b-Q8_0.gguf"),
+        (("pul", REPO), 2, "Did you mean pull?"),
+        (("pull", f"{REPO}/demo-Q8.gguf"), 1, f"{REPO}:Q8_0 (3.4 MB"),
+        (("quantize", "demo", "q4km"), 1, "Did you mean Q4_K_M?"),
+        (("convert", "demo"), 1, "jupyter wiz quantize demo Q4_K_M"),
         (("pull", "founders/none"), 1, "founders/none"),
         (("verify", "nowhere"), 1, "nowhere"),
         (("collections", "forget", "x"), 1, "refresh"),
@@ -181,6 +272,16 @@ def test_what_cannot_be_fails_in_two_lines(
     assert ran.stdout == ""
     assert what in ran.stderr
     assert len(ran.stderr.splitlines()) == 2
+
+
+def test_choices_are_a_table_beside_the_error(here: Home) -> None:
+    ran = wiz(here, "pull", SEVERAL)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    *table, what, next_step = ran.stderr.splitlines()
+    assert [line.split()[0] for line in table[2:]] == [f"{SEVERAL}/{x}-Q8_0.gguf" for x in "ab"]
+    assert table[2].split()[1:] == ["Q8_0", "3.4", "MB", "fits"]
+    assert "could be any of 2 models" in what
+    assert next_step == f"→ Name one of them, like {SEVERAL}/a-Q8_0.gguf."
 
 
 def environment(here: Home) -> dict[str, str]:

@@ -65,7 +65,7 @@ class Desk:
     ) -> WizError:
         """The error of a download; it names the repository and the file, and says what next."""
         with pytest.raises(WizError) as caught:
-            await self.fetch(repo, file, revision, **{"patience_s": 3.0, **options})
+            await self.fetch(repo, file, revision, **{"patience_s": 1.0, **options})
         error = caught.value
         assert repo in error.message and file in error.message and error.hint
         assert TOKEN not in f"{error.info()}" and "signature" not in f"{error.info()}"

@@ -128,7 +128,7 @@ def test_a_name_means_one_model_or_none(text: str) -> None:
     if expected is None and text != "u/r:m-IQ1_S":
         with pytest.raises(HubNotFound) as caught:
             choose(parse_name(text), found)
-        assert "u/r:Q4_K_M (2.0 GB)" in caught.value.hint
+        assert "u/r:Q4_K_M (1.9 GB)" in caught.value.hint
     else:
         model = choose(parse_name(text), found)
         assert model.files[0].path == (expected or "m-IQ1_S.gguf")
@@ -168,4 +168,4 @@ def test_what_is_no_model_is_refused_with_the_reason() -> None:
 def test_a_repository_without_gguf_offers_conversion() -> None:
     with pytest.raises(HubNotFound) as caught:
         choose(parse_name("u/r"), sort_files("u/r", None, files("model.safetensors")))
-    assert "`wiz convert user/repo`" in caught.value.info().hint
+    assert "`wiz convert u/r`" in caught.value.info().hint

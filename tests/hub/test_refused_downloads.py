@@ -116,7 +116,7 @@ async def test_a_disk_too_small_is_known_before(desk: Desk, hub: StandInHub) -> 
     hub.repositories["wiz/models"].claims["small.gguf"] = {"X-Linked-Size": str(10**15)}
     error = await desk.failure("wiz/models", "small.gguf")
     assert isinstance(error, DiskFull)
-    assert "1000000.00 GB are still to come" in error.message and "HF_HOME" in error.hint
+    assert "931322.57 GB are still to come" in error.message and "HF_HOME" in error.hint
     assert hub.asked_for("GET", "store") == []
 
 
@@ -143,6 +143,30 @@ async def test_a_cache_that_cannot_be_written_says_so(desk: Desk) -> None:
     error = await desk.failure("wiz/models", "small.gguf")
     assert isinstance(error, DownloadFailed)
     assert "could not be written" in error.message and "HF_HOME" in error.hint
+
+
+async def test_a_read_only_cache_says_so_and_still_gives_what_it_has(
+    desk: Desk, hub: StandInHub, tmp_path: Path
+) -> None:
+    here = await desk.fetch("wiz/models", "small.gguf")
+    hook = tmp_path / "hook"
+    hook.mkdir()
+    # Not by permissions: those do not hold for the superuser that tests in containers are.
+    (hook / "sitecustomize.py").write_text(
+        "import errno, os\n"
+        "def read_only(call):\n"
+        "    def refused(path, *a, **k):\n"
+        "        if os.environ['HF_HOME'] in str(path) and not os.path.exists(path):\n"
+        "            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))\n"
+        "        return call(path, *a, **k)\n"
+        "    return refused\n"
+        "os.mkdir, os.open = read_only(os.mkdir), read_only(os.open)\n"
+    )
+    desk.environment["PYTHONPATH"] = str(hook)
+    with pytest.raises(DownloadFailed, match=r"could not be written to .*Read-only") as caught:
+        await desk.fetch("wiz/models", "dir/large.gguf")
+    assert "wiz/models" in caught.value.message and "HF_HOME" in caught.value.hint
+    assert await desk.fetch("wiz/models", "small.gguf") == here
 
 
 LIES = {

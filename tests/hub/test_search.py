@@ -89,9 +89,26 @@ async def test_a_search_that_finds_nothing_is_empty(desk: Desk, shop: StandInHub
 
 
 async def test_a_search_without_a_hub_says_so(desk: Desk) -> None:
-    desk.environment["HF_HUB_OFFLINE"] = "1"
-    with pytest.raises(HubUnreachable, match="offline"):
+    desk.environment["HF_ENDPOINT"] = "http://127.0.0.1:9"
+    with pytest.raises(HubUnreachable, match="there is no connection"):
         await search("llama", environment=desk.environment)
+
+
+async def test_a_repository_that_is_gone_or_gated_does_not_end_a_search_for_what_fits(
+    desk: Desk, shop: StandInHub
+) -> None:
+    # Anonymous users may find what they cannot look into.
+    hits = await search("", fits=True, environment=desk.environment)
+    assert {"bob/llama-twins", "wiz/gated"} <= {hit.repo for hit in hits}
+    assert "wiz/private" not in {hit.repo for hit in hits}
+
+
+async def test_a_slip_in_a_files_name_is_answered_with_what_there_is(
+    desk: Desk, shop: StandInHub
+) -> None:
+    with pytest.raises(HubNotFound, match=r"no model file m-Q4_K\.gguf") as caught:
+        await pulled(desk, "ann/Llama-GGUF/m-Q4_K.gguf")
+    assert "ann/Llama-GGUF:Q4_K_M (3.2 MB" in caught.value.hint
 
 
 async def test_a_repository_lists_its_models_with_verdicts(desk: Desk, shop: StandInHub) -> None:

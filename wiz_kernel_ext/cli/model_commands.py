@@ -19,7 +19,7 @@ from wiz_kernel_ext.cli.inspection_report import inspection_line, inspection_tab
 from wiz_kernel_ext.cli.model_lines import CONVERT_FLAGS, PULL_FLAGS, QUANTIZE_FLAGS, SEARCH_FLAGS
 from wiz_kernel_ext.cli.paths import absolute, located, located_source
 from wiz_kernel_ext.cli.report import Table
-from wiz_kernel_ext.errors import BadRequest, ChecksumMismatch
+from wiz_kernel_ext.errors import AmbiguousModel, BadRequest, ChecksumMismatch
 from wiz_kernel_ext.protocol.codec import build
 from wiz_kernel_ext.protocol.hub_requests import (
     ConvertModel,
@@ -221,6 +221,13 @@ COMMANDS: dict[str, Command] = {
 def is_repository(word: str) -> bool:
     """Whether one word can only be a repository, and nothing to search for."""
     return "/" in word or word.startswith("hf:")
+
+
+def chosen_from_table(error: AmbiguousModel) -> AmbiguousModel:
+    """`error` where its choices are shown as a table beside it."""
+    choices = error.details.get("choices") or []
+    hint = f"Name one of them, like {choices[0]['name']}." if choices else error.info().hint
+    return AmbiguousModel(error.message, hint=hint, **error.details)
 
 
 def with_absolute_paths(values: dict[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from wiz_kernel_ext.protocol.hub import (
     RepoModel,
     Verification,
 )
+from wiz_kernel_ext.remedies import worded
 
 ORIGINS = {"demo": "bundled", "hub": "hub cache", "models": "models directory"}
 RUNS = ("fits", "tight")
@@ -47,7 +48,7 @@ def hit_table(hits: Sequence[RepoHit], *, fits: bool) -> Table:
             short_count(hit.likes),
             short_count(hit.n_params) if hit.n_params else "-",
             hit.licence or "-",
-            "gated" if hit.gated else "open",
+            "here" if hit.from_cache else "gated" if hit.gated else "open",
             *(_largest(hit.models) if fits else ()),
         )
         for hit in hits
@@ -75,7 +76,7 @@ def listing_tables(listing: RepoListing, *, fits: bool = False) -> list[Table]:
     room = next((_room(model.fit) for model in listing.models if model.fit), "")
     caption = " · ".join(part for part in ("Models", room, star) if part)
     columns = ("name", "quant", "size", "verdict", "needs", "")
-    nothing = f"No model in {listing.repo} fits." if listing.models else without_gguf(listing)
+    nothing = f"No model in {listing.repo} fits." if listing.models else _instead(listing)
     tables = [Table(caption, columns, rows, nothing)]
     if listing.skipped:
         others = [(file.path, size(file.size_bytes), file.why) for file in listing.skipped]
@@ -86,7 +87,8 @@ def listing_tables(listing: RepoListing, *, fits: bool = False) -> list[Table]:
 def listing_line(listing: RepoListing) -> str:
     """A repository in one line."""
     access = "gated" if listing.gated else "private" if listing.private else ""
-    parts = [listing.repo, f"commit {listing.commit[:8]}", listing.licence, access, listing.page]
+    place = "only what is here: the hub was not asked" if listing.from_cache else listing.page
+    parts = [listing.repo, f"commit {listing.commit[:8]}", listing.licence, access, place]
     return " · ".join(part for part in parts if part)
 
 
@@ -104,6 +106,13 @@ def without_gguf(listing: RepoListing) -> str:
         f"{listing.repo} has no GGUF model, but a safetensors checkpoint "
         f"({size(listing.safetensors_bytes)}) that can be converted."
     )
+
+
+def _instead(listing: RepoListing) -> str:
+    what = without_gguf(listing)
+    if not convertible(listing):
+        return what
+    return f"{what}\n{worded(f'`wiz convert {listing.repo}`')}: {conversion_estimate(listing)}."
 
 
 def convertible(listing: RepoListing) -> bool:

@@ -14,11 +14,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from wiz_kernel_ext.cli.json_values import plain
-from wiz_kernel_ext.cli.model_commands import COMMANDS
-from wiz_kernel_ext.cli.model_report import verification_line
+from wiz_kernel_ext.cli.model_commands import COMMANDS, chosen_from_table
+from wiz_kernel_ext.cli.model_report import choice_table, verification_line
 from wiz_kernel_ext.cli.report import Table
 from wiz_kernel_ext.cli.throughput import Throughput, told
 from wiz_kernel_ext.client import Client
+from wiz_kernel_ext.errors import AmbiguousModel
 from wiz_kernel_ext.protocol.events import Notice, Progress
 from wiz_kernel_ext.protocol.hub import Verification
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 REDRAW_S = 0.2
 CLEARED = "\r\x1b[K"
+CALLED_OFF = "Cancelled. What came is kept: the same command goes on from there."
 
 
 def run(command: str, arguments: argparse.Namespace) -> int:
@@ -35,6 +37,9 @@ def run(command: str, arguments: argparse.Namespace) -> int:
     client = Client()
     try:
         value = COMMANDS[command](TerminalAsker(client, quiet=as_json), arguments)
+    except AmbiguousModel as error:
+        print(choice_table(error.details.get("choices", [])).plain(), file=sys.stderr)
+        raise chosen_from_table(error) from None
     finally:
         client.close()
     if as_json:
@@ -68,12 +73,14 @@ class TerminalAsker:
         """Show how far it is on one line that is written over; print its result."""
         throughput = Throughput(time.monotonic)
         watched = sys.stderr.isatty()
+        stage = ""
         try:
             for events in operation.batches(REDRAW_S):
                 for event in events:
                     if isinstance(event, Notice):
                         print(CLEARED if watched else "", event.text, sep="", file=sys.stderr)
                 steps = [event for event in events if isinstance(event, Progress)]
+                stage = steps[-1].stage if steps else stage
                 if steps and watched:
                     throughput.take(steps[-1])
                     state = told(steps[-1], throughput.bytes_per_s)
@@ -82,6 +89,8 @@ class TerminalAsker:
             outcome = operation.result()
         except KeyboardInterrupt:
             operation.cancel()
+            if stage == "download":
+                print(CLEARED if watched else "", CALLED_OFF, sep="", file=sys.stderr)
             raise
         finally:
             if watched:

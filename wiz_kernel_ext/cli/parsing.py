@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 from wiz_kernel_ext.errors import BadRequest
+
+_WRONG_CHOICE = re.compile(r"invalid choice: '([^']*)'")
 
 
 class TypedParser(argparse.ArgumentParser):
@@ -32,6 +35,14 @@ class TypedParser(argparse.ArgumentParser):
         except argparse.ArgumentError as error:
             name = (error.argument_name or "").partition("/")[0]
             what = error.message
+            if (word := _WRONG_CHOICE.match(what)) and (commands := self.commands()):
+                near = nearest(word[1], commands)
+                hint = f"Did you mean {near}? " if near else ""
+                raise BadRequest(
+                    f"There is no command {word[1]!r}.",
+                    hint=f"{hint}--help lists the commands.",
+                    field="command",
+                ) from None
             if "expected" in what:
                 what = "needs a value"
             raise BadRequest(f"{name} {what}.", hint=self.help_hint, field=name) from None
@@ -56,6 +67,11 @@ class TypedParser(argparse.ArgumentParser):
                 for sub in action.choices.values():
                     names += sub._option_string_actions
         return names
+
+    def commands(self) -> list[str]:
+        """The names of the subcommands."""
+        actions = (a for a in self._actions if isinstance(a, argparse._SubParsersAction))
+        return [name for action in actions for name in action.choices]
 
     def takes_value(self, option: str) -> bool | None:
         """Whether `option` is followed by a value; None if there is no such option."""

@@ -10,22 +10,24 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from wiz_kernel_ext.errors import HubNotFound
+from wiz_kernel_ext.errors import HubNotFound, HubUnreachable
 from wiz_kernel_ext.hub.child import OnNotice, OnProgress, ignore
-from wiz_kernel_ext.hub.convert import CHECKPOINT_FILES, check_supported
+from wiz_kernel_ext.hub.convert import CHECKPOINT_FILES, LLAMA_CPP_FILES, check_supported
 from wiz_kernel_ext.hub.fetch.messages import Download, ListRepo, RepoContents
 from wiz_kernel_ext.hub.names import ModelName
+from wiz_kernel_ext.hub.offline import cached_contents
 from wiz_kernel_ext.hub.orders import carry_out
 
 _WEIGHTS = ".safetensors"
 
 
-def checkpoint_files(contents: RepoContents) -> list[str]:
+def checkpoint_files(contents: RepoContents, *, for_llama_cpp: bool = False) -> list[str]:
     """The files of a repository that a conversion reads, `config.json` first; [] if it has none."""
+    patterns = (*CHECKPOINT_FILES, *(LLAMA_CPP_FILES if for_llama_cpp else ()))
     paths = [
         file.path
         for file in contents.files
-        if any(fnmatchcase(file.path, pattern) for pattern in CHECKPOINT_FILES)
+        if any(fnmatchcase(file.path, pattern) for pattern in patterns)
         and file.path.count("/") <= 1
     ]
     if "config.json" not in paths or not any(path.endswith(_WEIGHTS) for path in paths):
@@ -40,20 +42,27 @@ async def fetch_checkpoint(
     cancelled: asyncio.Event,
     on_notice: OnNotice = ignore,
     environment: Mapping[str, str] | None = None,
+    for_llama_cpp: bool = False,
 ) -> tuple[Path, str]:
     """The folder of a repository's checkpoint in the cache, and its commit.
 
     Its configuration comes first, and what cannot be converted is refused before the weights are
-    fetched. Goes on where an earlier one stopped. Raises HubNotFound where there is no checkpoint,
-    ConversionRefused, and what a download raises.
+    fetched; llama.cpp's own converter may take more, and reads more files. Goes on where an earlier
+    one stopped. Raises HubNotFound where there is no checkpoint, ConversionRefused, and what a
+    download raises.
     """
-    contents = await carry_out(
-        ListRepo(repo=name.repo, revision=name.revision),
-        RepoContents,
-        cancelled=cancelled,
-        environment=environment,
-    )
-    files = checkpoint_files(contents)
+    order = ListRepo(repo=name.repo, revision=name.revision)
+    try:
+        contents = await carry_out(
+            order, RepoContents, cancelled=cancelled, environment=environment
+        )
+    except HubUnreachable:
+        cached = await asyncio.to_thread(cached_contents, name, environment)
+        if cached is None or not checkpoint_files(cached):
+            raise
+        contents = cached
+        on_notice("The hub was not asked: this is the checkpoint that was fetched before.")
+    files = checkpoint_files(contents, for_llama_cpp=for_llama_cpp)
     if not files:
         raise HubNotFound(
             f"{name.repo} has no safetensors checkpoint (config.json and *.safetensors).",
@@ -74,6 +83,7 @@ async def fetch_checkpoint(
         return Path(first).parent
 
     folder = await fetch([path for path in files if not path.endswith(_WEIGHTS)])
-    await asyncio.to_thread(check_supported, folder)
+    if not for_llama_cpp:
+        await asyncio.to_thread(check_supported, folder)
     await fetch([path for path in files if path.endswith(_WEIGHTS)])
     return folder, contents.commit

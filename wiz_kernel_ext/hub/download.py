@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
+from wiz_kernel_ext.errors import HubNotFound
 from wiz_kernel_ext.hub.child import OnNotice, OnProgress, ignore
 from wiz_kernel_ext.hub.fetch.messages import DiscardParts, Download
 from wiz_kernel_ext.hub.files import split_parts
@@ -75,16 +76,21 @@ async def pull(
     file = name.file
     if file is None:
         file = (await find_model(name, cancelled=cancelled, environment=environment)).files[0].path
-    return await download(
-        name.repo,
-        file,
-        name.revision,
-        on_progress=on_progress,
-        on_notice=on_notice,
-        cancelled=cancelled,
-        limit_bytes_per_s=limit_bytes_per_s,
-        environment=environment,
-    )
+    try:
+        return await download(
+            name.repo,
+            file,
+            name.revision,
+            on_progress=on_progress,
+            on_notice=on_notice,
+            cancelled=cancelled,
+            limit_bytes_per_s=limit_bytes_per_s,
+            environment=environment,
+        )
+    except HubNotFound:
+        # A slip in a file's name: what there is helps more than that it is not there.
+        await find_model(name, cancelled=cancelled, environment=environment)
+        raise
 
 
 async def discard(name: ModelName, *, environment: Mapping[str, str] | None = None) -> int:

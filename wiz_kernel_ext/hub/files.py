@@ -96,7 +96,7 @@ def choose(name: ModelName, found: Sorted) -> RepoModel:
             if skipped.path == name.file:
                 raise HubNotFound(
                     f"{name.file} in {name.repo} is no model by itself: {skipped.why}.",
-                    hint=_offer(models),
+                    hint=_offer(name, models),
                     repo=name.repo,
                     file=name.file,
                 )
@@ -178,28 +178,36 @@ def _stem(model: RepoModel) -> str:
     return model.files[0].path.rpartition("/")[2]
 
 
-def _offer(models: Sequence[RepoModel]) -> str:
+def _offer(name: ModelName, models: Sequence[RepoModel]) -> str:
     if not models:
-        return "A repository with safetensors can be converted: `wiz convert user/repo`."
+        return (
+            f"If it has a safetensors checkpoint, that can be converted: `wiz convert {name.repo}`."
+        )
     names = ", ".join(map(_shown, models[:12]))
-    return f"There are: {names}{', …' if len(models) > 12 else ''}"
+    return f"There are: {names}{', …' if len(models) > 12 else ''}."
 
 
 def _shown(model: RepoModel) -> str:
     verdict = f", {model.fit.verdict}" if model.fit else ""
-    return f"{model.name} ({model.size_bytes / 1e9:.1f} GB{verdict})"
+    size, unit = model.size_bytes / (1 << 20), "MB"
+    if size >= 1024:
+        size, unit = size / 1024, "GB"
+    return f"{model.name} ({size:.1f} {unit}{verdict})"
 
 
 def _none(name: ModelName, what: str, models: Sequence[RepoModel]) -> HubNotFound:
     return HubNotFound(
-        f"There is {what} in {name.repo}.", hint=_offer(models), repo=name.repo, file=name.file
+        f"There is {what} in {name.repo}.",
+        hint=_offer(name, models),
+        repo=name.repo,
+        file=name.file,
     )
 
 
 def _ambiguous(name: ModelName, models: Sequence[RepoModel]) -> AmbiguousModel:
     return AmbiguousModel(
         f"{name} could be any of {len(models)} models.",
-        hint=_offer(models),
+        hint=_offer(name, models),
         field="model",
         choices=[
             {

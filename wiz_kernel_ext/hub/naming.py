@@ -71,7 +71,8 @@ class Naming:
                 raise
             raise ModelFileNotFound(
                 f"There is no model called {name!r}: no file, no alias, no repository.",
-                hint=f"`wiz models` lists what is here. {error.info().hint}",
+                hint=f"`wiz models` lists what is here, `wiz search {name}` what the hub has. "
+                + error.info().hint,
             ) from None
         return self._downloaded(hub_name) or hub_name
 

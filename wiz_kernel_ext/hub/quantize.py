@@ -7,6 +7,7 @@ without an importance matrix they are not worth having. Imports no llama_cpp.
 from __future__ import annotations
 
 import asyncio
+import difflib
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -47,9 +48,10 @@ def check_quant(name: str) -> str:
     """The type that `name` means, in capitals; raises BadRequest naming the ones there are."""
     quant = name.upper()
     if quant not in QUANTS:
+        near = difflib.get_close_matches(quant, QUANTS, n=1)
         raise BadRequest(
             f"There is no quantizing to {name!r}.",
-            hint=f"Take one of {', '.join(QUANTS)}.",
+            hint=(f"Did you mean {near[0]}? " if near else "") + f"There are {', '.join(QUANTS)}.",
             field="quant",
         )
     return quant

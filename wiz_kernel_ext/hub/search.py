@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from wiz_kernel_ext.errors import GgufInvalid, HubAccessDenied
+from wiz_kernel_ext.errors import GgufInvalid, HubAccessDenied, HubUnreachable
 from wiz_kernel_ext.gguf_file.header import Header, read_header
 from wiz_kernel_ext.gguf_file.shape import ModelShape, model_shape
 from wiz_kernel_ext.gguf_file.source import FileSource
@@ -23,6 +23,7 @@ from wiz_kernel_ext.hub.files import Sorted, choose, sort_files, suggested
 from wiz_kernel_ext.hub.fit import Use, estimate_by_size
 from wiz_kernel_ext.hub.machine import Machine, this_machine
 from wiz_kernel_ext.hub.names import ModelName, parse_name
+from wiz_kernel_ext.hub.offline import cached_contents, cached_hits
 from wiz_kernel_ext.hub.orders import carry_out
 from wiz_kernel_ext.protocol.hub import RepoHit, RepoListing, RepoModel
 
@@ -40,10 +41,16 @@ async def search(
     """Repositories with GGUF files that `text` finds, most downloaded first.
 
     With `fits` each hit has its models, and hits with none that runs here (fits or tight, for
-    `context_size` tokens) are left out. Raises HubUnreachable, HubAccessDenied.
+    `context_size` tokens) are left out. In offline mode what is in the cache is searched. Raises
+    HubUnreachable, HubAccessDenied.
     """
     order = m.Search(text=text, limit=limit, with_files=fits)
-    found = await carry_out(order, list[m.Found], environment=environment)
+    try:
+        found = await carry_out(order, list[m.Found], environment=environment)
+    except HubUnreachable as error:
+        if not error.details.get("offline"):
+            raise
+        found = (await asyncio.to_thread(cached_hits, text, environment))[:limit]
     if not fits:
         return [one.hit for one in found]
     machine, use = this_machine(), Use(context_size=context_size)
@@ -63,7 +70,8 @@ async def list_repo(
 ) -> RepoListing:
     """The models of a repository (any form of its name), with sizes and verdicts.
 
-    Raises BadRequest, HubNotFound, HubAccessDenied, HubUnreachable.
+    Where the hub does not answer: those that are in the cache. Raises BadRequest, HubNotFound,
+    HubAccessDenied, HubUnreachable.
     """
     name = parse_name(repo)
     with tempfile.TemporaryDirectory(prefix="wiz-header-") as folder:
@@ -71,8 +79,13 @@ async def list_repo(
         try:
             contents = await _contents(name, skeleton, environment)
         except (GgufInvalid, HubAccessDenied):
-            # The files of a gated repository may be listed by those who may not read them.
+            # Files that are broken or gated have no header to show, but names and sizes.
             contents = await _contents(name, None, environment)
+        except HubUnreachable:
+            cached = await asyncio.to_thread(cached_contents, name, environment)
+            if cached is None:
+                raise
+            contents = cached
         header = await asyncio.to_thread(_header_of, skeleton)
     shape = model_shape(header) if header else None
     found = sort_files(name.repo, name.revision, contents.files)
@@ -96,6 +109,7 @@ async def list_repo(
         private=contents.private,
         licence=contents.licence,
         page=page_of(name.repo, environment),
+        from_cache=contents.from_cache,
     )
 
 

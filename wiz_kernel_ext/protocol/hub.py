@@ -72,7 +72,8 @@ class RepoListing(Result, frozen=True, kw_only=True):
 
     `safetensors_bytes` is what could be converted where there is no GGUF. `suggested` is the name
     that `user/repo` alone means, None where that would be a guess. `n_ctx_train` is the context
-    its models were trained for, 0 where no header told.
+    its models were trained for, 0 where no header told. `from_cache`: the hub was not asked, and
+    there may be more.
     """
 
     repo: str
@@ -88,10 +89,14 @@ class RepoListing(Result, frozen=True, kw_only=True):
     private: bool = False
     licence: str = ""
     page: str = ""
+    from_cache: bool = False
 
 
 class RepoHit(Result, frozen=True, kw_only=True):
-    """A repository found by a search; counts are 0 and texts empty where the hub does not tell."""
+    """A repository found by a search; counts are 0 and texts empty where the hub does not tell.
+
+    `from_cache`: found on this machine, in offline mode.
+    """
 
     repo: str
     downloads: int = 0
@@ -104,6 +109,7 @@ class RepoHit(Result, frozen=True, kw_only=True):
     updated_at: float = 0.0
     models: list[RepoModel] = msgspec.field(default_factory=list)
     page: str = ""
+    from_cache: bool = False
 
 
 class TensorSummary(Result, frozen=True, kw_only=True):

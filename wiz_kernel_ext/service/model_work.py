@@ -16,7 +16,7 @@ import msgspec
 
 from wiz_kernel_ext.errors import BadRequest, Conflict
 from wiz_kernel_ext.hub.checkpoints import fetch_checkpoint
-from wiz_kernel_ext.hub.convert import convert
+from wiz_kernel_ext.hub.convert import checkout_for_refused, convert, find_checkout
 from wiz_kernel_ext.hub.convert.target import check_target
 from wiz_kernel_ext.hub.download import discard, download, download_key, pull
 from wiz_kernel_ext.hub.library import Library
@@ -106,9 +106,11 @@ class ModelWork:
         target = self._target(request.output, title.rpartition("/")[2], request.out_type.upper())
         # Before gigabytes are fetched for nothing.
         check_target(target, request.overwrite)
+        llama_cpp = find_checkout(Path(request.llama_cpp)) if request.llama_cpp else None
+        handed_over = (llama_cpp or checkout_for_refused()) is not None
 
         async def body(operation: Operation) -> str:
-            source, commit = await self._checkpoint(operation, folder, name)
+            source, commit = await self._checkpoint(operation, folder, name, handed_over)
             report = await convert(
                 source,
                 target,
@@ -120,7 +122,7 @@ class ModelWork:
                 repo=name.repo if name else None,
                 commit=commit,
                 overwrite=request.overwrite,
-                llama_cpp_dir=Path(request.llama_cpp) if request.llama_cpp else None,
+                llama_cpp_dir=llama_cpp,
             )
             return str(report.path)
 
@@ -162,13 +164,13 @@ class ModelWork:
         if isinstance(found, Path):
             raise BadRequest(
                 f"{found} is a file; a checkpoint is a folder or a repository.",
-                hint="To make a GGUF smaller, quantize it.",
+                hint=f"To make a GGUF smaller: `wiz quantize {source} Q4_K_M`.",
                 field="source",
             )
         return folder, found
 
     async def _checkpoint(
-        self, operation: Operation, folder: Path, name: ModelName | None
+        self, operation: Operation, folder: Path, name: ModelName | None, for_llama_cpp: bool
     ) -> tuple[Path, str | None]:
         if name is None:
             return folder, None
@@ -177,6 +179,7 @@ class ModelWork:
             on_progress=_progress(operation, "download"),
             on_notice=_notices(operation),
             cancelled=_cancelled(operation),
+            for_llama_cpp=for_llama_cpp,
         )
 
     def _target(self, output: str | None, name: str, quant: str) -> Path:

@@ -6,7 +6,18 @@ process (`python -m wiz_kernel_ext.hub.convert`), which alone needs numpy, gguf 
 
 from wiz_kernel_ext.hub.convert.checkpoint import CHECKPOINT_FILES
 from wiz_kernel_ext.hub.convert.conversion import convert, estimate
+from wiz_kernel_ext.hub.convert.handover import FILES as LLAMA_CPP_FILES
+from wiz_kernel_ext.hub.convert.handover import checkout_for_refused, find_checkout
 from wiz_kernel_ext.hub.convert.plan import check_supported
 from wiz_kernel_ext.hub.convert.report import ConversionReport
 
-__all__ = ["CHECKPOINT_FILES", "ConversionReport", "check_supported", "convert", "estimate"]
+__all__ = [
+    "CHECKPOINT_FILES",
+    "LLAMA_CPP_FILES",
+    "ConversionReport",
+    "check_supported",
+    "checkout_for_refused",
+    "convert",
+    "estimate",
+    "find_checkout",
+]

@@ -209,7 +209,8 @@ class Checkpoint:
         """The error that says why this checkpoint is not converted."""
         if hint is None:
             hint = (
-                "If the file is as published, hand it to llama.cpp's own converter (LLAMA_CPP_DIR)."
+                "If it is as published, llama.cpp's own converter may take it: "
+                f"`wiz convert {self.label} --llama-cpp CHECKOUT`, or LLAMA_CPP_DIR for good."
             )
         return ConversionRefused(
             f"{self.label} cannot be converted: {reason}.",

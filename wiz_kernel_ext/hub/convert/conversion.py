@@ -7,13 +7,16 @@ neither numpy nor gguf.
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from pathlib import Path
 
 from wiz_kernel_ext.errors import ConversionRefused
 from wiz_kernel_ext.hub.child import OnNotice, OnProgress
-from wiz_kernel_ext.hub.convert.handover import convert_with_llama_cpp, find_checkout
+from wiz_kernel_ext.hub.convert.handover import (
+    checkout_for_refused,
+    convert_with_llama_cpp,
+    find_checkout,
+)
 from wiz_kernel_ext.hub.convert.plan import check_out_type, make_plan
 from wiz_kernel_ext.hub.convert.report import ConversionReport
 from wiz_kernel_ext.hub.convert.target import check_target, sweep
@@ -74,10 +77,10 @@ async def convert(
                 cancelled=cancelled,
             )
         except ConversionRefused as refusal:
-            named = os.environ.get("LLAMA_CPP_DIR")
-            if not named:
+            named = checkout_for_refused()
+            if named is None:
                 raise
-            checkout = find_checkout(Path(named))
+            checkout = named
             if on_notice is not None:
                 on_notice(f"{refusal.message} Handing it to llama.cpp's converter in {named}.")
     return await convert_with_llama_cpp(

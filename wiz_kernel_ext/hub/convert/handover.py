@@ -19,7 +19,15 @@ from wiz_kernel_ext.hub.convert.report import ConversionReport
 from wiz_kernel_ext.hub.convert.target import check_space, check_target, discard, part_file
 
 SCRIPT = "convert_hf_to_gguf.py"
+FILES = ("tokenizer.model", "vocab.json", "merges.txt", "added_tokens.json", "*_config.json")
+"""What its converter may read of a repository, beside what ours reads."""
 _PERCENT = re.compile(r"^Writing:\s+(\d{1,3})%")
+
+
+def checkout_for_refused() -> Path | None:
+    """The checkout named for good, to which goes what this package's converter refuses."""
+    named = os.environ.get("LLAMA_CPP_DIR")
+    return find_checkout(Path(named)) if named else None
 
 
 def find_checkout(folder: Path) -> Path:
@@ -28,8 +36,8 @@ def find_checkout(folder: Path) -> Path:
     if not (folder / SCRIPT).is_file():
         raise BadRequest(
             f"There is no {SCRIPT} in {folder}.",
-            hint="Name a checkout of llama.cpp (llama_cpp_dir, or LLAMA_CPP_DIR).",
-            field="llama_cpp_dir",
+            hint="Name a checkout of llama.cpp (--llama-cpp, or LLAMA_CPP_DIR).",
+            field="llama_cpp",
         )
     return folder
 

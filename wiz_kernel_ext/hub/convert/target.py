@@ -41,7 +41,8 @@ def check_space(target: Path, size_bytes: int) -> None:
     free = shutil.disk_usage(target.parent).free
     if free < size_bytes + SPARE_BYTES:
         raise ConversionFailed(
-            f"{target} needs {size_bytes / 1e9:.1f} GB, and its disk has {free / 1e9:.1f} GB free.",
+            f"{target} needs {size_bytes / (1 << 30):.1f} GB, and its disk has "
+            f"{free / (1 << 30):.1f} GB free.",
             hint="Make room, choose another place, or a smaller type.",
             target=str(target),
             needed_bytes=size_bytes,

@@ -15,7 +15,7 @@ Say = Callable[[Line], None]
 T = TypeVar("T")
 
 ASKING_PATIENCE_S = 8.0
-_UNREACHED_PATIENCE_S = 3.0
+_UNREACHED_PATIENCE_S = 1.5
 _LONGEST_ASKED_S = 60.0
 
 

@@ -116,9 +116,10 @@ class _Job:
             place = place.parent
         free = shutil.disk_usage(place).free
         if missing > 0 and missing + _SPARE_BYTES > free:
+            gb = 1 << 30
             raise DiskFull(
-                f"There is no room for {remotes[0].subject}: {missing / 1e9:.2f} GB are still to "
-                f"come, {free / 1e9:.2f} GB are free in {self._cache.root}.",
+                f"There is no room for {remotes[0].subject}: {missing / gb:.2f} GB are still to "
+                f"come, {free / gb:.2f} GB are free in {self._cache.root}.",
                 needed_bytes=missing,
                 free_bytes=free,
                 repo=self._order.repo,

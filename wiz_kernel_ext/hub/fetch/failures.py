@@ -93,14 +93,14 @@ def _missing(error: BaseException, subject: Subject, details: dict[str, Any]) ->
         case errors.RepositoryNotFoundError():
             who = "your token can see" if get_token() else "is public"
             return HubNotFound(
-                f"There is no repository {subject.repo} that {who} (asked for {subject}).",
-                hint=f"Check its name at {subject.page}. Is it private? {LOGIN_HINT}",
+                f"There is no repository {subject.repo} that {who}{_asked_for(subject)}.",
+                hint=f"Look at its name for a slip: {subject.page}. Is it private? {LOGIN_HINT}",
                 page=subject.page,
                 **details,
             )
         case errors.RevisionNotFoundError():
             return HubNotFound(
-                f"{subject.repo} has no revision {subject.revision!r} (asked for {subject}).",
+                f"{subject.repo} has no revision {subject.revision!r}{_asked_for(subject)}.",
                 hint=f"Its branches and tags: {subject.page}/refs.",
                 **details,
             )
@@ -108,7 +108,7 @@ def _missing(error: BaseException, subject: Subject, details: dict[str, Any]) ->
             return None
         case errors.EntryNotFoundError():
             return HubNotFound(
-                f"{subject.repo} has no file {subject.file} (asked for {subject}).",
+                f"{subject.repo} has no file {subject.file}.",
                 hint=f"Its files: {subject.page}/tree/{subject.revision or 'main'}.",
                 **details,
             )
@@ -125,14 +125,20 @@ def _missing(error: BaseException, subject: Subject, details: dict[str, Any]) ->
     return None
 
 
+def _asked_for(subject: Subject) -> str:
+    return f" (asked for {subject.file})" if subject.file else ""
+
+
 def _unreachable(
     error: BaseException, subject: Subject, details: dict[str, Any]
 ) -> WizError | None:
     endpoint = constants.ENDPOINT
     if isinstance(error, errors.OfflineModeIsEnabled) or constants.HF_HUB_OFFLINE:
+        what = f"{subject} is not on this machine" if subject.file else "The hub is not asked"
         return HubUnreachable(
-            f"{subject} is not on this machine, and offline mode is set.",
+            f"{what}: offline mode is set.",
             hint="Unset HF_HUB_OFFLINE to fetch it, or take one of those that `wiz models` lists.",
+            offline=True,
             **details,
         )
     status = status_of(error)

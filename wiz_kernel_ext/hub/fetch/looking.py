@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import HfApi, constants, hf_hub_url
+from huggingface_hub import HfApi, ModelInfo, constants, hf_hub_url
 from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
 
 from wiz_kernel_ext.errors import AmbiguousModel, GgufInvalid, HubAccessDenied, HubNotFound
@@ -39,15 +39,24 @@ _MAX_FILES = 20_000
 def search(order: Search, say: Say) -> list[Found]:
     """Repositories with GGUF files that `order.text` finds, in the order asked for."""
 
+    described: Any = ModelInfo
+
     def request() -> list[Any]:
-        found = HfApi().list_models(
-            search=order.text or None,
-            filter="gguf",
-            sort=order.sort,
-            limit=order.limit,
-            expand=["gguf", "downloads", "likes", "gated", "tags", "lastModified"],
+        # Not HfApi.list_models: it tries for 23 seconds where there is no network.
+        answer = session().get(
+            f"{constants.ENDPOINT}/api/models",
+            params={
+                "filter": "gguf",
+                "search": order.text,
+                "sort": order.sort,
+                "limit": order.limit,
+                "expand": ["gguf", "downloads", "likes", "gated", "tags", "lastModified"],
+            },
+            headers=build_hf_headers(),
+            timeout=float(constants.HF_HUB_DOWNLOAD_TIMEOUT),
         )
-        return list(found)
+        hf_raise_for_status(answer)
+        return [described(**{"siblings": None, **model}) for model in answer.json()[: order.limit]]
 
     hits = [_hit(model) for model in asked(request, Subject(), say)]
     if not order.with_files:
@@ -56,8 +65,8 @@ def search(order: Search, say: Say) -> list[Found]:
     def contents(hit: RepoHit) -> Found:
         try:
             return Found(hit, list_repo(ListRepo(repo=hit.repo), say))
-        except HubAccessDenied:
-            # Found, but not shown to this user: still a hit.
+        except (HubAccessDenied, HubNotFound):
+            # Found, but not shown to this user, or gone since: still a hit.
             return Found(hit)
 
     with ThreadPoolExecutor(_LISTED_AT_ONCE) as pool:

@@ -8,7 +8,7 @@ import msgspec
 
 from wiz_kernel_ext.protocol.hub import RepoFile, RepoHit
 
-SearchSort = Literal["downloads", "likes", "trending_score", "last_modified", "created_at"]
+SearchSort = Literal["downloads", "likes", "trendingScore", "lastModified", "createdAt"]
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True, tag_field="do"):
@@ -122,6 +122,7 @@ class RepoContents(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     gated: bool = False
     private: bool = False
     licence: str = ""
+    from_cache: bool = False
 
 
 class Found(msgspec.Struct, frozen=True):

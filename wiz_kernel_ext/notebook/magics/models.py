@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from wiz_kernel_ext.cli.model_commands import COMMANDS
+from wiz_kernel_ext.cli.model_commands import COMMANDS, chosen_from_table
 from wiz_kernel_ext.cli.model_report import choice_table
 from wiz_kernel_ext.cli.report import Table
 from wiz_kernel_ext.errors import AmbiguousModel
@@ -64,6 +64,4 @@ def shown(desk: Desk, error: AmbiguousModel) -> AmbiguousModel:
     if not choices:
         return error
     desk.screen.show(tables_drawing("", [choice_table(choices)]))
-    return AmbiguousModel(
-        error.message, hint=f"Name one of them, like {choices[0]['name']}.", **error.details
-    )
+    return chosen_from_table(error)
