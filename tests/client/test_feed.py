@@ -73,9 +73,8 @@ def delta(text: str) -> Delta:
 async def read(connection: ScriptedConnection) -> Feed:
     feed = Feed(connection)  # type: ignore[arg-type]
     await feed.begin(Prompt(prompt="x"))
-    n_seen = 0
     while not feed.ended:
-        n_seen += len(await feed.next(n_seen))
+        await feed.next(feed.events.next_seq)
     return feed
 
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from wiz_kernel_ext.protocol.codec import decode
-from wiz_kernel_ext.protocol.events import Ack, CancelThis, Delta, End, EventBatch
+from wiz_kernel_ext.protocol.events import Ack, CancelThis, Delta, End, EventBatch, Progress
 from wiz_kernel_ext.service.following import WINDOW, follow
 from wiz_kernel_ext.service.operations import Operation
 from wiz_kernel_ext.transport.client import ClientComm, CommClient
@@ -99,3 +99,17 @@ async def test_an_asker_that_leaves_does_not_end_the_operation() -> None:
         await comm.close()
         await asyncio.sleep(0.02)
     assert not operation.ended
+
+
+async def test_a_log_whose_numbers_leave_some_out_is_followed_to_its_end() -> None:
+    operation = Operation("download")
+    async with following(operation) as comm:
+        reading = asyncio.create_task(take(comm))
+        for n in range(5 * WINDOW):
+            operation.emit(Progress(stage="download", done=n))
+            if n % WINDOW == 0:
+                await asyncio.sleep(0.01)
+        operation.emit(End(state="done"))
+        seqs = await asyncio.wait_for(reading, 10)
+    assert seqs[-2:] == [5 * WINDOW, 5 * WINDOW + 1]
+    assert len(seqs) < WINDOW

@@ -123,7 +123,7 @@ async def test_nothing_is_added_after_the_end() -> None:
     operation.emit(Delta(text="late"))
     operation.emit(StateChanged(state="running"))
     assert operation.state == "done"
-    assert len(operation.events) == 2
+    assert len(list(operation.events)) == 2
 
 
 async def test_settling_cancels_and_waits_for_every_operation() -> None:

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from wiz_kernel_ext.errors import OperationNotFound, StoreError
-from wiz_kernel_ext.protocol.events import Delta, End, Notice
+from wiz_kernel_ext.protocol.events import Delta, End, Notice, Progress
 from wiz_kernel_ext.protocol.requests import OpenSession
 from wiz_kernel_ext.protocol.results import SessionMessage
 from wiz_kernel_ext.service.operations import Operation
-from wiz_kernel_ext.service.records import PRUNE_EVERY, Records
+from wiz_kernel_ext.service.records import FLUSH_INTERVAL_S, PRUNE_EVERY, Records
 from wiz_kernel_ext.service.recovery import recover
 from wiz_kernel_ext.service.sessions import Sessions
 
@@ -33,7 +33,7 @@ async def test_an_ended_operation_is_restored_with_its_whole_log(tmp_path: Path)
     operation.emit(End(state="done"))
     await records.ended(operation)
     restored = await records.restore(operation.id)
-    assert restored.events == operation.events
+    assert list(restored.events) == list(operation.events)
     assert (restored.state, restored.text, restored.ended) == ("done", "ab", True)
     await records.close()
 
@@ -53,6 +53,21 @@ async def test_events_reach_the_disk_while_the_operation_runs(tmp_path: Path) ->
     assert restored.end.error is not None
     assert restored.end.error.details["text"] == "so far"
     await other.close()
+    await records.close()
+
+
+async def test_of_a_long_download_the_disk_keeps_a_few_lines(tmp_path: Path) -> None:
+    records = await started(tmp_path / "wiz.sqlite")
+    operation = Operation("download")
+    await records.created(operation)
+    for n in range(8):
+        operation.emit(Progress(stage="download", done=n))
+        await asyncio.sleep(1.2 * FLUSH_INTERVAL_S)
+    operation.emit(End(state="done"))
+    await records.ended(operation)
+    restored = await records.restore(operation.id)
+    assert list(restored.events) == list(operation.events)
+    assert len(list(restored.events)) == 3
     await records.close()
 
 

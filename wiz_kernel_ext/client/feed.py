@@ -15,7 +15,8 @@ from contextlib import suppress
 from wiz_kernel_ext.client.connection import Connection
 from wiz_kernel_ext.errors import InternalError, ServiceDied, ServiceError, WizError
 from wiz_kernel_ext.protocol.codec import decode
-from wiz_kernel_ext.protocol.events import Ack, AnyEvent, Delta, End, EventBatch, StateChanged
+from wiz_kernel_ext.protocol.event_log import EventLog
+from wiz_kernel_ext.protocol.events import Ack, Delta, End, EventBatch, Numbered, StateChanged
 from wiz_kernel_ext.protocol.requests import Attach, Request
 from wiz_kernel_ext.protocol.results import OperationKind, OperationState
 from wiz_kernel_ext.transport.client import ClientComm
@@ -33,7 +34,7 @@ class Feed:
         self._begun = asyncio.Event()
         self._n_received = 0
         self._pid = os.getpid()
-        self.events: list[AnyEvent] = []
+        self.events = EventLog()
         self.id = ""
         self.kind: OperationKind = "prompt"
         self.state: OperationState = "queued"
@@ -58,14 +59,14 @@ class Feed:
     @property
     def text(self) -> str:
         """The text so far."""
-        return "".join(event.text for event in list(self.events) if isinstance(event, Delta))
+        return "".join(n.event.text for n in self.events if isinstance(n.event, Delta))
 
-    def wait(self, n_seen: int, timeout_s: float | None = None) -> list[AnyEvent]:
-        """Block until there are more than `n_seen` events, or the end; returns the new ones."""
+    def wait(self, seq: int) -> list[Numbered]:
+        """Block until there are events from number `seq` on, or the end; returns them."""
         self._check_process()
         with self._news:
-            self._news.wait_for(lambda: len(self.events) > n_seen or self.ended, timeout_s)
-            return self.events[n_seen:]
+            self._news.wait_for(lambda: self.events.next_seq > seq or self.ended)
+            return self.events.since(seq)
 
     def wait_ended(self, timeout_s: float | None = None) -> bool:
         """Block until the end; False if it did not come in time."""
@@ -73,7 +74,7 @@ class Feed:
         with self._news:
             return self._news.wait_for(lambda: self.ended, timeout_s)
 
-    async def next(self, n_seen: int) -> list[AnyEvent]:
+    async def next(self, seq: int) -> list[Numbered]:
         """Like `wait`, for whichever event loop this is."""
         self._check_process()
         loop, news = asyncio.get_running_loop(), asyncio.Event()
@@ -82,15 +83,15 @@ class Feed:
             loop.call_soon_threadsafe(news.set)
 
         with self._news:
-            if len(self.events) > n_seen or self.ended:
-                return self.events[n_seen:]
+            if self.events.next_seq > seq or self.ended:
+                return self.events.since(seq)
             self._listeners.add(tell)
         try:
             await news.wait()
         finally:
             with self._news:
                 self._listeners.discard(tell)
-        return self.events[n_seen:]
+        return self.events.since(seq)
 
     def _check_process(self) -> None:
         """A forked child has what came before the fork; nothing more will come to it."""
@@ -143,7 +144,7 @@ class Feed:
                 if numbered.seq < self._n_received and not isinstance(event, End):
                     continue
                 self._n_received = numbered.seq + 1
-                self.events.append(event)
+                self.events.append(event, numbered.seq)
                 if isinstance(event, StateChanged | End):
                     self.state = event.state
                 if isinstance(event, End):

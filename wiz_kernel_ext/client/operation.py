@@ -81,13 +81,13 @@ class AsyncOperation(_View):
                 yield event
 
     async def events(self) -> AsyncIterator[AnyEvent]:
-        """Every event from the first, to the end."""
-        n_seen = 0
-        while events := await self._feed.next(n_seen):
-            n_seen += len(events)
-            for event in events:
-                yield event
-                if isinstance(event, End):
+        """Every event from the first, to the end; of a stage's progress the latest."""
+        seq = 0
+        while new := await self._feed.next(seq):
+            seq = new[-1].seq + 1
+            for numbered in new:
+                yield numbered.event
+                if isinstance(numbered.event, End):
                     return
 
     async def result(self) -> Any:
@@ -116,7 +116,7 @@ class Operation(_View):
         return (event for event in self.events() if isinstance(event, Delta))
 
     def events(self) -> Iterator[AnyEvent]:
-        """Every event from the first, to the end."""
+        """Every event from the first, to the end; of a stage's progress the latest."""
         for events in self.batches(interval_s=0.0):
             yield from events
 
@@ -125,16 +125,17 @@ class Operation(_View):
 
         The first text and the end are not waited with.
         """
-        n_seen = 0
+        seq = 0
         drawn = 0.0
-        while events := self._feed.wait(n_seen):
-            if any(isinstance(event, Delta | Progress) for event in events):
+        while new := self._feed.wait(seq):
+            if any(isinstance(numbered.event, Delta | Progress) for numbered in new):
                 pause = drawn + interval_s - time.monotonic()
                 if pause > 0:
                     self._feed.wait_ended(pause)
-                    events = self._feed.wait(n_seen)
+                    new = self._feed.wait(seq)
                 drawn = time.monotonic()
-            n_seen += len(events)
+            seq = new[-1].seq + 1
+            events = [numbered.event for numbered in new]
             yield events
             if isinstance(events[-1], End):
                 return

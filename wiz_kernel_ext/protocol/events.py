@@ -1,4 +1,4 @@
-"""What an operation says while it runs: an ordered log, numbered from 0.
+"""What an operation says while it runs: an ordered log, numbered from 0 (`event_log`).
 
 The last event of every log is an `End`, with a result or an error, never neither.
 """

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import deque
 from typing import Any
 
 from wiz_kernel_ext.errors import BadRequest, error_from_info
@@ -18,6 +19,7 @@ from wiz_kernel_ext.protocol.events import (
     AskerMessage,
     CancelThis,
     EventBatch,
+    Numbered,
 )
 from wiz_kernel_ext.service.operations import Operation
 from wiz_kernel_ext.transport.server import CommClosed, ServerComm
@@ -28,29 +30,32 @@ log = logging.getLogger(__name__)
 
 
 class _Window:
-    """How far the asker is, and how far it may be sent to."""
+    """The events that are under way to the asker."""
 
-    def __init__(self, acked: int) -> None:
-        self._acked = acked
+    def __init__(self) -> None:
+        self._batches: deque[list[Numbered]] = deque()
         self._moved = asyncio.Event()
 
     def ack(self, seq: int) -> None:
-        self._acked = max(self._acked, seq)
+        while self._batches and self._batches[0][-1].seq <= seq:
+            self._batches.popleft()
         self._moved.set()
 
-    async def wait_room(self, seq: int) -> None:
-        while seq - self._acked > WINDOW:
+    async def put(self, batch: list[Numbered]) -> None:
+        """Wait until there is room for `batch`, and take it."""
+        while sum(map(len, self._batches)) + len(batch) > WINDOW:
             self._moved.clear()
             await self._moved.wait()
+        self._batches.append(batch)
 
 
 async def follow(comm: ServerComm, operation: Operation, from_seq: int) -> None:
     """Send the events from `from_seq` on until the end; takes acknowledgements and a cancel."""
-    window = _Window(from_seq - 1)
+    window = _Window()
     listener = asyncio.create_task(_listen(comm, operation, window))
     try:
         async for batch in operation.follow(from_seq):
-            await window.wait_room(batch[-1].seq)
+            await window.put(batch)
             await comm.send(
                 EventBatch(operation_id=operation.id, operation_kind=operation.kind, events=batch)
             )

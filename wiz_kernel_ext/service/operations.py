@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeVar
 
 from wiz_kernel_ext.errors import InternalError, OperationCancelled, WizError
 from wiz_kernel_ext.protocol.codec import raw
+from wiz_kernel_ext.protocol.event_log import EventLog
 from wiz_kernel_ext.protocol.events import AnyEvent, Delta, End, Numbered, Progress, StateChanged
 from wiz_kernel_ext.protocol.results import (
     TERMINAL_STATES,
@@ -58,8 +59,8 @@ class Operation:
         self.session = session
         self.model_path = model_path
         self.state: OperationState = "queued"
-        self.events: list[Numbered] = []
-        self.n_recorded = 0
+        self.events = EventLog()
+        self.recorded_seq = 0
         self.n_tokens = 0
         self.progress = Progress(stage="", done=0.0)
         self.created_at = clock()
@@ -74,7 +75,7 @@ class Operation:
     def restored(cls, info: OperationInfo, events: list[Numbered]) -> Operation:
         """An ended operation as it was kept."""
         self = cls(info.kind, title=info.title, session=info.session, model_path=info.model_path)
-        self.id, self.state, self.events = info.id, info.state, events
+        self.id, self.state, self.events = info.id, info.state, EventLog(events)
         self.created_at, self.ended_at = info.created_at, info.ended_at
         steps = [n.event for n in events if isinstance(n.event, Progress)]
         self.progress = steps[-1] if steps else self.progress
@@ -107,7 +108,7 @@ class Operation:
             self.n_tokens += event.n_tokens
         elif isinstance(event, Progress):
             self.progress = event
-        self.events.append(Numbered(len(self.events), event))
+        self.events.append(event)
         news, self._news = self._news, asyncio.Event()
         news.set()
 
@@ -119,13 +120,13 @@ class Operation:
         seq = from_seq
         while True:
             news = self._news
-            if batch := self.events[seq : seq + BATCH_SIZE]:
-                seq += len(batch)
+            if batch := self.events.since(seq, BATCH_SIZE):
+                seq = batch[-1].seq + 1
                 yield batch
                 if isinstance(batch[-1].event, End):
                     return
             elif self.ended:
-                yield self.events[-1:]
+                yield self.events.since(self.events.next_seq - 1)
                 return
             else:
                 await news.wait()
@@ -161,7 +162,7 @@ class Operation:
     @property
     def end(self) -> End:
         """The last event of an ended operation."""
-        last = self.events[-1].event
+        last = self.events.since(self.events.next_seq - 1)[0].event
         assert isinstance(last, End)
         return last
 
@@ -174,7 +175,7 @@ class Operation:
             title=shorten(self.title),
             session=self.session,
             model_path=self.model_path,
-            n_events=len(self.events),
+            n_events=self.events.next_seq,
             created_at=self.created_at,
             ended_at=self.ended_at,
             text=self.text,

@@ -17,7 +17,8 @@ from typing import ParamSpec, TypeVar
 
 from wiz_kernel_ext.errors import OperationInterrupted, OperationNotFound, StoreError
 from wiz_kernel_ext.protocol.codec import decode, encode
-from wiz_kernel_ext.protocol.events import AnyEvent, Delta, End, Notice, Numbered
+from wiz_kernel_ext.protocol.event_log import EventLog
+from wiz_kernel_ext.protocol.events import AnyEvent, Delta, End, Notice, Numbered, Progress
 from wiz_kernel_ext.protocol.results import OperationInfo
 from wiz_kernel_ext.service.operations import Operation, shorten
 from wiz_kernel_ext.store import Database, OperationRow, OperationStore, SessionStore
@@ -133,11 +134,13 @@ class Records:
             self._warn(operation, error)
 
     async def _flush(self, operation: Operation) -> None:
-        if operation.n_recorded < len(operation.events):
-            new = operation.events[operation.n_recorded :]
+        new = operation.events.since(operation.recorded_seq)
+        if new and isinstance(new[-1].event, Progress):
+            del new[-1]  # the next one is to take its place
+        if new:
             rows = [(n.seq, encode(n.event)) for n in new]
             await self.call(self.operations.append_events, operation.id, rows)
-            operation.n_recorded += len(rows)
+            operation.recorded_seq = new[-1].seq + 1
 
     async def _close_log(self, operation_id: str) -> None:
         """Give the log of an operation that was cut off the end it never had."""
@@ -147,7 +150,8 @@ class Records:
             "The service ended while this was running.", operation_id=operation_id, text=text
         ).info()
         end = encode(End(state="interrupted", error=error))
-        await self.call(self.operations.append_events, operation_id, [(len(events), end)])
+        seq = EventLog(events).next_seq
+        await self.call(self.operations.append_events, operation_id, [(seq, end)])
         await self.call(
             self.operations.finish,
             operation_id,
