@@ -16,19 +16,20 @@ PACKAGE = Path(wiz_kernel_ext.__file__).parent
 BASE = {"errors", "settings", "protocol"}
 ROOMS: dict[str, set[str]] = {
     "remedies": set(),
+    "sizes": set(),
     "errors": {"remedies"},
     "settings": {"errors"},
     "protocol": {"errors"},
     "gguf_file": {"errors"},
     "engine": BASE | {"gguf_file"},
     "transport": BASE,
-    "hub": BASE | {"demo", "gguf_file"},
+    "hub": BASE | {"demo", "gguf_file", "sizes"},
     "store": BASE,
     "worker": BASE | {"engine", "transport", "hub"},
     "service": BASE | {"engine", "transport", "hub", "store"},
     "client": BASE | {"transport"},
     "notebook": BASE | {"cli", "client", "hub", "remedies"},
-    "cli": BASE | {"client", "remedies", "transport"},
+    "cli": BASE | {"client", "remedies", "sizes", "transport"},
     "__main__": {"cli", "errors"},
 }
 # A library may be imported in these rooms only.

@@ -67,7 +67,7 @@ def json_of(here: Home, *arguments: str) -> Any:
     return json.loads(told(here, *arguments, "--json"))
 
 
-def test_a_model_is_found_fetched_verified_listed_and_deleted(here: Home) -> None:
+def test_a_model_is_found_fetched_verified_listed_and_deleted(here: Home, hub: StandInHub) -> None:
     assert REPO in told(here, "search", "demo")
     (hit,) = json_of(here, "search", "demo", "--fits")
     assert (hit["repo"], hit["downloads"]) == (REPO, 7)
@@ -78,6 +78,8 @@ def test_a_model_is_found_fetched_verified_listed_and_deleted(here: Home) -> Non
     path = Path(told(here, "pull", REPO).strip())
     assert path.name == "demo-Q8_0.gguf"
     assert path.is_file()
+    page = f"{hub.url}/{REPO}/blob/main/demo-Q8_0.gguf"
+    assert told(here, "pull", page).strip() == str(path)
     models = {model["name"]: model for model in json_of(here, "models", "--check")}
     assert models[f"{REPO}:Q8_0"]["path"] == str(path)
     assert models[f"{REPO}:Q8_0"]["newer"] is False

@@ -99,7 +99,7 @@ def test_a_checkpoint_without_a_gguf_can_be_converted_with_its_size_and_time() -
     assert report.convertible(checkpoint)
     assert "can be converted" in report.listing_tables(checkpoint)[0].plain()
     assert report.conversion_estimate(checkpoint) == (
-        "1.0 GB to download, then about 10.7 s; the GGUF takes about 1.0 GB (bf16) or 542.7 MB"
+        "1.0 GB to download, then about 12.7 s; the GGUF takes about 1.0 GB (bf16) or 542.7 MB"
         " (q8_0)"
     )
     for other in (
@@ -108,6 +108,9 @@ def test_a_checkpoint_without_a_gguf_can_be_converted_with_its_size_and_time() -
         listing(has_config=True),
     ):
         assert not report.convertible(other)
+    refused = listing(safetensors_bytes=GB, has_config=True, not_convertible="it has experts")
+    assert not report.convertible(refused)
+    assert report.without_gguf(refused).endswith("cannot be converted: it has experts.")
     assert listing() and report.without_gguf(listing()) == "u/r has no GGUF model."
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,12 @@ from tests.support.stand_in_hub import Repository, StandInHub
 from tests.support.tiny_gguf import Shape, write_tiny_gguf
 from wiz_kernel_ext.client import Client, Operation
 from wiz_kernel_ext.demo import model_path
-from wiz_kernel_ext.errors import Conflict, ConversionRefused, ModelFileNotFound
+from wiz_kernel_ext.errors import (
+    Conflict,
+    ConversionRefused,
+    ModelFileNotFound,
+    OperationCancelled,
+)
 from wiz_kernel_ext.protocol.events import Progress
 from wiz_kernel_ext.protocol.hub_requests import ConvertModel, PullModel, QuantizeModel
 
@@ -156,6 +162,37 @@ def test_a_checkpoint_on_the_hub_becomes_a_gguf_that_loads(
     with pytest.raises(Conflict, match="exists already"):
         client.convert_model("founders/tiny", out_type="f16")
     assert not (home.folder / "hf").exists()
+
+
+def test_long_work_ends_within_half_a_second_of_being_cancelled_and_leaves_nothing(
+    hub: StandInHub, home: Home, client: Client
+) -> None:
+    large = write_tiny_gguf(
+        home.folder / "large-F16.gguf",
+        Shape(width=512, n_ffn=4096, n_layers=8, quantization="F16"),
+    )
+    checkpoint = home.folder / "checkpoint"
+    write_checkpoint(checkpoint, "llama", intermediate_size=30_000, num_hidden_layers=3)
+    hub.bytes_per_s = 2e5
+    requests = [
+        PullModel(model=REPO),
+        QuantizeModel(model=str(large), quant="iq4_xs"),
+        ConvertModel(source=str(checkpoint), out_type="f32"),
+    ]
+    for request in requests:
+        took_s = min(_cancelled_in_s(client.start(request)) for _ in range(3))
+        assert took_s < 0.5, request
+    assert not [p for p in home.folder.rglob("*.gguf") if p.is_file() and p != large]
+    assert not list(home.folder.rglob(".*.part"))
+
+
+def _cancelled_in_s(operation: Operation) -> float:
+    until_it_comes(operation)
+    began_s = time.monotonic()
+    operation.cancel()
+    with pytest.raises(OperationCancelled):
+        operation.result(timeout_s=10)
+    return time.monotonic() - began_s
 
 
 def test_what_cannot_be_converted_is_refused_before_its_weights_are_fetched(

@@ -116,7 +116,7 @@ async def test_a_disk_too_small_is_known_before(desk: Desk, hub: StandInHub) -> 
     hub.repositories["wiz/models"].claims["small.gguf"] = {"X-Linked-Size": str(10**15)}
     error = await desk.failure("wiz/models", "small.gguf")
     assert isinstance(error, DiskFull)
-    assert "931322.57 GB are still to come" in error.message and "HF_HOME" in error.hint
+    assert "909.5 TB are still to come" in error.message and "HF_HOME" in error.hint
     assert hub.asked_for("GET", "store") == []
 
 

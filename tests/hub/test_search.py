@@ -23,6 +23,7 @@ from wiz_kernel_ext.hub.inspection import inspect
 from wiz_kernel_ext.hub.names import parse_name
 from wiz_kernel_ext.hub.search import list_repo, search
 
+MIXTRAL = b'{"architectures": ["MixtralForCausalLM"], "model_type": "mixtral"}'
 BIG = small_model(payload_bytes=3_000_000, n_vocab=20_000)
 
 
@@ -135,6 +136,18 @@ async def test_a_repository_knows_what_is_here_already(desk: Desk, shop: StandIn
 async def test_a_repository_to_convert_says_what_it_has(desk: Desk, shop: StandInHub) -> None:
     listing = await list_repo("cyd/llama-plain", environment=desk.environment)
     assert (listing.models, listing.safetensors_bytes, listing.has_config) == ([], 100, True)
+
+
+async def test_a_checkpoint_that_cannot_be_converted_is_listed_with_the_reason(
+    desk: Desk, shop: StandInHub
+) -> None:
+    files = {"config.json": MIXTRAL, "model.safetensors": b"x" * 100}
+    shop.repositories["eve/moe"] = Repository(files)
+    listing = await list_repo("eve/moe", environment=desk.environment)
+    assert listing.not_convertible == "MixtralForCausalLM is a mixture of experts"
+    shop.repositories["eve/moe"].files["config.json"] = b"[]"
+    listing = await list_repo("eve/moe", environment=desk.environment)
+    assert "config.json" in listing.not_convertible
 
 
 async def test_a_broken_header_does_not_hide_the_list(desk: Desk, shop: StandInHub) -> None:

@@ -207,6 +207,27 @@ def test_a_new_kernel_sees_the_download_of_the_old_one_go_on(
     assert len(ggufs(home)) == 1
 
 
+def test_two_notebooks_that_pull_the_same_file_share_one_transfer_and_both_see_it_move(
+    kernel: FrontEnd, hub: StandInHub, home: Home
+) -> None:
+    other = FrontEnd(home, "/work/other.ipynb")
+    try:
+        other.must("%load_ext wiz_kernel_ext")
+        hub.bytes_per_s = 2e5
+        n_asked = len(hub.asked_for("GET", "store"))
+        cells = [(one, one.ask(f"%wiz_pull {OTHER}")) for one in (kernel, other)]
+        for one, cell in cells:
+            one.until(cell, moves)
+        hub.bytes_per_s = None
+        for one, cell in cells:
+            page = one.wait(cell)
+            assert page.status == "ok", page.error
+            assert "other-Q8_0.gguf" in page.text
+        assert len(hub.asked_for("GET", "store")) == n_asked + 1
+    finally:
+        other.close()
+
+
 def test_an_interrupted_pull_is_cancelled_and_goes_on_when_it_is_run_again(
     kernel: FrontEnd, hub: StandInHub
 ) -> None:
@@ -229,6 +250,17 @@ def test_equals_are_listed_with_their_sizes_and_verdicts(looker: FrontEnd) -> No
         assert f"{SEVERAL}/a-Q8_0.gguf" in page.error[1]
         for word in (f"{SEVERAL}/b-Q8_0.gguf", "verdict", "fits", "KB"):
             assert word in page.text
+
+
+def test_a_checkpoint_that_cannot_be_converted_is_not_offered_to_be(
+    looker: FrontEnd, hub: StandInHub
+) -> None:
+    config = b'{"architectures": ["MixtralForCausalLM"], "model_type": "mixtral"}'
+    hub.repositories["founders/moe"] = Repository({"config.json": config, "m.safetensors": b"x"})
+    page = looker.page("%wiz_load founders/moe")
+    what, next_step = page.error
+    assert what.endswith("cannot be converted: MixtralForCausalLM is a mixture of experts.")
+    assert "%wiz_convert founders/moe --llama-cpp" in next_step
 
 
 def test_a_checkpoint_is_offered_to_be_converted_and_is_when_told(

@@ -100,6 +100,11 @@ def running(listing: RepoListing) -> RepoListing:
 
 def without_gguf(listing: RepoListing) -> str:
     """What a repository without a GGUF has instead."""
+    if listing.not_convertible and listing.safetensors_bytes:
+        return (
+            f"{listing.repo} has no GGUF model, and its safetensors checkpoint cannot be converted:"
+            f" {listing.not_convertible}."
+        )
     if not convertible(listing):
         return f"{listing.repo} has no GGUF model."
     return (
@@ -116,15 +121,16 @@ def _instead(listing: RepoListing) -> str:
 
 
 def convertible(listing: RepoListing) -> bool:
-    """Whether a repository has a checkpoint and no GGUF."""
-    return not listing.models and listing.has_config and listing.safetensors_bytes > 0
+    """Whether a repository has a checkpoint that can be converted, and no GGUF."""
+    has_checkpoint = listing.has_config and listing.safetensors_bytes > 0
+    return has_checkpoint and not listing.models and not listing.not_convertible
 
 
 def conversion_estimate(listing: RepoListing) -> str:
     """What converting would take, as checkpoints mostly are: two bytes a number."""
     n_bytes = listing.safetensors_bytes
     return (
-        f"{size(n_bytes)} to download, then about {duration(n_bytes / CONVERT_BYTES_PER_S)}; "
+        f"{size(n_bytes)} to download, then about {duration(2 + n_bytes / CONVERT_BYTES_PER_S)}; "
         f"the GGUF takes about {size(n_bytes)} (bf16) or {size(n_bytes * Q8_0_SHARE)} (q8_0)"
     )
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from wiz_kernel_ext.errors import AmbiguousModel, HubNotFound
 from wiz_kernel_ext.hub.names import ModelName, check_file_path
 from wiz_kernel_ext.protocol.hub import RepoFile, RepoModel, SkippedFile
+from wiz_kernel_ext.sizes import size
 
 PREFERRED = (
     "Q4_K_M UD-Q4_K_XL Q4_K_S Q5_K_M Q4_0 IQ4_XS IQ4_NL Q6_K Q8_0".split()  # best compromise first
@@ -189,10 +190,7 @@ def _offer(name: ModelName, models: Sequence[RepoModel]) -> str:
 
 def _shown(model: RepoModel) -> str:
     verdict = f", {model.fit.verdict}" if model.fit else ""
-    size, unit = model.size_bytes / (1 << 20), "MB"
-    if size >= 1024:
-        size, unit = size / 1024, "GB"
-    return f"{model.name} ({size:.1f} {unit}{verdict})"
+    return f"{model.name} ({size(model.size_bytes)}{verdict})"
 
 
 def _none(name: ModelName, what: str, models: Sequence[RepoModel]) -> HubNotFound:

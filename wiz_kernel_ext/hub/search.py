@@ -13,11 +13,12 @@ from pathlib import Path
 
 import msgspec
 
-from wiz_kernel_ext.errors import GgufInvalid, HubAccessDenied, HubUnreachable
+from wiz_kernel_ext.errors import ConversionRefused, GgufInvalid, HubAccessDenied, HubUnreachable
 from wiz_kernel_ext.gguf_file.header import Header, read_header
 from wiz_kernel_ext.gguf_file.shape import ModelShape, model_shape
 from wiz_kernel_ext.gguf_file.source import FileSource
 from wiz_kernel_ext.hub.cached import cached_files
+from wiz_kernel_ext.hub.convert import check_supported
 from wiz_kernel_ext.hub.fetch import messages as m
 from wiz_kernel_ext.hub.files import Sorted, choose, sort_files, suggested
 from wiz_kernel_ext.hub.fit import Use, estimate_by_size
@@ -87,6 +88,7 @@ async def list_repo(
                 raise
             contents = cached
         header = await asyncio.to_thread(_header_of, skeleton)
+        not_convertible = await asyncio.to_thread(_not_convertible, skeleton.parent)
     shape = model_shape(header) if header else None
     found = sort_files(name.repo, name.revision, contents.files)
     models = _with_fit(
@@ -104,6 +106,7 @@ async def list_repo(
             file.size_bytes for file in contents.files if file.path.endswith(".safetensors")
         ),
         has_config=any(file.path == "config.json" for file in contents.files),
+        not_convertible=not_convertible,
         n_ctx_train=shape.n_ctx_train if shape else 0,
         gated=contents.gated,
         private=contents.private,
@@ -182,6 +185,17 @@ def _with_fit(
         )
         for model in models
     ]
+
+
+def _not_convertible(folder: Path) -> str:
+    """Why the checkpoint of the configuration there cannot be converted; "" if it can, or none."""
+    if not (folder / m.CONFIG).exists():
+        return ""
+    try:
+        check_supported(folder)
+    except ConversionRefused as refusal:
+        return str(refusal.details.get("reason", ""))
+    return ""
 
 
 def _header_of(skeleton: Path) -> Header | None:

@@ -70,7 +70,8 @@ class SkippedFile(Result, frozen=True, kw_only=True):
 class RepoListing(Result, frozen=True, kw_only=True):
     """A repository's models at one commit.
 
-    `safetensors_bytes` is what could be converted where there is no GGUF. `suggested` is the name
+    `safetensors_bytes` is what could be converted where there is no GGUF, `not_convertible` why it
+    can not. `suggested` is the name
     that `user/repo` alone means, None where that would be a guess. `n_ctx_train` is the context
     its models were trained for, 0 where no header told. `from_cache`: the hub was not asked, and
     there may be more.
@@ -84,6 +85,7 @@ class RepoListing(Result, frozen=True, kw_only=True):
     skipped: list[SkippedFile] = msgspec.field(default_factory=list)
     safetensors_bytes: int = 0
     has_config: bool = False
+    not_convertible: str = ""
     n_ctx_train: int = 0
     gated: bool = False
     private: bool = False

@@ -216,5 +216,6 @@ class Checkpoint:
             f"{self.label} cannot be converted: {reason}.",
             hint=hint,
             source=str(self.folder),
+            reason=reason,
             **details,
         )

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 
 from wiz_kernel_ext.errors import BadRequest, Conflict, ConversionFailed
+from wiz_kernel_ext.sizes import size
 
 SPARE_BYTES = 64 << 20
 
@@ -23,7 +24,8 @@ def check_target(target: Path, overwrite: bool) -> None:
     if target.exists() and not overwrite:
         raise Conflict(
             f"{target} exists already.",
-            hint="Choose another name, or overwrite it (--overwrite).",
+            hint=f"If it is what you want: `wiz load {target}`. Else name another file (--output), "
+            "or overwrite it (--overwrite).",
             target=str(target),
         )
     try:
@@ -41,8 +43,8 @@ def check_space(target: Path, size_bytes: int) -> None:
     free = shutil.disk_usage(target.parent).free
     if free < size_bytes + SPARE_BYTES:
         raise ConversionFailed(
-            f"{target} needs {size_bytes / (1 << 30):.1f} GB, and its disk has "
-            f"{free / (1 << 30):.1f} GB free.",
+            f"{target} needs {size(size_bytes)}; its disk has {size(free)} free, of which "
+            f"{size(SPARE_BYTES)} are left to others.",
             hint="Make room, choose another place, or a smaller type.",
             target=str(target),
             needed_bytes=size_bytes,

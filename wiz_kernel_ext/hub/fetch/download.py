@@ -26,6 +26,7 @@ from wiz_kernel_ext.hub.fetch.throttle import Throttle
 from wiz_kernel_ext.hub.fetch.transfer import Remote, Transfer
 from wiz_kernel_ext.hub.lines import Noted, Ticked
 from wiz_kernel_ext.hub.names import make_name
+from wiz_kernel_ext.sizes import size
 
 _AT_ONCE = 3
 _TICK_S = 0.1
@@ -116,10 +117,10 @@ class _Job:
             place = place.parent
         free = shutil.disk_usage(place).free
         if missing > 0 and missing + _SPARE_BYTES > free:
-            gb = 1 << 30
             raise DiskFull(
-                f"There is no room for {remotes[0].subject}: {missing / gb:.2f} GB are still to "
-                f"come, {free / gb:.2f} GB are free in {self._cache.root}.",
+                f"There is no room for {remotes[0].subject}: {size(missing)} are still to come, "
+                f"{size(free)} are free in {self._cache.root}, and {size(_SPARE_BYTES)} are left "
+                "to others.",
                 needed_bytes=missing,
                 free_bytes=free,
                 repo=self._order.repo,

@@ -20,6 +20,7 @@ from wiz_kernel_ext.hub.fetch.asking import Say, asked
 from wiz_kernel_ext.hub.fetch.failures import Subject
 from wiz_kernel_ext.hub.fetch.http import session
 from wiz_kernel_ext.hub.fetch.messages import (
+    CONFIG,
     AskUpstream,
     Found,
     ListRepo,
@@ -34,6 +35,7 @@ from wiz_kernel_ext.protocol.hub import RepoFile, RepoHit
 _LISTED_AT_ONCE = 4
 _MAX_HEADER_BYTES = 64 << 20
 _MAX_FILES = 20_000
+_MAX_CONFIG_BYTES = 1 << 20
 
 
 def search(order: Search, say: Say) -> list[Found]:
@@ -102,6 +104,7 @@ def list_repo(order: ListRepo, say: Say) -> RepoContents:
 def _write_skeleton(order: ListRepo, contents: RepoContents, into: Path, say: Say) -> None:
     found = sort_files(order.repo, order.revision, contents.files)
     if not found.models:
+        _write_config(order, contents, into.with_name(CONFIG), say)
         return
     model = suggested(found.models) or found.models[0]
     if order.quant or order.file:
@@ -127,6 +130,15 @@ def _write_skeleton(order: ListRepo, contents: RepoContents, into: Path, say: Sa
             file=file.path,
         ) from None
     write_skeleton(source, header, into)
+
+
+def _write_config(order: ListRepo, contents: RepoContents, into: Path, say: Say) -> None:
+    """The configuration of what is no GGUF: it tells whether it can be made one."""
+    for file in contents.files:
+        if file.path == CONFIG and 0 < file.size_bytes <= _MAX_CONFIG_BYTES:
+            url = hf_hub_url(order.repo, CONFIG, revision=contents.commit or order.revision)
+            subject = Subject(order.repo, CONFIG, order.revision)
+            into.write_bytes(asked(partial(_range, url, 0, file.size_bytes), subject, say))
 
 
 def ask_upstream(order: AskUpstream, say: Say) -> dict[str, dict[str, str]]:

@@ -11,6 +11,9 @@ from wiz_kernel_ext.protocol.hub import RepoFile, RepoHit
 SearchSort = Literal["downloads", "likes", "trendingScore", "lastModified", "createdAt"]
 
 
+CONFIG = "config.json"
+
+
 class Order(msgspec.Struct, frozen=True, kw_only=True, tag_field="do"):
     """Base of every order."""
 
@@ -56,7 +59,8 @@ class ListRepo(Order, frozen=True, kw_only=True, tag="list"):
     """The files of a repository at one commit; the result is a `RepoContents`.
 
     With `skeleton`, the header of one model is written there: the one of `file` or `quant`, else
-    the one its name alone means, else the smallest.
+    the one its name alone means, else the smallest. Where there is none, but a checkpoint, its
+    configuration is written beside it.
     """
 
     repo: str

@@ -110,6 +110,12 @@ def _with_offer(desk: Desk, name: str, error: HubNotFound) -> HubNotFound:
         listing = desk.notebook.client.list_repo(repo)
     except WizError:
         return error
+    if listing.not_convertible:
+        return HubNotFound(
+            without_gguf(listing),
+            hint=f"llama.cpp's own converter may take it: %wiz_convert {repo} --llama-cpp CHECKOUT",
+            repo=repo,
+        )
     if not convertible(listing):
         return error
     return HubNotFound(
