@@ -73,6 +73,11 @@ def test_a_model_is_loaded_and_asked_by_keys_alone(lab: Lab, page: Page, axe: Pa
     page.panel.get_by_text("Settings applied").wait_for()
     assert lab.client.session("keys").info.system_prompt == "Be brief."
     assert page.faults(axe) == []
+    page.raw.set_viewport_size({"width": 500, "height": 950})
+    page.raw.wait_for_timeout(300)
+    page.shoot("narrow")
+    assert page.overflows() == []
+    page.raw.set_viewport_size({"width": 1100, "height": 950})
 
 
 def test_code_goes_into_a_new_cell_or_the_clipboard(lab: Lab, page: Page) -> None:
@@ -174,13 +179,17 @@ def test_what_comes_before_the_first_word_is_shown_with_a_bar(
         f"%load_ext wiz_kernel_ext\n%wiz_load {slow_model}",
         "%wiz_chat --max-tokens 300 --seed 1",
     )
-    page.panel.get_by_label("Message").fill("A long story. " * 350)
+    page.panel.get_by_label("Message").fill("A long story. " * 250)
     page.panel.get_by_label("Message").press("Enter")
     answer = page.panel.locator(".wiz-assistant")
     answer.get_by_text(re.compile(r"reading the prompt \d+%")).wait_for()
     answer.get_by_role("progressbar", name="Before the answer").wait_for()
+    left_px = page.panel.locator(".wiz-log").evaluate(
+        "log => log.scrollHeight - log.scrollTop - log.clientHeight"
+    )
+    assert left_px < 60, "the end is out of sight"
     page.shoot("reading")
-    answer.locator(".wiz-markdown p").first.wait_for()
+    answer.locator(".wiz-markdown p").first.wait_for(timeout=60_000)
     answer.get_by_role("progressbar").wait_for(state="hidden")
     answer.get_by_text("tokens/s").wait_for()
     page.shoot("answering")
@@ -275,7 +284,7 @@ def test_a_long_answer_leaves_the_page_free(lab: Lab, page: Page, fast_model: Pa
     n_tokens = lab.client.operation(message.operation_id or "").n_tokens
     page.figure(
         f"{n_tokens} tokens in {took_s:.1f} s: {len(pieces) / took_s:.1f} updates/s, "
-        f"{n_bytes / took_s / 1000:.0f} kB/s, longest task {longest_ms:.0f} ms"
+        f"{n_bytes / took_s / 1000:.0f} kB/s, longest task {task(longest_ms)}"
     )
     assert n_tokens == 5000
     assert len(pieces) <= MAX_PIECES_PER_S * took_s + 2
@@ -303,7 +312,7 @@ def test_a_thousand_messages_open_at_once_and_are_all_there(lab: Lab, page: Page
     opened_s = time.monotonic() - began
     page.raw.locator(".wiz-panel[data-ready]").nth(1).wait_for()
     longest_ms = max(page.tasks(), default=0.0)
-    page.figure(f"1,000 messages: opened in {opened_s:.2f} s, longest task {longest_ms:.0f} ms")
+    page.figure(f"1,000 messages: opened in {opened_s:.2f} s, longest task {task(longest_ms)}")
     assert opened_s <= 2.0
     for _ in range(20):
         more = page.raw.evaluate(
@@ -340,6 +349,11 @@ def test_what_was_removed_or_stopped_elsewhere_is_told_in_place(lab: Lab, page: 
     page.panel.get_by_role("button", name="Send").click()
     page.panel.locator(".wiz-assistant:not([aria-busy])", has_text="tokens").wait_for()
     assert page.answered()
+
+
+def task(longest_ms: float) -> str:
+    """The longest task in words: the browser tells of those above 50 ms only."""
+    return f"{longest_ms:.0f} ms" if longest_ms else "under 50 ms"
 
 
 def bytes_of(data: str | bytes) -> bytes:

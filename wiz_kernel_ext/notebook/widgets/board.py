@@ -68,7 +68,10 @@ class Board:
             "running": running,
             "rate": self._rate(operation, now) if running else "",
             "stage": operation.stage if running and not operation.n_tokens else "",
-            "fraction": operation.done / operation.total if operation.total else None,
+            # Once it answers, nobody knows how far that will go: the prompt was read.
+            "fraction": operation.done / operation.total
+            if operation.total and not operation.n_tokens
+            else None,
         }
 
     def _rate(self, operation: OperationInfo, now: float) -> str:

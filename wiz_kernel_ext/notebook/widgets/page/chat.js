@@ -147,7 +147,7 @@ class ChatPage {
 
   added({ first, messages }) {
     if (!this.messages.add(first, messages)) this.view.ask("hello");
-    this.setBusy(this.answeringId);
+    this.allowAgain();
   }
 
   earlier({ first, messages }) {
@@ -236,8 +236,13 @@ class ChatPage {
     this.answeringId = id;
     show(this.stopButton, Boolean(id));
     this.stopButton.disabled = false;
-    this.again.disabled = Boolean(id) || !this.messages.end;
+    this.allowAgain();
     if (!id) this.note("");
+  }
+
+  /** There is something to answer again once something was said. */
+  allowAgain() {
+    this.again.disabled = Boolean(this.answeringId) || !this.messages.end;
   }
 }
 

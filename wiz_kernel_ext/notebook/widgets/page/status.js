@@ -3,6 +3,9 @@ import { Banner, PanelView } from "./panel.js";
 
 // The status panel: the service's facts in tables, redrawn where they changed.
 
+// Columns that say nothing without their name, where there is no room for a head.
+const LABELLED = new Set(["context", "running", "unloads in", "took", "messages", "used"]);
+
 class StatusPage {
   constructor(context) {
     this.view = new PanelView(context, "status", (message) => this.hear(message));
@@ -128,7 +131,7 @@ function section(caption, columns) {
       }
     }
     wanted.forEach(({ key, cells }, place) => {
-      const row = rows.get(key) ?? h("tr", {}, ...columns.map(() => h("td")));
+      const row = rows.get(key) ?? h("tr", {}, ...columns.map((name) => h("td", { "data-label": LABELLED.has(name) ? name : null })));
       rows.set(key, row);
       if (body.children[place] !== row) body.insertBefore(row, body.children[place] ?? null);
       cells.forEach((cell, i) => fill(row.children[i], cell));
