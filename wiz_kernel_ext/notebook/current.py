@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from wiz_kernel_ext.client import Client
     from wiz_kernel_ext.protocol.results import SessionInfo
 
-# Jupyter asks for the end 2 to 10 ms after its interrupt, on a machine with twice the work it can do
-# up to 26; a user who only stops an answer waits for it.
+# Jupyter asks for the end 2 to 10 ms after its interrupt, 26 where a machine has twice the work it
+# can do; a user who only stops an answer waits for this.
 LEAVING_WAIT_S = 0.1
 
 
