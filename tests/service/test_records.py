@@ -146,6 +146,27 @@ async def test_a_store_that_cannot_be_written_costs_the_history_not_the_answer(
     await records.close()
 
 
+async def test_an_operation_that_was_not_kept_from_its_beginning_is_not_kept_in_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    records = await started(tmp_path / "wiz.sqlite")
+
+    def full(*_: Any) -> None:
+        raise StoreError("The disk is full.")
+
+    monkeypatch.setattr(records.operations, "create", full)
+    operation = Operation("prompt")
+    await records.created(operation)
+    operation.emit(Delta(text="a"))
+    await asyncio.sleep(3 * FLUSH_INTERVAL_S)
+    operation.emit(End(state="done"))
+    await records.ended(operation)
+    await records.close()
+    assert [record.getMessage() for record in caplog.records] == [
+        f"operation {operation.id} is not recorded: The disk is full."
+    ]
+
+
 async def test_an_unknown_operation_is_not_found(tmp_path: Path) -> None:
     records = await started(tmp_path / "wiz.sqlite")
     with pytest.raises(OperationNotFound, match="op-none"):

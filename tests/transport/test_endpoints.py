@@ -142,6 +142,15 @@ def test_every_file_carries_the_services_and_the_hosts_name(
         assert len({getattr(p, attribute) for p in (here, other, there)}) == 3
 
 
+def test_a_laptop_in_another_network_is_the_same_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "laptop.home")
+    at_home = places(settings(tmp_path))
+    monkeypatch.setattr(socket, "gethostname", lambda: "laptop.work.example")
+    assert places(settings(tmp_path)) == at_home
+
+
 @pytest.mark.parametrize("name", ["../../etc/x", "a/b", "a\nb", "é", "", ".", "..", "x" * 300])
 def test_any_service_name_stays_inside_its_directory(tmp_path: Path, name: str) -> None:
     where = places(settings(tmp_path, name))

@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -80,15 +81,20 @@ class Records:
                 operation.model_path,
                 operation.created_at,
             )
-            self._n_created += 1
-            if self._n_created % PRUNE_EVERY == 0:
-                await self.call(self.operations.prune, self._n_kept)
         except StoreError as error:
             self._warn(operation, error)
+            self._warned.discard(operation.id)
+            return
         self._open.add(operation)
+        self._n_created += 1
+        if self._n_created % PRUNE_EVERY == 0:
+            with suppress(StoreError):
+                await self.call(self.operations.prune, self._n_kept)
 
     async def ended(self, operation: Operation) -> None:
-        """Keep the rest of an operation's log and its outcome."""
+        """Keep the rest of an operation's log and its outcome, if it was kept at all."""
+        if operation not in self._open:
+            return
         self._open.discard(operation)
         try:
             await self._flush(operation)

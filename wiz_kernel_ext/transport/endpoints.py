@@ -84,7 +84,8 @@ class Places:
 
 def places(settings: Settings) -> Places:
     """The places that `settings` mean on this host."""
-    host = socket.gethostname()
+    # Without the domain: that of a laptop changes with the network it is in.
+    host = socket.gethostname().partition(".")[0]
     runtime_dir = settings.runtime_dir or Path(jupyter_runtime_dir())
     data_dir = settings.data_dir or Path(jupyter_data_dir()) / "wiz"
     slug = f"{_file_name(settings.name)}-{_file_name(host)}"
