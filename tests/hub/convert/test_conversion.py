@@ -183,9 +183,7 @@ def test_no_room_is_said_before_converting(
 ) -> None:
     usage = type("Usage", (), {"free": 1000})
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
-    with pytest.raises(
-        ConversionFailed, match=r"needs .* MB; its disk has 1000 B"
-    ) as caught:
+    with pytest.raises(ConversionFailed, match=r"needs .* MB; its disk has 1000 B") as caught:
         converted(small, tmp_path / "model.gguf")
     assert caught.value.details["free_bytes"] == 1000
     assert not (tmp_path / "model.gguf").exists()

@@ -8,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from huggingface_hub import HfApi, ModelInfo, constants, hf_hub_url
-from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
+from huggingface_hub import constants, hf_hub_url
+from huggingface_hub.utils import build_hf_headers, hf_raise_for_status, parse_datetime
 
 from wiz_kernel_ext.errors import AmbiguousModel, GgufInvalid, HubAccessDenied, HubNotFound
 from wiz_kernel_ext.gguf_file.header import read_header
@@ -40,27 +41,15 @@ _MAX_CONFIG_BYTES = 1 << 20
 
 def search(order: Search, say: Say) -> list[Found]:
     """Repositories with GGUF files that `order.text` finds, in the order asked for."""
-
-    described: Any = ModelInfo
-
-    def request() -> list[Any]:
-        # Not HfApi.list_models: it tries for 23 seconds where there is no network.
-        answer = session().get(
-            f"{constants.ENDPOINT}/api/models",
-            params={
-                "filter": "gguf",
-                "search": order.text,
-                "sort": order.sort,
-                "limit": order.limit,
-                "expand": ["gguf", "downloads", "likes", "gated", "tags", "lastModified"],
-            },
-            headers=build_hf_headers(),
-            timeout=float(constants.HF_HUB_DOWNLOAD_TIMEOUT),
-        )
-        hf_raise_for_status(answer)
-        return [described(**{"siblings": None, **model}) for model in answer.json()[: order.limit]]
-
-    hits = [_hit(model) for model in asked(request, Subject(), say)]
+    params = {
+        **({"search": order.text} if order.text else {}),
+        "filter": "gguf",
+        "sort": order.sort,
+        "limit": order.limit,
+        "expand": ["gguf", "downloads", "likes", "gated", "tags", "lastModified"],
+    }
+    found = asked(partial(_json, "models", params), Subject(), say)[: order.limit]
+    hits = [_hit(model) for model in found]
     if not order.with_files:
         return [Found(hit) for hit in hits]
 
@@ -77,24 +66,24 @@ def search(order: Search, say: Say) -> list[Found]:
 
 def list_repo(order: ListRepo, say: Say) -> RepoContents:
     """The files of a repository, with sizes and checksums, at the commit its revision is at."""
-    info = asked(
-        partial(HfApi().model_info, order.repo, revision=order.revision, files_metadata=True),
-        Subject(order.repo, revision=order.revision),
-        say,
-    )
+    path = f"models/{order.repo}"
+    if order.revision:
+        path += f"/revision/{quote(order.revision, safe='')}"
+    subject = Subject(order.repo, revision=order.revision)
+    info = asked(partial(_json, path, {"blobs": True}), subject, say)
     contents = RepoContents(
-        commit=info.sha or "",
+        commit=info.get("sha") or "",
         files=[
             RepoFile(
-                path=sibling.rfilename,
-                size_bytes=sibling.size or 0,
-                sha256=sibling.lfs.sha256 if sibling.lfs else "",
+                path=file["rfilename"],
+                size_bytes=file.get("size") or 0,
+                sha256=(file.get("lfs") or {}).get("sha256") or "",
             )
-            for sibling in (info.siblings or [])[:_MAX_FILES]
+            for file in (info.get("siblings") or [])[:_MAX_FILES]
         ],
-        gated=bool(info.gated),
-        private=bool(info.private),
-        licence=_licence(info.tags or []),
+        gated=bool(info.get("gated")),
+        private=bool(info.get("private")),
+        licence=_licence(info.get("tags") or []),
     )
     if order.skeleton:
         _write_skeleton(order, contents, Path(order.skeleton), say)
@@ -144,6 +133,8 @@ def _write_config(order: ListRepo, contents: RepoContents, into: Path, say: Say)
 def ask_upstream(order: AskUpstream, say: Say) -> dict[str, dict[str, str]]:
     """The checksums that paths have now; asks nothing that writes into the cache."""
 
+    from huggingface_hub import HfApi
+
     def checksums(repo: str) -> tuple[str, dict[str, str]]:
         request = partial(HfApi().get_paths_info, repo, order.files[repo])
         found = dict.fromkeys(order.files[repo], "")
@@ -163,6 +154,8 @@ def ask_upstream(order: AskUpstream, say: Say) -> dict[str, dict[str, str]]:
 
 def read_collection(order: ReadCollection, say: Say) -> list[str]:
     """The models of a collection on the hub."""
+    from huggingface_hub import HfApi
+
     collection = asked(partial(HfApi().get_collection, order.slug), Subject(order.slug), say)
     return [item.item_id for item in collection.items if item.item_type == "model"]
 
@@ -205,20 +198,36 @@ def _range(url: str, offset: int, size_bytes: int) -> bytes:
     return bytes(data[skip : skip + size_bytes])
 
 
-def _hit(model: Any) -> RepoHit:
-    facts = model.gguf if isinstance(getattr(model, "gguf", None), dict) else {}
-    modified = getattr(model, "last_modified", None)
+def _json(path: str, params: dict[str, Any]) -> Any:
+    """What the hub's API answers.
+
+    Not by HfApi: that takes half of the child's start to import, and its searches try for 23
+    seconds where there is no network.
+    """
+    answer = session().get(
+        f"{constants.ENDPOINT}/api/{path}",
+        params=params,
+        headers=build_hf_headers(),
+        timeout=float(constants.HF_HUB_DOWNLOAD_TIMEOUT),
+    )
+    hf_raise_for_status(answer)
+    return answer.json()
+
+
+def _hit(model: dict[str, Any]) -> RepoHit:
+    facts = model["gguf"] if isinstance(model.get("gguf"), dict) else {}
+    modified = model.get("lastModified")
     return RepoHit(
-        repo=model.id,
-        downloads=model.downloads or 0,
-        likes=model.likes or 0,
+        repo=model["id"],
+        downloads=_number(model.get("downloads")),
+        likes=_number(model.get("likes")),
         n_params=_number(facts.get("total")),
         n_ctx_train=_number(facts.get("context_length")),
         architecture=str(facts.get("architecture") or ""),
-        licence=_licence(model.tags or []),
-        gated=bool(model.gated),
-        updated_at=modified.timestamp() if modified else 0.0,
-        page=f"{constants.ENDPOINT}/{model.id}",
+        licence=_licence(model.get("tags") or []),
+        gated=bool(model.get("gated")),
+        updated_at=parse_datetime(modified).timestamp() if modified else 0.0,
+        page=f"{constants.ENDPOINT}/{model['id']}",
     )
 
 
