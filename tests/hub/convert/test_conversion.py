@@ -85,7 +85,7 @@ def test_the_size_is_known_before(out_type: str, large: Path, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("size_bytes", "n_vocab", "out_type"),
     [
-        (400_000_000, 4096, "q8_0"),
+        (150_000_000, 4096, "q8_0"),
         *(
             pytest.param(900_000_000, 49_152, out_type, marks=pytest.mark.slow)
             for out_type in ("bf16", "f16", "q8_0", "f32")
@@ -96,11 +96,10 @@ async def test_the_memory_is_bounded_by_the_largest_tensor_and_not_by_the_model(
     tmp_path: Path, size_bytes: int, n_vocab: int, out_type: str
 ) -> None:
     largest = write_large_checkpoint(tmp_path, size_bytes, n_vocab)
-    assert allowed_bytes(largest) < 0.8 * size_bytes
     peak = PeakMemory("wiz_kernel_ext.hub.convert")
     report = await convert(tmp_path, tmp_path / "m.gguf", outtype=out_type, on_progress=peak)
     assert report.source_size_bytes >= size_bytes
-    assert 20e6 < peak.n_bytes <= allowed_bytes(largest)
+    assert 20e6 < peak.n_bytes <= min(allowed_bytes(largest), 0.8 * size_bytes)
 
 
 async def test_a_cancelled_conversion_leaves_nothing(large: Path, tmp_path: Path) -> None:
