@@ -18,6 +18,10 @@ from wiz_kernel_ext.service.recovery import recover
 from wiz_kernel_ext.service.sessions import Sessions
 
 
+def full(*_: Any) -> None:
+    raise StoreError("The disk is full.")
+
+
 async def started(file: Path) -> Records:
     records = Records(file)
     await records.start()
@@ -130,9 +134,6 @@ async def test_a_store_that_cannot_be_written_costs_the_history_not_the_answer(
 ) -> None:
     records = await started(tmp_path / "wiz.sqlite")
 
-    def full(*_: Any) -> None:
-        raise StoreError("The disk is full.")
-
     monkeypatch.setattr(records.operations, "append_events", full)
     operation = Operation("prompt")
     await records.created(operation)
@@ -150,9 +151,6 @@ async def test_an_operation_that_was_not_kept_from_its_beginning_is_not_kept_in_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     records = await started(tmp_path / "wiz.sqlite")
-
-    def full(*_: Any) -> None:
-        raise StoreError("The disk is full.")
 
     monkeypatch.setattr(records.operations, "create", full)
     operation = Operation("prompt")
