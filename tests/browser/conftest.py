@@ -17,12 +17,14 @@ from typing import Any
 
 import pytest
 
-from tests.browser.lab import Lab, Page
+from tests.browser.lab import Lab
 from tests.browser.models import Open
+from tests.browser.page import Page
 from tests.hub.convert.checkpoints import write_checkpoint
 from tests.support.homes import Home
 from tests.support.stand_in_hub import Repository, StandInHub
 from tests.support.tiny_gguf import Shape, write_tiny_gguf
+from wiz_kernel_ext.client import Client
 from wiz_kernel_ext.demo import model_path
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -185,6 +187,20 @@ def tab(browser: Any) -> Iterator[Any]:
     context.close()
 
 
+def tidy(client: Client) -> None:
+    """Leave the service as a test found it: nothing loaded, fetched or on its way."""
+    for operation in client.operations(50):
+        if operation.kind == "download":
+            client.discard_download(operation.id)
+        else:
+            client.cancel(operation.id)
+    for worker in client.status().workers:
+        client.unload_model(worker.model_path, force=True)
+    for model in client.models():
+        if model.origin in ("hub", "models"):
+            client.remove_model(model.name)
+
+
 @pytest.fixture
 def page(lab: Lab, tab: Any, request: pytest.FixtureRequest) -> Iterator[Page]:
     """JupyterLab in the browser; errors in its console fail the test."""
@@ -192,6 +208,7 @@ def page(lab: Lab, tab: Any, request: pytest.FixtureRequest) -> Iterator[Page]:
     yield page
     tab.screenshot(path=page.shots / f"last-of-{request.node.name}.png")
     errors = page.end()
+    tidy(lab.client)
     assert not errors, errors
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tests.browser.lab import Page
+from tests.browser.page import Page
 
 Open = Callable[..., Page]
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.browser.conftest import TOKEN
-from tests.browser.lab import Lab, Page
+from tests.browser.lab import Lab
 from tests.browser.models import Open, here, row, searched
+from tests.browser.page import Page
 from tests.support.stand_in_hub import StandInHub
 from tests.support.tiny_gguf import write_tiny_gguf
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tests.browser.lab import Lab, Page
+from tests.browser.lab import Lab
 from tests.browser.models import Open, here, row, searched
+from tests.browser.page import Page
 from tests.support.stand_in_hub import StandInHub
 from tests.support.tiny_gguf import Shape, write_tiny_gguf
 from wiz_kernel_ext.protocol.hub_requests import PullModel
 
-SLOW_BYTES_PER_S = 3_000_000.0
-VERY_SLOW_BYTES_PER_S = 400_000.0
+SLOW_BYTES_PER_S = 400_000.0
 # Of what is sent anew after a pause: what lay in the sockets.
 AT_MOST_SENT = 1.05
 FIRST = "founders/demo-GGUF"
@@ -87,7 +87,7 @@ def test_a_model_is_found_fetched_loaded_and_asked_by_clicks_and_keys(
 def test_two_downloads_and_one_begun_elsewhere_are_shown_in_every_view_and_controlled(
     lab: Lab, opened: Open, hub: StandInHub, axe: Path
 ) -> None:
-    hub.bytes_per_s = VERY_SLOW_BYTES_PER_S
+    hub.bytes_per_s = SLOW_BYTES_PER_S
     page = opened(
         "several", "import wiz_kernel_ext as wiz\npanel = wiz.Downloader()\npanel", "panel"
     )
@@ -185,7 +185,7 @@ def test_the_bar_and_its_verdict_follow_the_context_and_end_where_training_did(
 
 def test_newcomers_slips_do_no_harm(lab: Lab, opened: Open, hub: StandInHub) -> None:
     page = opened("slips")
-    hub.bytes_per_s = VERY_SLOW_BYTES_PER_S
+    hub.bytes_per_s = SLOW_BYTES_PER_S
     card = searched(page, f" {hub.url}/{FIRST}/blob/main/demo-Q8_0.gguf ", FIRST)
     card.get_by_role("button", name=re.compile("^Download founders")).dblclick()
     row(page, FIRST).get_by_text("of 23").wait_for()

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import ARTIFACTS
-from tests.browser.lab import Lab, Page
+from tests.browser.chats import LOAD, STOP_WITHIN_S, stopped_s
+from tests.browser.conftest import ARTIFACTS, tidy
+from tests.browser.lab import Lab
 from tests.browser.models import here, row, searched
-from tests.browser.test_chat import LOAD, STOP_WITHIN_S, stopped_s
+from tests.browser.page import Page
 from tests.support.stand_in_hub import StandInHub
 
 SLOW_BYTES_PER_S = 2_000_000.0
@@ -27,6 +28,7 @@ def seven(notebook7: Lab, browser: Any) -> Iterator[Page]:
     yield page
     errors = page.end()
     context.close()
+    tidy(notebook7.client)
     assert errors == []
 
 

@@ -15,7 +15,8 @@ import psutil
 import pytest
 
 from tests.browser.conftest import ARTIFACTS, serving
-from tests.browser.lab import ROOT, Lab, Page
+from tests.browser.lab import ROOT, Lab
+from tests.browser.page import Page
 from tests.browser.small_png import shrink
 from tests.support.homes import Home
 from tests.support.stand_in_hub import Repository, StandInHub

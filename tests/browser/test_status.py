@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.browser.lab import Lab, Page
+from tests.browser.lab import Lab
+from tests.browser.page import Page
 
 
 def test_a_saved_notebook_shows_models_and_status_without_a_kernel(lab: Lab, page: Page) -> None:
@@ -17,7 +18,7 @@ def test_a_saved_notebook_shows_models_and_status_without_a_kernel(lab: Lab, pag
     for with_kernel in (False, True):
         page.reopen("kept.ipynb", with_kernel=with_kernel)
         page.cell(1).get_by_text("Models here").wait_for()
-        page.cell(1).get_by_role("cell", name="demo").wait_for()
+        page.cell(1).get_by_role("cell", name="demo", exact=True).wait_for()
         page.cell(2).get_by_text("wiz demo").wait_for()
         assert page.raw.get_by_text("model not found").count() == 0
         assert page.panel.filter(visible=True).count() == 0

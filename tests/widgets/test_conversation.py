@@ -10,12 +10,8 @@ import pytest
 
 from tests.widgets.fakes import FakeClient, turn
 from wiz_kernel_ext.errors import BadRequest, ServiceNotRunning, SessionNotFound, WorkerDied
-from wiz_kernel_ext.notebook.widgets.conversation import (
-    PAGE_CHARS,
-    PAGE_SIZE,
-    Conversation,
-    page_before,
-)
+from wiz_kernel_ext.notebook.widgets.conversation import Conversation
+from wiz_kernel_ext.notebook.widgets.pagination import PAGE_CHARS, PAGE_SIZE, page_before
 from wiz_kernel_ext.protocol.events import Delta, Progress, StateChanged
 from wiz_kernel_ext.protocol.results import SessionMessage
 

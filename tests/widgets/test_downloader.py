@@ -184,6 +184,9 @@ def test_a_cancelled_download_leaves_nothing_on_the_disk_nor_in_any_panel(
         desk.wait(lambda: not list((home.folder / "hf").rglob("*.incomplete")))
         desk.wait(lambda: client.operations() == [])
         assert desk.last("work")["rows"] == []
+        desk.wait(lambda: "is cancelled: " in desk.last("note").get("text", ""))
+        assert " 0 B freed" not in desk.last("note")["text"]
+        desk.told.clear()
     operation = client.start(PullModel(model="demo"))
     operation.result(timeout_s=30)
     prompted = client.start(VerifyModel(model="demo"))

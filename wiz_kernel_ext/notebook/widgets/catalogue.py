@@ -5,7 +5,12 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from wiz_kernel_ext.cli.model_report import CONVERT_BYTES_PER_S, Q8_0_SHARE, convertible
+from wiz_kernel_ext.cli.model_report import (
+    CONVERT_BYTES_PER_S,
+    Q8_0_SHARE,
+    convertible,
+    without_gguf,
+)
 from wiz_kernel_ext.cli.words import duration, size
 from wiz_kernel_ext.errors import BadRequest
 from wiz_kernel_ext.hub.names import parse_name
@@ -58,6 +63,7 @@ def files(listing: RepoListing) -> dict[str, Any]:
         "gated": listing.gated,
         "page": listing.page,
         "trained": listing.n_ctx_train,
+        "nothing": without_gguf(listing),
         "convertible": convertible(listing),
         "estimate": f"{size(listing.safetensors_bytes)} to download, then about "
         f"{duration(listing.safetensors_bytes / CONVERT_BYTES_PER_S)} of converting",

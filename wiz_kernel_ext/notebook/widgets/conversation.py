@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from wiz_kernel_ext.errors import BadRequest, SessionNotFound, WizError
 from wiz_kernel_ext.notebook.views.pace import INTERVAL_S
 from wiz_kernel_ext.notebook.widgets.answering import Answering
+from wiz_kernel_ext.notebook.widgets.pagination import PAGE_SIZE, as_page, page_before
 from wiz_kernel_ext.notebook.widgets.panel import described
 from wiz_kernel_ext.protocol.codec import build
 from wiz_kernel_ext.protocol.options import PromptOptions
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 
 Post = Callable[[dict[str, Any]], None]
 
-PAGE_SIZE = 40
-PAGE_CHARS = 200_000
 N_SESSIONS = 100
 N_OPERATIONS = 20
 
@@ -254,7 +253,6 @@ class Conversation:
         info = self.info
         if info is None:
             return
-        workers = self._watching.status().workers if sessions is not None else None
         head = {
             **self._head,
             "id": info.id,
@@ -263,31 +261,14 @@ class Conversation:
             "options": self.options.given(),
             "queued": self._queued,
             "remembered": (info.model_path or "").rpartition("/")[2],
-            "model": self.model,
         }
         if sessions is not None:
+            workers = self._watching.status().workers
             head["sessions"] = [{"id": s.id, "name": s.name, "n": s.n_messages} for s in sessions]
-        if workers is not None:
             head["models"] = [{"path": w.model_path, "name": w.model} for w in workers]
-            if self.model not in {w.model_path for w in workers}:
-                self.model = head["model"] = None
+            if self.model not in {worker.model_path for worker in workers}:
+                self.model = None
+        head["model"] = self.model
         if head != self._head:
             self._head = head
             self._post({"kind": "head", "head": head})
-
-
-def page_before(messages: Sequence[SessionMessage], before: int, n: int) -> int:
-    """Where a page that ends before number `before` begins: `n` messages, or fewer long ones."""
-    first, chars = before, 0
-    while first > 0 and before - first < n and chars < PAGE_CHARS:
-        first -= 1
-        chars += len(messages[first].content)
-    return first
-
-
-def as_page(messages: Sequence[SessionMessage]) -> list[dict[str, Any]]:
-    """Messages as the page takes them."""
-    return [
-        {"role": m.role, "text": m.content, "operation": m.operation_id, "finish": m.finish_reason}
-        for m in messages
-    ]

@@ -15,10 +15,9 @@ from wiz_kernel_ext.cli.words import size
 from wiz_kernel_ext.errors import WizError
 from wiz_kernel_ext.hub.token import keep_token
 from wiz_kernel_ext.notebook.screen import Drawing
-from wiz_kernel_ext.notebook.widgets import catalogue
 from wiz_kernel_ext.notebook.widgets.finding import Finding
 from wiz_kernel_ext.notebook.widgets.forms import error_drawing, library_drawing
-from wiz_kernel_ext.notebook.widgets.loading import begin_load
+from wiz_kernel_ext.notebook.widgets.local_models import LocalModels
 from wiz_kernel_ext.notebook.widgets.pages import module, style
 from wiz_kernel_ext.notebook.widgets.panel import Action, Panel, described
 from wiz_kernel_ext.notebook.widgets.surroundings import Surroundings, surroundings
@@ -60,6 +59,7 @@ class Downloader(Panel):
         self._followed: set[str] = set()
         self._paused: dict[str, OperationInfo] = {}
         self._finding = Finding(lambda: self._client, self)
+        self._local = LocalModels(lambda: self._client, around.watching, self)
         self._watch = Watch(
             around.watching, self._refresh, self._gone, busy=lambda: self._work.busy, beat_s=BEAT_S
         )
@@ -81,8 +81,8 @@ class Downloader(Panel):
             "cancel": lambda a: self._cancel(a["id"]),
             "dismiss": lambda a: self._dismiss(a["id"]),
             "loads": lambda a: self._load_when_done(a["id"], wanted=bool(a["wanted"])),
-            "load": lambda a: self._load(a["path"], a["context"]),
-            "unload": lambda a: self._unload(a["path"]),
+            "load": lambda a: self._local.load(a["path"], a["context"]),
+            "unload": lambda a: self._local.unload(a["path"]),
             "verify": lambda a: self._begin(VerifyModel(model=a["model"])),
             "quantize": lambda a: self._begin(
                 build(QuantizeModel, {"model": a["model"], "quant": a["quant"]})
@@ -90,17 +90,15 @@ class Downloader(Panel):
             "convert": lambda a: self._begin(
                 build(ConvertModel, {"source": a["repo"], "out_type": a["type"]})
             ),
-            "ask-delete": self._ask_delete,
-            "delete": lambda a: self._delete(a["model"], a["path"]),
+            "ask-delete": self._local.ask_delete,
+            "delete": lambda a: self._local.delete(a["model"], a["path"]),
             "token": lambda a: self._keep_token(a["token"]),
         }
 
     def drawing(self) -> Drawing:
         """The models on this machine, to be read."""
-        if not self._around.watching.running():
-            return library_drawing(None)
         try:
-            return library_drawing(self._around.watching.models())
+            return library_drawing(self._client.models())
         except WizError as error:
             return error_drawing("Models", error)
 
@@ -112,7 +110,7 @@ class Downloader(Panel):
         # Another view of this panel may have been told already; this one was not.
         self._shown = []
         self._refresh()
-        self._tell_library()
+        self._local.tell()
 
     def _bye(self, action: dict[str, Any]) -> None:
         self._views.discard(action["view"])
@@ -146,11 +144,11 @@ class Downloader(Panel):
     def _see_through(self, operation: Operation) -> None:
         try:
             outcome = operation.result()
-            self._tell_library()
+            self._local.tell()
             if isinstance(outcome, Verification):
                 self.post({"kind": "note", "text": _verified(outcome)})
             elif operation.id in self._work.load_when_done:
-                self._load(str(outcome), None)
+                self._local.load(str(outcome))
             else:
                 path = str(outcome)
                 self.post({"kind": "note", "text": f"{Path(path).name} is here.", "load": path})
@@ -166,8 +164,11 @@ class Downloader(Panel):
         """End work for good; of a download nothing stays."""
         self._work.dismiss(operation_id)
         self._refresh()
-        if self._around.watching.operation(operation_id).kind == "download":
-            self._around.watching.discard_download(operation_id)
+        operation = self._around.watching.operation(operation_id)
+        if operation.kind == "download":
+            freed = self._around.watching.discard_download(operation_id)
+            text = f"{operation.title} is cancelled: {size(freed)} freed."
+            self.post({"kind": "note", "text": text})
         else:
             self._around.watching.cancel(operation_id)
 
@@ -184,45 +185,9 @@ class Downloader(Panel):
             self._work.load_when_done.discard(operation_id)
         self._refresh()
 
-    def _load(self, path: str, context_size: int | None) -> None:
-        def show(loading: dict[str, Any] | None) -> None:
-            self.post({"kind": "loading", "loading": loading, "name": Path(path).name})
-            if loading is None or "error" in loading:
-                # What could not be loaded may have been deleted.
-                self._tell_library()
-
-        begin_load(self._client, path, show, context_size)
-
-    def _unload(self, path: str) -> None:
-        self._client.unload_model(path)
-        self._tell_library()
-
-    def _ask_delete(self, action: dict[str, Any]) -> None:
-        asked = self._client.remove_model(action["model"], only_ask=True)
-        loaded = {worker.model_path for worker in self._around.watching.status().workers}
-        deletion = {**catalogue.deletion(asked), "loaded": bool(loaded & set(asked.files))}
-        self.post({"kind": "deletion", "view": action["view"], "deletion": deletion})
-
-    def _delete(self, model: str, loaded_path: str | None) -> None:
-        if loaded_path:
-            self._client.unload_model(loaded_path)
-        gone = self._client.remove_model(model)
-        self.post({"kind": "note", "text": f"{gone.name} deleted: {size(gone.freed_bytes)} freed."})
-        self._tell_library()
-        self.refresh_form()
-
     def _keep_token(self, token: str) -> None:
         file = keep_token(token)
         self.post({"kind": "note", "text": f"The token is kept in {file}, for you only."})
-
-    def _tell_library(self) -> None:
-        status = self._around.watching.status()
-        loaded = {worker.model_path for worker in status.workers}
-        models = [
-            {**catalogue.local(model), "loaded": model.path in loaded}
-            for model in self._around.watching.models()
-        ]
-        self.post({"kind": "library", "models": models})
 
     def _refresh(self) -> None:
         """Bring the page up to date: the figures at every beat, the models when something changed.
@@ -240,7 +205,7 @@ class Downloader(Panel):
             self._shown = rows
             self.post({"kind": "work", "rows": rows})
         if was_running != {row["id"] for row in rows if row["running"]} or not self._work.busy:
-            self._tell_library()
+            self._local.tell()
 
     def _in_full(self, operation: OperationInfo) -> OperationInfo:
         """A paused download with how far it came and its whole title: a list leaves that out."""

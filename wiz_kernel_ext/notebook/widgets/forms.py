@@ -51,11 +51,8 @@ def error_drawing(title: str, error: WizError) -> Drawing:
     return Drawing(plain=plain, html=f"<div>{escape(plain)}</div>")
 
 
-def library_drawing(models: Sequence[LibraryModel] | None) -> Drawing:
-    """The models on this machine; None where no service runs that would know them."""
-    if models is None:
-        text = "Models: no service is running. %wiz_models starts one and lists them."
-        return Drawing(plain=text, html=f"<div>{escape(text)}</div>")
+def library_drawing(models: Sequence[LibraryModel]) -> Drawing:
+    """The models on this machine."""
     rows = [(model.name, model.quant or "-", size(model.size_bytes)) for model in models]
     table = Table("Models here", ("model", "quant", "size"), rows, "No model is on this machine.")
     return tables_drawing("", [table])

@@ -10,7 +10,6 @@ import { Settings } from "./settings.js";
 class ChatPage {
   constructor(context) {
     this.view = new PanelView(context, "chat", (message) => this.hear(message));
-    this.busy = false;
     const says = (text) => (this.said.textContent = text);
     this.said = h("div.wiz-unseen", { role: "status" });
     this.banner = new Banner();
@@ -43,7 +42,7 @@ class ChatPage {
   }
 
   begin() {
-    this.view.begin(null, (ended) => this.away(ended));
+    this.view.begin((ended) => this.away(ended));
   }
 
   header() {
@@ -81,7 +80,7 @@ class ChatPage {
     this.small = h("span.wiz-small");
     show(this.stopButton, false);
     const row = h("div.wiz-row", {}, this.small, h("span.wiz-space"), this.again, this.stopButton, this.sendButton);
-    return h("div.wiz-composer", { "data-live": "" }, this.input, row);
+    return h("div", {}, this.input, row);
   }
 
   send() {

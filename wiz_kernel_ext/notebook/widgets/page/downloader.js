@@ -23,7 +23,7 @@ class DownloaderPage {
   }
 
   begin() {
-    this.view.begin(null, (ended) => this.away(ended));
+    this.view.begin((ended) => this.away(ended));
   }
 
   /** Ask for an action; what was said of the last one is over then. */

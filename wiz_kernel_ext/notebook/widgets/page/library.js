@@ -11,14 +11,14 @@ export class LibraryList {
     this.models = [];
     this.loading = new Set();
     this.list = h("div");
-    this.root = h("section.wiz-library", { "aria-label": "On this machine" }, h("h3", {}, "On this machine"), this.list);
+    this.root = h("section", { "aria-label": "On this machine" }, h("h3", {}, "On this machine"), this.list);
   }
 
   draw(models) {
     const focused = this.root.contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") : null;
     this.models = models;
     const head = COLUMNS_HERE.map((name) => h("th", { scope: "col" }, name || h("span.wiz-unseen", {}, "actions")));
-    const table = h("table.wiz-table.wiz-model-table", {}, h("thead", {}, h("tr", {}, ...head)), h("tbody", {}, ...models.map((model) => this.row(model))));
+    const table = h("table.wiz-table", {}, h("thead", {}, h("tr", {}, ...head)), h("tbody", {}, ...models.map((model) => this.row(model))));
     const none = h("p.wiz-empty", {}, "No models yet: search above, or press Load in a chat for the bundled demo.");
     this.list.replaceChildren(models.length ? table : none);
     // Who was on a button is on the same one again.

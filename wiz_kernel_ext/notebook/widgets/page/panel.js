@@ -30,8 +30,8 @@ export class PanelView {
   }
 
   /** Say hello, or show the kept form where no kernel would answer. */
-  async begin(onLive, onGone) {
-    this.notify = { onLive, onGone };
+  async begin(onGone) {
+    this.onGone = onGone;
     await this.checkLive();
     if (!this.live) {
       onGone(true);
@@ -46,7 +46,7 @@ export class PanelView {
     const whole = await this.model.widget_manager?.get_model?.(this.model.get("panel_id")).catch(() => null);
     this.live = whole ? Boolean(whole.comm_live) : true;
     if (this.live) this.hideForm();
-    if (was && !this.live) this.notify?.onGone(true);
+    if (was && !this.live) this.onGone?.(true);
   }
 
   /** The form under a panel is for where there is no panel. */

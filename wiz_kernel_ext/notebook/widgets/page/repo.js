@@ -33,7 +33,7 @@ export class RepoCard {
     if (listing.gated) parts.push(this.gate(listing.page, true));
     if (listing.convertible) parts.push(this.conversion(listing));
     if (this.rows.size) parts.push(this.table());
-    else if (!listing.convertible) parts.push(h("p.wiz-empty", {}, "There is no model in it that could be run here."));
+    else if (!listing.convertible) parts.push(h("p.wiz-empty", {}, listing.nothing));
     this.body.replaceChildren(...parts);
     this.move(this.desk.context);
     this.place();
@@ -50,7 +50,7 @@ export class RepoCard {
   table() {
     const head = COLUMNS.map((name) => h("th", { scope: "col" }, name || h("span.wiz-unseen", {}, "actions")));
     const rows = [...this.rows.values()].map((row) => row.root);
-    return h("table.wiz-table.wiz-file-table", {}, h("thead", {}, h("tr", {}, ...head)), h("tbody", {}, ...rows));
+    return h("table.wiz-table", {}, h("thead", {}, h("tr", {}, ...head)), h("tbody", {}, ...rows));
   }
 
   row({ name, quant, size, fit, suggested, here }, trained) {
@@ -77,12 +77,12 @@ export class RepoCard {
     this.rows.forEach((row) => row.bar?.move(context));
   }
 
-  conversion({ estimate, out_types: types }) {
+  conversion({ nothing, estimate, out_types: types }) {
     const type = h("select", { "aria-label": "Type of the GGUF" }, ...types.map(({ type: name, size }) => h("option", { value: name }, `${name} (about ${size})`)));
     const begin = button("Convert", () => this.desk.ask("convert", { repo: this.repo, type: type.value }), { kind: "wiz-quiet", label: `Convert ${this.repo}` });
     return h(
       "div.wiz-gate", {},
-      h("p", {}, "There is no GGUF here, but one can be made of its safetensors checkpoint."),
+      h("p", {}, nothing),
       h("p.wiz-small", {}, `${estimate}.`),
       h("div.wiz-row", {}, h("label.wiz-row", {}, "as", type), begin),
     );

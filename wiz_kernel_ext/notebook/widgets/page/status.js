@@ -31,7 +31,7 @@ class StatusPage {
   }
 
   begin() {
-    this.view.begin(null, (ended) => this.away(ended));
+    this.view.begin((ended) => this.away(ended));
   }
 
   status({ service, memory, models, operations, sessions, log }) {

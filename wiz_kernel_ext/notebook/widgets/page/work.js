@@ -10,7 +10,7 @@ export class WorkList {
     this.rows = new Map();
     this.list = h("div");
     this.empty = h("p.wiz-empty", {}, "Nothing is under way. Downloads begun in other notebooks or a terminal are shown here too.");
-    this.root = h("section.wiz-work", { "aria-label": "Under way" }, h("h3", {}, "Under way"), this.empty, this.list);
+    this.root = h("section", { "aria-label": "Under way" }, h("h3", {}, "Under way"), this.empty, this.list);
   }
 
   draw(rows) {
