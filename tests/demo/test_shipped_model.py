@@ -47,10 +47,9 @@ def scores() -> list[Score]:
 
 
 def test_the_required_skills_hold_what_the_card_says(scores: list[Score]) -> None:
-    # So few cases say little of one skill; the card's 40 a skill have echo at 68 %, and choosing
-    # between two tools at 60 %, below the 70 % that `evaluate` asks of each.
+    # Each is to reach 70 % on the card's 40 cases a skill; so few may say a little less.
     assert overall(scores) >= LEAST_OVERALL, table(scores)
-    assert all(score.share >= 0.60 for score in scores), table(scores)
+    assert all(score.share >= 0.65 for score in scores), table(scores)
 
 
 @pytest.mark.parametrize(
