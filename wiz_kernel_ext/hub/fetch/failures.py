@@ -41,7 +41,7 @@ class Subject:
     def __str__(self) -> str:
         at = f" (revision {self.revision})" if self.revision else ""
         of = f"{self.file} of {self.repo}" if self.file and self.repo else self.file or self.repo
-        return f"{of or 'The answer'}{at}"
+        return f"{of or 'this search'}{at}"
 
     @property
     def page(self) -> str:
@@ -60,7 +60,7 @@ def explain(error: BaseException, subject: Subject) -> WizError:
     if isinstance(error, OSError) and not isinstance(error, errors.HfHubHTTPError):
         return _not_written(error, subject, details)
     return DownloadFailed(
-        f"{subject} could not be fetched ({type(error).__name__}).",
+        f"Fetching {subject} failed ({type(error).__name__}).",
         hint="Run it again in a while; report it if it stays.",
         **details,
     )
@@ -166,9 +166,10 @@ def _unreachable(
             **details,
         )
     why = "its name is not found" if root_cause(error, "gaierror") else "there is no connection"
+    goes_on = "; it goes on where it was" if subject.file else ""
     return HubUnreachable(
         f"{endpoint} cannot be reached for {subject}: {why}.",
-        hint="Check the network, HF_ENDPOINT and HTTPS_PROXY, then run it again: it goes on.",
+        hint=f"Check the network, HF_ENDPOINT and HTTPS_PROXY, then run it again{goes_on}.",
         endpoint=endpoint,
         **details,
     )
