@@ -102,7 +102,7 @@ def test_what_comes_before_the_first_word_is_shown_with_a_bar(
         page,
         "reading",
         f"%load_ext wiz_kernel_ext\n%wiz_load {slow_model}",
-        "%wiz_chat --max-tokens 300 --seed 1",
+        "%wiz_chat --max-tokens 1500 --seed 1",
     )
     page.panel.get_by_label("Message").fill("A long story. " * 250)
     page.panel.get_by_label("Message").press("Enter")
