@@ -74,7 +74,8 @@ def _operations(connection: sqlite3.Connection) -> None:
         ) WITHOUT ROWID
         """
     )
-    connection.execute("CREATE INDEX operations_by_session ON operations (session_id)")
+    connection.execute("CREATE INDEX operations_by_time ON operations (created_at)")
+    connection.execute("CREATE INDEX operations_by_session ON operations (session_id, created_at)")
 
 
 def _aliases(connection: sqlite3.Connection) -> None:
@@ -91,4 +92,12 @@ def _aliases(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE INDEX sessions_by_kernel ON sessions (kernel_id)")
 
 
-MIGRATIONS: tuple[Migration, ...] = (_sessions, _operations, _aliases)
+def _operations_in_order(connection: sqlite3.Connection) -> None:
+    """Operations are read in the order they were written, for which no index is needed.
+
+    Databases of a day in between never had it.
+    """
+    connection.execute("DROP INDEX IF EXISTS operations_by_time")
+
+
+MIGRATIONS: tuple[Migration, ...] = (_sessions, _operations, _aliases, _operations_in_order)
