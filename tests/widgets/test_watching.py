@@ -48,7 +48,7 @@ def until(happened: Callable[[], bool]) -> None:
 
 def watch(service: Any, told: list[str], **options: Any) -> Watch:
     made = Watch(service, lambda: told.append("refresh"), lambda: told.append("gone"), **options)
-    made.begin()
+    made.begin("page")
     return made
 
 
@@ -60,7 +60,7 @@ def test_every_change_is_shown_and_the_next_is_waited_for_from_there() -> None:
     until(lambda: told == ["refresh", "refresh"])
     until(lambda: len(service.asked) == 3)
     assert [seen for seen, _ in service.asked] == [0, 5, 6]
-    made.end()
+    made.end("page")
     service.feed.put(7)
 
 
@@ -69,7 +69,7 @@ def test_while_something_runs_it_is_looked_at_every_beat() -> None:
     made = watch(service, [], busy=lambda: True, beat_s=0.25)
     until(lambda: len(service.asked) == 1)
     assert service.asked[0][1] == 0.25
-    made.end()
+    made.end("page")
     service.feed.put(1)
 
 
@@ -83,7 +83,7 @@ def test_a_service_that_ended_is_told_once_and_watched_again_when_it_is_back() -
     service.feed.put(ServiceDied("It died again."))
     service.feed.put(1)
     until(lambda: told == ["gone", "refresh"])
-    made.end()
+    made.end("page")
     service.feed.put(2)
 
 
@@ -91,13 +91,13 @@ def test_a_watch_that_ended_begins_again_in_another_thread() -> None:
     service, told = Service(), list[str]()
     made = watch(service, told)
     until(lambda: len(service.asked) == 1)
-    made.end()
+    made.end("page")
     service.feed.put(1)
     until(lambda: made._thread is None)
-    made.begin()
+    made.begin("page")
     service.feed.put(2)
     until(lambda: len(told) == 2)
-    made.end()
+    made.end("page")
     service.feed.put(3)
 
 
@@ -107,5 +107,5 @@ def test_an_error_of_ours_does_not_end_the_watch() -> None:
     service.feed.put(ValueError("a bug"))
     service.feed.put(1)
     until(lambda: told == ["refresh"])
-    made.end()
+    made.end("page")
     service.feed.put(2)

@@ -36,7 +36,6 @@ class Chat(Panel):
         super().__init__(around.notebook.shell)
         self._around = around
         self._name = None if session is None else checked_session_name(session)
-        self._views: set[str] = set()
         self.conversation = Conversation(
             lambda: around.notebook.client, around.watching, self._open_own, self.post, options
         )
@@ -53,7 +52,7 @@ class Chat(Panel):
         talk = self.conversation
         return {
             "hello": self._hello,
-            "bye": self._bye,
+            "bye": lambda a: self._watch.end(a["view"]),
             "send": lambda a: talk.send(str(a["text"])),
             "stop": lambda a: talk.stop(),
             "regenerate": lambda a: talk.regenerate(),
@@ -81,15 +80,9 @@ class Chat(Panel):
         return info
 
     def _hello(self, action: dict[str, Any]) -> None:
-        self._views.add(action["view"])
-        self._watch.begin()
+        self._watch.begin(action["view"])
         self.conversation.begin()
         self.post(self.conversation.state(action["view"]))
-
-    def _bye(self, action: dict[str, Any]) -> None:
-        self._views.discard(action["view"])
-        if not self._views:
-            self._watch.end()
 
     def _set(self, action: dict[str, Any]) -> None:
         self.conversation.set_options(action["options"])

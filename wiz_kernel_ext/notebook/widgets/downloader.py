@@ -54,7 +54,6 @@ class Downloader(Panel):
         super().__init__(around.notebook.shell)
         self._around = around
         self._work = Work()
-        self._views: set[str] = set()
         self._shown: list[dict[str, Any]] = []
         self._followed: set[str] = set()
         self._paused: dict[str, OperationInfo] = {}
@@ -72,7 +71,7 @@ class Downloader(Panel):
         """What the page may ask for."""
         return {
             "hello": self._hello,
-            "bye": self._bye,
+            "bye": lambda a: self._watch.end(a["view"]),
             "search": self._finding.search,
             "repo": self._finding.repo,
             "pull": lambda a: self._begin(PullModel(model=a["model"]), load=bool(a.get("load"))),
@@ -103,19 +102,13 @@ class Downloader(Panel):
             return error_drawing("Models", error)
 
     def _hello(self, action: dict[str, Any]) -> None:
-        self._views.add(action["view"])
         self.post({"kind": "begin", "view": action["view"]})
         self._client.status()
-        self._watch.begin()
+        self._watch.begin(action["view"])
         # Another view of this panel may have been told already; this one was not.
         self._shown = []
         self._refresh()
         self._local.tell()
-
-    def _bye(self, action: dict[str, Any]) -> None:
-        self._views.discard(action["view"])
-        if not self._views:
-            self._watch.end()
 
     def _resume(self, operation_id: str) -> None:
         """Begin a download again: it goes on where it was."""

@@ -34,7 +34,6 @@ class Status(Panel):
         super().__init__(around.notebook.shell)
         self._around = around
         self._board = Board()
-        self._views: set[str] = set()
         self._watch = Watch(
             around.watching, self._refresh, self._gone, busy=lambda: self._board.busy
         )
@@ -43,7 +42,7 @@ class Status(Panel):
         """What the page may ask for."""
         return {
             "hello": self._hello,
-            "bye": self._bye,
+            "bye": lambda a: self._watch.end(a["view"]),
             "cancel": lambda a: self._cancel(str(a["id"])),
             "unload": lambda a: self._unload(str(a["path"]), force=bool(a.get("force"))),
             "stop": lambda a: self._stop(),
@@ -58,17 +57,11 @@ class Status(Panel):
         return tables_drawing(service_line(status), status_tables(status, time.time()))
 
     def _hello(self, action: dict[str, Any]) -> None:
-        self._views.add(action["view"])
-        self._watch.begin()
+        self._watch.begin(action["view"])
         try:
             self._refresh()
         except WizError:
             self._gone()
-
-    def _bye(self, action: dict[str, Any]) -> None:
-        self._views.discard(action["view"])
-        if not self._views:
-            self._watch.end()
 
     def _refresh(self) -> None:
         was_busy = self._board.busy

@@ -26,7 +26,8 @@ RENEW_S = 20.0
 class Watch:
     """Calls `refresh` after every change, and `gone` once when the service has ended.
 
-    `busy` says whether to call `refresh` every `beat_s` as well, changed or not.
+    It watches while any view wants it. `busy` says whether to call `refresh` every `beat_s` as
+    well, changed or not.
     """
 
     def __init__(
@@ -45,19 +46,20 @@ class Watch:
         self._beat_s = beat_s
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._wanted = False
+        self._views: set[str] = set()
 
-    def begin(self) -> None:
-        """Watch, if it does not yet."""
+    def begin(self, view: str) -> None:
+        """Watch for `view`, and for others that do."""
         with self._lock:
-            self._wanted = True
+            self._views.add(view)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="wiz-watch", daemon=True)
                 self._thread.start()
 
-    def end(self) -> None:
-        """Let it be; takes effect at the next change."""
-        self._wanted = False
+    def end(self, view: str) -> None:
+        """Watch for `view` no more; without any, it ends at the next change."""
+        with self._lock:
+            self._views.discard(view)
 
     def _run(self) -> None:
         self._seen, self._is_gone = 0, False
@@ -88,11 +90,11 @@ class Watch:
 
     def _wait_for_service(self) -> None:
         time.sleep(LOOK_AGAIN_S)
-        while self._wanted and not self._client.running():
+        while self._views and not self._client.running():
             time.sleep(LOOK_AGAIN_S)
 
     def _goes_on(self) -> bool:
         with self._lock:
-            if not self._wanted:
+            if not self._views:
                 self._thread = None
-            return self._wanted
+            return bool(self._views)
