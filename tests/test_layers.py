@@ -19,17 +19,19 @@ ROOMS: dict[str, set[str]] = {
     "sizes": set(),
     "errors": {"remedies"},
     "settings": {"errors"},
-    "protocol": {"errors"},
+    "protocol": {"errors", "remedies"},
+    "children": {"errors"},
     "gguf_file": {"errors"},
     "engine": BASE | {"gguf_file"},
     "transport": BASE,
-    "hub": BASE | {"demo", "gguf_file", "sizes"},
+    "engine_check": BASE | {"children", "engine", "transport"},
+    "hub": BASE | {"children", "demo", "gguf_file", "sizes"},
     "store": BASE,
-    "worker": BASE | {"engine", "transport", "hub"},
-    "service": BASE | {"engine", "transport", "hub", "store"},
+    "worker": BASE | {"engine", "engine_check", "transport", "hub", "remedies"},
+    "service": BASE | {"children", "engine", "engine_check", "transport", "hub", "store"},
     "client": BASE | {"transport"},
-    "notebook": BASE | {"cli", "client", "hub", "remedies"},
-    "cli": BASE | {"client", "remedies", "sizes", "transport"},
+    "notebook": BASE | {"children", "cli", "client", "hub", "remedies"},
+    "cli": BASE | {"client", "engine_check", "remedies", "sizes", "transport"},
     "__main__": {"cli", "errors"},
 }
 # A library may be imported in these rooms only.
@@ -51,7 +53,7 @@ LIBRARIES: dict[str, set[str]] = {
     "torch": {"demo"},
 }
 # What the service may use of the engine: files that compute nothing.
-PURE_ENGINE = {"wiz_kernel_ext.engine.environment"}
+PURE_ENGINE = {"wiz_kernel_ext.engine.environment", "wiz_kernel_ext.engine.way"}
 
 
 def modules() -> list[Path]:

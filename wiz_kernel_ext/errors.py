@@ -18,7 +18,9 @@ Knows nothing of sockets, notebooks or models. Raised everywhere; carried over t
     ├── Conflict (RuntimeError)            loaded already, with other parameters
     ├── ModelLoadFailed (RuntimeError)     llama.cpp did not take the file
     │   └── GgufInvalid                    its header is broken, cut off or unknown here
+    ├── EngineUnusable (RuntimeError)      the build of llama.cpp does not work on this processor
     ├── WorkerDied (RuntimeError)          the process that held the model is gone
+    │   └── CrashRepeated                  twice at the same place: not tried a third time
     ├── ServiceError (ConnectionError)
     │   ├── ServiceNotRunning · ServiceDied · ServiceStartFailed · ServiceStopping
     │   └── VersionMismatch
@@ -227,6 +229,16 @@ class GgufInvalid(ModelLoadFailed):
     code = "gguf_invalid"
 
 
+class EngineUnusable(WizError, RuntimeError):
+    """llama.cpp is not installed, or computes right in no way it can be used on this processor.
+
+    Details, where it was tried: signal, stage, suspected, tried (way and outcome), log.
+    """
+
+    code = "engine_unusable"
+    default_hint = "`wiz doctor --rebuild` builds it for this machine: 5 to 10 minutes on 2 cores."
+
+
 class WorkerDied(WizError, RuntimeError):
     """The process that held the model is gone; details: cause, log (its last lines)."""
 
@@ -234,6 +246,12 @@ class WorkerDied(WizError, RuntimeError):
     default_hint = (
         "Your variables and the conversation are safe: run it again, and the model comes back."
     )
+
+
+class CrashRepeated(WorkerDied):
+    """A model's process died twice at the same place; details: cause, stage, model_path."""
+
+    code = "crash_repeated"
 
 
 class ServiceError(WizError, ConnectionError):

@@ -8,6 +8,7 @@ becomes a magic, a command line or a call. Which place this process is, is said 
 from __future__ import annotations
 
 import re
+import sys
 from typing import Literal
 
 Place = Literal["notebook", "terminal", "python"]
@@ -47,6 +48,8 @@ def _command(name: str, words: list[str]) -> str:
         return " ".join(["jupyter wiz", known, *([] if known == "status" else words)])
     if name == "alias" and (not words or words[0] == "--default"):
         name, words = ("set_default_model", words[1:]) if words else ("aliases", [])
+    if name == "doctor":  # no method of a client: what it is about may be that none can be had
+        return " ".join([sys.executable, "-m", "wiz_kernel_ext", name, *words])
     arguments: list[str] = []
     for word in words:
         if not word.startswith("--"):

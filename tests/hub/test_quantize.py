@@ -13,6 +13,7 @@ import pytest
 
 from tests.hub.convert.running import llama_logits
 from tests.support.tiny_gguf import Shape, write_tiny_gguf
+from wiz_kernel_ext.children.in_child import CALLED_OFF
 from wiz_kernel_ext.errors import (
     BadRequest,
     Conflict,
@@ -21,7 +22,6 @@ from wiz_kernel_ext.errors import (
     ModelFileNotFound,
     OperationCancelled,
 )
-from wiz_kernel_ext.hub.in_child import CALLED_OFF
 from wiz_kernel_ext.hub.quantize import QUANTS, estimate_quantized, quantize
 from wiz_kernel_ext.hub.quantize_child import LogReader
 

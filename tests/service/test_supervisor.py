@@ -65,7 +65,7 @@ class Rig:
             clock=lambda: self.now,
         )
 
-    async def spawn(self) -> ScriptedProcess:
+    async def spawn(self, emit: Any, on_crash: Any) -> ScriptedProcess:
         process = ScriptedProcess(1000 + len(self.processes))
         process.fails = self.next_fails
         self.processes.append(process)
@@ -195,8 +195,8 @@ async def test_a_model_that_loads_longer_than_its_keep_alive_is_not_unloaded_mea
 
     spawned = rig.spawn
 
-    async def spawn() -> ScriptedProcess:
-        process = await spawned()
+    async def spawn(emit: Any, on_crash: Any) -> ScriptedProcess:
+        process = await spawned(emit, on_crash)
         process.load = slowly  # type: ignore[method-assign]
         return process
 

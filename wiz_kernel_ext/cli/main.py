@@ -33,6 +33,12 @@ def parser() -> TypedParser:
     logs = commands.add_parser("logs", help="what the service and its workers logged")
     logs.add_argument("-n", type=int, default=50, metavar="N", help="the last N lines (50)")
     logs.add_argument("-f", action="store_true", help="go on as more is logged")
+    doctor = commands.add_parser("doctor", help="whether the engine is right on this processor")
+    doctor.add_argument(
+        "--rebuild", action="store_true", help="build it for this machine, until it is right"
+    )
+    doctor.add_argument("--safer", action="store_true", help="leave out the fastest way to build")
+    doctor.add_argument("--read-in", default="terminal", help=argparse.SUPPRESS)
     prompt = commands.add_parser("prompt", help="ask a model")
     prompt.add_argument("text", nargs="*", metavar="TEXT", help="- or nothing: standard input")
     prompt.add_argument("--model", metavar="MODEL", help="a .gguf file, or demo")
@@ -82,6 +88,11 @@ def _command(arguments: argparse.Namespace) -> int:
         from wiz_kernel_ext.cli import models
 
         return models.run(arguments.command, arguments)
+    if arguments.command == "doctor":
+        from wiz_kernel_ext.cli.doctor import doctor
+
+        read_in(arguments.read_in)
+        return doctor(rebuild=arguments.rebuild, safer=arguments.safer)
     from wiz_kernel_ext.cli import asking, service
 
     if arguments.command == "status":

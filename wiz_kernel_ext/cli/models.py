@@ -78,7 +78,7 @@ class TerminalAsker:
             for events in operation.batches(REDRAW_S):
                 for event in events:
                     if isinstance(event, Notice):
-                        print(CLEARED if watched else "", event.text, sep="", file=sys.stderr)
+                        print(CLEARED if watched else "", event.words, sep="", file=sys.stderr)
                 steps = [event for event in events if isinstance(event, Progress)]
                 stage = steps[-1].stage if steps else stage
                 if steps and watched:

@@ -16,6 +16,7 @@ from wiz_kernel_ext.protocol.results import (
     UnloadInfo,
     WorkerInfo,
 )
+from wiz_kernel_ext.remedies import worded
 
 TITLE_WIDTH = 40
 
@@ -54,7 +55,11 @@ def status_tables(status: Status, now: float) -> list[Table]:
 def service_line(status: Status) -> str:
     """The service in one line."""
     service = status.service
-    return f"Wiz service {service.version}, pid {service.pid} · log: {service.log_file}"
+    parts = [f"Wiz service {service.version}, pid {service.pid}", f"log: {service.log_file}"]
+    if (engine := service.engine) is not None:
+        how = "" if engine.is_plain else f", {engine.way}: `wiz doctor`"
+        parts.insert(1, worded(f"llama-cpp-python {engine.version}{how}"))
+    return " · ".join(parts)
 
 
 def worker_table(workers: Sequence[WorkerInfo]) -> Table:

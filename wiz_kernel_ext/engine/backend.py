@@ -20,9 +20,10 @@ OnLoadProgress = Callable[[float], bool]
 
 @dataclass(frozen=True, kw_only=True)
 class LoadParameters:
-    """How a model is loaded; `gpu_layers` is a count, -1 for all."""
+    """How a model is loaded; `gpu_layers` is a count, -1 for all; `extra_buffers` as in `Way`."""
 
     gpu_layers: int = 0
+    extra_buffers: bool = True
     use_mmap: bool = True
     use_mlock: bool = False
     check_tensors: bool = False

@@ -85,6 +85,7 @@ class LlamaBackend(Backend):
 
         params = c.llama_model_default_params()
         params.n_gpu_layers = parameters.gpu_layers
+        params.use_extra_bufts = parameters.extra_buffers
         params.load_mode = {
             (False, False): c.LLAMA_LOAD_MODE_NONE,
             (True, False): c.LLAMA_LOAD_MODE_MMAP,

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from wiz_kernel_ext.children.child import OnNotice, OnProgress, ignore
 from wiz_kernel_ext.errors import HubNotFound, HubUnreachable
-from wiz_kernel_ext.hub.child import OnNotice, OnProgress, ignore
 from wiz_kernel_ext.hub.convert import CHECKPOINT_FILES, LLAMA_CPP_FILES, check_supported
 from wiz_kernel_ext.hub.fetch.messages import Download, ListRepo, RepoContents
 from wiz_kernel_ext.hub.names import ModelName

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
+from wiz_kernel_ext.children.child import OnNotice, OnProgress, ignore
 from wiz_kernel_ext.errors import HubNotFound
-from wiz_kernel_ext.hub.child import OnNotice, OnProgress, ignore
 from wiz_kernel_ext.hub.fetch.messages import DiscardParts, Download
 from wiz_kernel_ext.hub.files import split_parts
 from wiz_kernel_ext.hub.names import ModelName, make_name, parse_name

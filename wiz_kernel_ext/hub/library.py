@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from wiz_kernel_ext.children.child import OnProgress, ignore
 from wiz_kernel_ext.errors import (
     ModelFileNotFound,
     NotFound,
@@ -22,7 +23,6 @@ from wiz_kernel_ext.errors import (
     WizError,
 )
 from wiz_kernel_ext.hub.cached import cache_folder, checksum_of, snapshots
-from wiz_kernel_ext.hub.child import OnProgress, ignore
 from wiz_kernel_ext.hub.facts import Facts, facts_of
 from wiz_kernel_ext.hub.fetch.messages import AskUpstream, DeleteFiles
 from wiz_kernel_ext.hub.json_file import JsonFile

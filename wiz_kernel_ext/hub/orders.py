@@ -15,8 +15,8 @@ from typing import TypeVar
 
 import msgspec
 
+from wiz_kernel_ext.children.child import Ended, OnNotice, OnProgress, follow
 from wiz_kernel_ext.errors import DownloadFailed
-from wiz_kernel_ext.hub.child import Ended, OnNotice, OnProgress, follow
 from wiz_kernel_ext.hub.fetch.messages import AnyOrder
 
 T = TypeVar("T")

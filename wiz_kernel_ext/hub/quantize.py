@@ -14,8 +14,8 @@ from pathlib import Path
 
 import msgspec
 
+from wiz_kernel_ext.children.child import OnNotice, OnProgress
 from wiz_kernel_ext.errors import BadRequest
-from wiz_kernel_ext.hub.child import OnNotice, OnProgress
 from wiz_kernel_ext.hub.convert.target import check_target, sweep
 from wiz_kernel_ext.hub.convert.writing import write_in_child
 

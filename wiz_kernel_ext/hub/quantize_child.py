@@ -22,6 +22,7 @@ from typing import Any
 
 import llama_cpp as c
 
+from wiz_kernel_ext.children.in_child import NICENESS, Speaker, end_on_signal, end_with_parent
 from wiz_kernel_ext.errors import (
     ConversionFailed,
     ConversionRefused,
@@ -29,7 +30,6 @@ from wiz_kernel_ext.errors import (
     WizError,
 )
 from wiz_kernel_ext.hub.convert.target import check_space, check_target, discard, part_file
-from wiz_kernel_ext.hub.in_child import NICENESS, Speaker, end_on_signal, end_with_parent
 from wiz_kernel_ext.hub.quantize import QUANTS, QuantizationReport
 
 BUFFER_BYTES = 256 << 20

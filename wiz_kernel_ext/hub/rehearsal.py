@@ -10,7 +10,7 @@ import json
 import sys
 from pathlib import Path
 
-from wiz_kernel_ext.hub.child import child_environment, run_child
+from wiz_kernel_ext.children.child import child_environment, run_child
 from wiz_kernel_ext.hub.fit import Use
 
 _REHEARSAL = "wiz_kernel_ext.engine.rehearsal"

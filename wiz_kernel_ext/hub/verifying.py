@@ -8,10 +8,10 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from wiz_kernel_ext.children.child import OnProgress
 from wiz_kernel_ext.errors import GgufInvalid, ModelFileNotFound, OperationCancelled
 from wiz_kernel_ext.gguf_file.header import read_file_header
 from wiz_kernel_ext.hub.cached import checksum_of
-from wiz_kernel_ext.hub.child import OnProgress
 from wiz_kernel_ext.protocol.hub import Verification
 
 _STEP_BYTES = 4 << 20

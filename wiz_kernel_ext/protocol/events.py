@@ -9,6 +9,7 @@ import msgspec
 
 from wiz_kernel_ext.errors import ErrorInfo
 from wiz_kernel_ext.protocol.results import OperationKind, OperationState
+from wiz_kernel_ext.remedies import worded
 
 # Null, encoded: what stands for "none" in a field that stays encoded. The message library reads
 # neither `Raw | None` nor an empty `Raw`.
@@ -44,9 +45,14 @@ class StateChanged(Event, frozen=True, kw_only=True, tag="state"):
 
 
 class Notice(Event, frozen=True, kw_only=True, tag="notice"):
-    """Something its user should know, that changes nothing."""
+    """Something its user should know, that changes nothing; commands in it as in a hint."""
 
     text: str
+
+    @property
+    def words(self) -> str:
+        """`text` in the words of the place where it is read."""
+        return worded(self.text)
 
 
 class End(Event, frozen=True, kw_only=True, tag="end"):

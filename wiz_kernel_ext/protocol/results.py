@@ -171,6 +171,21 @@ class WorkerInfo(Result, frozen=True, kw_only=True):
     keep_alive_s: float | None = None
 
 
+class EngineInfo(Result, frozen=True, kw_only=True):
+    """The engine as it was found on this processor.
+
+    `is_plain`: it is used as it is; else `way` says how, and `notice` why and what to do.
+    """
+
+    version: str
+    build: str
+    processor: str
+    is_plain: bool
+    way: str
+    tried: list[str] = []
+    notice: str = ""
+
+
 class ServiceInfo(Result, frozen=True, kw_only=True):
     """The service process. `memory_available_bytes` is what others could still take here."""
 
@@ -185,6 +200,7 @@ class ServiceInfo(Result, frozen=True, kw_only=True):
     memory_limit: Literal["memory", "cgroup"] = "memory"
     log_file: str = ""
     database: str = ""
+    engine: EngineInfo | None = None
 
 
 class Status(Result, frozen=True, kw_only=True):

@@ -24,6 +24,8 @@ from wiz_kernel_ext.protocol.requests import AwaitChange
 from wiz_kernel_ext.protocol.results import ServiceInfo
 from wiz_kernel_ext.service.changes import Changes
 from wiz_kernel_ext.service.clients import Clients
+from wiz_kernel_ext.service.crashes import OnCrash
+from wiz_kernel_ext.service.engine import Engine
 from wiz_kernel_ext.service.handlers.models import ModelHandlers
 from wiz_kernel_ext.service.handlers.routing import Router
 from wiz_kernel_ext.service.handlers.service import ServiceHandlers
@@ -37,6 +39,7 @@ from wiz_kernel_ext.service.recovery import recover
 from wiz_kernel_ext.service.sessions import Sessions
 from wiz_kernel_ext.service.spawning import spawn_worker
 from wiz_kernel_ext.service.supervisor import Supervisor
+from wiz_kernel_ext.service.worker_process import Emit, WorkerProcess
 from wiz_kernel_ext.settings import Settings
 from wiz_kernel_ext.store import OperationRow
 from wiz_kernel_ext.transport.endpoints import (
@@ -105,8 +108,9 @@ class Service:
             clients.forget_model(model)
             changes.tell()
 
+        self._engine = Engine(self.places.data_dir)
         self._supervisor = Supervisor(
-            lambda: spawn_worker(self.places),
+            self._spawn,
             keep_alive_s=self.settings.keep_alive_s,
             on_gone=gone,
         )
@@ -145,6 +149,9 @@ class Service:
             changes,
         )
 
+    async def _spawn(self, emit: Emit, on_crash: OnCrash) -> WorkerProcess:
+        return await spawn_worker(self.places, await self._engine.way(emit), on_crash)
+
     def info(self) -> ServiceInfo:
         """What the status shows of this process."""
         machine = this_machine()
@@ -160,6 +167,7 @@ class Service:
             memory_limit=machine.limit,
             log_file=str(self.places.log_file),
             database=str(self.places.database_file),
+            engine=self._engine.info(),
         )
 
     async def _handle(self, router: Router, comm: ServerComm) -> object:

@@ -122,6 +122,7 @@ class Prompting:
             raise
         finally:
             worker.leave(operation.client)
+        self.supervisor.crashes.forget(worker.key)
         reason = None if info.finish_reason == "stop" else info.finish_reason
         await self._keep(operation, request, session, info.text, reason)
         return msgspec.structs.replace(
@@ -163,6 +164,7 @@ class Prompting:
         except (ModelNotLoaded, ContextNotLoaded):
             if key is None:
                 raise
+        self.supervisor.crashes.refuse_repeated(key, Path(key).name)
         load, context = self._as_before(request, key, session)
         # Somebody may load it at this moment, in another way: then that is what there is.
         with contextlib.suppress(Conflict):

@@ -16,7 +16,9 @@ from pathlib import Path
 import msgspec
 
 from wiz_kernel_ext.engine.environment import worker_environment
+from wiz_kernel_ext.engine.way import AS_IT_IS, Way
 from wiz_kernel_ext.errors import WizError, WorkerDied
+from wiz_kernel_ext.service.crashes import OnCrash, nothing_known
 from wiz_kernel_ext.service.worker_process import WorkerProcess, tail_of
 from wiz_kernel_ext.transport.client import CommClient
 from wiz_kernel_ext.transport.endpoints import Places, choose_endpoint
@@ -29,14 +31,19 @@ N_LOGS_KEPT = 10
 log = logging.getLogger(__name__)
 
 
-async def spawn_worker(where: Places) -> WorkerProcess:
-    """A running worker that answers; raises WorkerDied if it does not come up."""
+async def spawn_worker(
+    where: Places, way: Way = AS_IT_IS, on_crash: OnCrash = nothing_known
+) -> WorkerProcess:
+    """A running worker that answers, its engine used in that `way`.
+
+    `on_crash` as in `WorkerProcess`. Raises WorkerDied if it does not come up.
+    """
     log_file = _new_log(where)
     process = await _start(log_file)
     keys = KeyPair.generate()
     try:
         endpoint = await asyncio.wait_for(
-            _introduce(process, choose_endpoint(where.socket_dir), keys), START_TIMEOUT_S
+            _introduce(process, choose_endpoint(where.socket_dir), keys, way), START_TIMEOUT_S
         )
     except asyncio.TimeoutError:
         await _kill(process)
@@ -49,7 +56,7 @@ async def spawn_worker(where: Places) -> WorkerProcess:
         raise _no_start("ended as it started", log_file)
     client = CommClient(ZmqClientLink(endpoint, keys.public, "service"), lost=_worker_lost)
     await client.start()
-    return WorkerProcess(process, client, endpoint=endpoint, log_file=log_file)
+    return WorkerProcess(process, client, endpoint=endpoint, log_file=log_file, on_crash=on_crash)
 
 
 async def _start(log_file: Path) -> asyncio.subprocess.Process:
@@ -82,15 +89,17 @@ def _no_start(what: str, log_file: Path) -> WorkerDied:
     tail = tail_of(log_file)
     return WorkerDied(
         f"The model's process {what}: {tail[-1] if tail else 'it said nothing'}",
-        hint="`jupyter wiz logs` tells more; is llama-cpp-python installed for this Python?",
+        hint="`jupyter wiz logs` tells more; `wiz doctor` looks at the engine.",
         log=tail,
     )
 
 
-async def _introduce(process: asyncio.subprocess.Process, endpoint: str, keys: KeyPair) -> str:
+async def _introduce(
+    process: asyncio.subprocess.Process, endpoint: str, keys: KeyPair, way: Way
+) -> str:
     assert process.stdin is not None
     assert process.stdout is not None
-    introduction = {"endpoint": endpoint, "secretKey": keys.secret}
+    introduction = {"endpoint": endpoint, "secretKey": keys.secret, "way": way}
     with contextlib.suppress(ConnectionError):  # it is gone already: it answers nothing either
         process.stdin.write(msgspec.json.encode(introduction) + b"\n")
         await process.stdin.drain()

@@ -17,11 +17,12 @@ from wiz_kernel_ext.errors import BadRequest, Conflict, ModelNotLoaded, WizError
 from wiz_kernel_ext.hub.context_memory import context_bytes
 from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel
 from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo, UnloadInfo, WorkerInfo
+from wiz_kernel_ext.service.crashes import Crashes, OnCrash
 from wiz_kernel_ext.service.worker_process import Emit, OnCancel, WorkerProcess
 
 log = logging.getLogger(__name__)
 
-Spawn = Callable[[], Awaitable[WorkerProcess]]
+Spawn = Callable[[Emit, OnCrash], Awaitable[WorkerProcess]]
 
 
 def model_key(path: Path) -> str:
@@ -126,6 +127,7 @@ class Supervisor:
         self._loads: Counter[str] = Counter()
         self._watches: set[asyncio.Task[None]] = set()
         self._locks: dict[str, asyncio.Lock] = {}
+        self.crashes = Crashes()
 
     def __len__(self) -> int:
         return len(self._workers)
@@ -176,7 +178,7 @@ class Supervisor:
                 await self._end(self._workers[key])
             worker = self._workers.get(key)
             if worker is None:
-                worker = await self._begin(key, str(path))
+                worker = await self._begin(key, str(path), emit)
             try:
                 info = await worker.process.load(request, emit, on_cancel)
             except Conflict:
@@ -229,8 +231,9 @@ class Supervisor:
         """End every worker."""
         await asyncio.gather(*(self._end(worker) for worker in self.all()))
 
-    async def _begin(self, key: str, path: str) -> Worker:
-        worker = Worker(key, path, await self._spawn(), self._clock)
+    async def _begin(self, key: str, path: str, emit: Emit) -> Worker:
+        process = await self._spawn(emit, lambda crash: self.crashes.note(key, crash))
+        worker = Worker(key, path, process, self._clock)
         worker.keep_alive_s = self._keep_alive_s
         self._workers[key] = worker
         watch = asyncio.create_task(self._watch(worker))

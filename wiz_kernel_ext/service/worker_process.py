@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,11 +16,13 @@ from typing import Any, TypeVar
 import msgspec
 import psutil
 
+from wiz_kernel_ext.children.child import signal_name
 from wiz_kernel_ext.errors import WizError, WorkerDied
 from wiz_kernel_ext.protocol.codec import decode
 from wiz_kernel_ext.protocol.events import AnyEvent, CancelThis
 from wiz_kernel_ext.protocol.requests import CreateContext, Initialize, LoadModel, Prompt, Request
 from wiz_kernel_ext.protocol.results import AnswerInfo, ContextInfo, ModelInfo, RuntimeInfo
+from wiz_kernel_ext.service.crashes import REPEATED_HINT, Crash, OnCrash, Stage, nothing_known
 from wiz_kernel_ext.transport.client import ClientComm, CommClient
 from wiz_kernel_ext.transport.endpoints import remove_socket
 
@@ -36,7 +37,10 @@ LOG_TAIL_LINES = 12
 
 
 class WorkerProcess:
-    """A running worker; every open request ends with WorkerDied when its process does."""
+    """A running worker; every open request ends with WorkerDied when its process does.
+
+    `on_crash` is told of its death while it worked, and knows whether that is a repetition.
+    """
 
     def __init__(
         self,
@@ -45,12 +49,17 @@ class WorkerProcess:
         *,
         endpoint: str,
         log_file: Path,
+        on_crash: OnCrash = nothing_known,
     ) -> None:
         self._process = process
         self._client = client
         self._endpoint = endpoint
         self._log_file = log_file
+        self._on_crash = on_crash
+        self._stage: Stage | None = None
+        self._n_open = 0
         self._ending = False
+        self._repeats = False
         self._gone = asyncio.create_task(self._watch())
 
     @property
@@ -67,20 +76,20 @@ class WorkerProcess:
 
     async def initialize(self) -> RuntimeInfo:
         """Wait until it answers; raises WorkerDied if it never does."""
-        return await self._ask(Initialize(), RuntimeInfo)
+        return await self._ask("start", Initialize(), RuntimeInfo)
 
     async def load(self, request: LoadModel, emit: Emit, on_cancel: OnCancel) -> ModelInfo:
         """Pass `worker:loadModel` on."""
-        info = await self._ask(request, ModelInfo, emit, on_cancel)
+        info = await self._ask("load", request, ModelInfo, emit, on_cancel)
         return msgspec.structs.replace(info, worker_pid=self.pid)
 
     async def create_context(self, request: CreateContext) -> ContextInfo:
         """Pass `worker:createContext` on."""
-        return await self._ask(request, ContextInfo)
+        return await self._ask("context", request, ContextInfo)
 
     async def prompt(self, request: Prompt, emit: Emit, on_cancel: OnCancel) -> AnswerInfo:
         """Pass `worker:prompt` on."""
-        return await self._ask(request, AnswerInfo, emit, on_cancel)
+        return await self._ask("prompt", request, AnswerInfo, emit, on_cancel)
 
     async def wait(self) -> None:
         """Return when the process is gone."""
@@ -99,6 +108,7 @@ class WorkerProcess:
 
     async def _ask(
         self,
+        stage: Stage,
         request: Request,
         result: type[T],
         emit: Emit | None = None,
@@ -115,11 +125,15 @@ class WorkerProcess:
                 pending.add(loop.create_task(comm.send(CancelThis())))
 
             on_cancel(cancel)
+        self._stage = stage
+        self._n_open += 1
         try:
             return await self._follow(comm, result, emit)
         except asyncio.CancelledError:
             await comm.close()
             raise
+        finally:
+            self._n_open -= 1
 
     async def _follow(self, comm: ClientComm, result: type[T], emit: Emit | None) -> T:
         async for data in comm:
@@ -134,6 +148,9 @@ class WorkerProcess:
 
     async def _watch(self) -> None:
         await self._process.wait()
+        if self._n_open and not self._ending and self._stage is not None:
+            crash = Crash(self._stage, describe_exit(self._process.returncode))
+            self._repeats = self._on_crash(crash)
         self._client.fail(self._death())
         await self._client.close()
         remove_socket(self._endpoint)
@@ -151,8 +168,10 @@ class WorkerProcess:
         tail = tail_of(self._log_file)
         last = f" Last engine line: {tail[-1]}" if tail else ""
         log.error("worker %d: %s", self.pid, cause)
+        again = " It did so at the same place before." if self._repeats else ""
         return WorkerDied(
-            f"The model's process (pid {self.pid}) {cause}.{last}",
+            f"The model's process (pid {self.pid}) {cause}.{again}{last}",
+            hint=REPEATED_HINT if self._repeats else None,
             cause=cause,
             log=tail,
             pid=self.pid,
@@ -165,10 +184,7 @@ def describe_exit(returncode: int | None) -> str:
         return "is gone"
     if returncode >= 0:
         return f"ended with exit code {returncode}"
-    try:
-        name = signal.Signals(-returncode).name
-    except ValueError:
-        name = str(-returncode)
+    name = signal_name(returncode)
     reasons = {
         "SIGKILL": "; the system does that when memory runs out",
         "SIGABRT": "; llama.cpp stopped itself",

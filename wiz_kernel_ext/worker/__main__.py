@@ -1,13 +1,19 @@
 """`python -m wiz_kernel_ext.worker`: the process that holds one model for the service.
 
-Reads one line on standard input, `{"endpoint": …, "secretKey": …}` (nobody else can read it there),
-answers with one line on standard output, the endpoint it listens at, and then serves comms until
-its standard input ends: whoever started it is gone then, and no orphan keeps a model in memory. The
-engine owns the main thread; sockets have another. Standard error is the log.
+Reads one line on standard input, `{"endpoint": …, "secretKey": …, "way": …}` (nobody else can read
+it there; `way` is how the engine is to be used), answers with one line on standard output, the
+endpoint it listens at, and then serves comms until its standard input ends: whoever started it is
+gone then, and no orphan keeps a model in memory. The engine owns the main thread; sockets have
+another. Standard error is the log.
 """
 
 from __future__ import annotations
 
+# Before all that links a C++ library: where libzmq comes first, some builds for CUDA die in every
+# load. And before any thread: what cannot be imported ends the process in good order.
+import wiz_kernel_ext.engine.llama as llama
+
+# isort: split
 import asyncio
 import logging
 import os
@@ -22,12 +28,13 @@ import msgspec
 
 from wiz_kernel_ext.engine.backend import Backend
 from wiz_kernel_ext.engine.log_tail import INFO
+from wiz_kernel_ext.engine.way import AS_IT_IS, Way
 from wiz_kernel_ext.transport.keys import KeyPair
 from wiz_kernel_ext.transport.server import CommServer, ServerComm
 from wiz_kernel_ext.transport.zmq_links import ZmqServerLink
 from wiz_kernel_ext.worker.bridge import LlamaWorkerBridge
 from wiz_kernel_ext.worker.engine_loop import EngineLoop
-from wiz_kernel_ext.worker.llama_worker import LlamaWorker, llama_backend
+from wiz_kernel_ext.worker.llama_worker import LlamaWorker
 from wiz_kernel_ext.worker.model_host import ModelHost
 
 END_TIMEOUT_S = 0.5
@@ -38,6 +45,7 @@ class Introduction(msgspec.Struct, frozen=True, rename="camel"):
 
     endpoint: str
     secret_key: str
+    way: Way = AS_IT_IS
 
 
 def main() -> None:
@@ -54,21 +62,18 @@ def main() -> None:
     introduction = msgspec.json.decode(line, type=Introduction)
     loop = EngineLoop()
     threading.Thread(target=_watch_stdin, args=(loop,), name="wiz-stdin", daemon=True).start()
-    host = ModelHost(_logging_backend)
+    host = ModelHost(_logging_backend, way=introduction.way)
     worker = LlamaWorker(loop, host)
     threading.Thread(target=_serve, args=(introduction, worker), name="wiz-io", daemon=True).start()
-    host.backend  # noqa: B018 - the library is loaded here, on its thread, before it is needed
+    host.backend  # noqa: B018 - the library is set up here, on its thread, before it is needed
     loop.run(host.step)
     _end(0)
 
 
 def _logging_backend() -> Backend:
     """llama.cpp, with all it says in this process's log: what a crash is explained with."""
-    backend = llama_backend()
-    from wiz_kernel_ext.engine.llama import log_tail
-
-    log_tail.least = INFO
-    return backend
+    llama.log_tail.least = INFO
+    return llama.LlamaBackend()
 
 
 def _serve(introduction: Introduction, worker: LlamaWorker) -> None:

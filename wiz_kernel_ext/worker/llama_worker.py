@@ -12,6 +12,7 @@ import logging
 import os
 import platform
 import secrets
+import sys
 import threading
 import weakref
 from collections.abc import Callable
@@ -26,6 +27,7 @@ from wiz_kernel_ext import __version__
 from wiz_kernel_ext.engine.backend import Backend
 from wiz_kernel_ext.engine.environment import waiting_policy
 from wiz_kernel_ext.engine.sequence import Listener
+from wiz_kernel_ext.engine.way import AS_IT_IS, Way
 from wiz_kernel_ext.errors import (
     BadRequest,
     InternalError,
@@ -50,6 +52,7 @@ from wiz_kernel_ext.protocol.requests import (
     UnloadModel,
 )
 from wiz_kernel_ext.protocol.results import AnswerInfo, RuntimeInfo, UnloadInfo
+from wiz_kernel_ext.remedies import worded
 from wiz_kernel_ext.settings import Settings
 from wiz_kernel_ext.transport.endpoints import places
 from wiz_kernel_ext.worker.call import Call
@@ -69,6 +72,22 @@ def llama_backend() -> Backend:
     from wiz_kernel_ext.engine.llama import LlamaBackend
 
     return LlamaBackend()
+
+
+async def _checked_way(data_dir: Path) -> Way:
+    """How the engine is to be used in this very process; raises EngineUnusable, WorkerDied."""
+    # Here, since a worker's process, which was told its way, does without.
+    from wiz_kernel_ext.engine_check.check import checked
+    from wiz_kernel_ext.engine_check.diagnosis import notice, unusable
+    from wiz_kernel_ext.engine_check.processor import this_processor
+
+    sockets_first = "zmq" in sys.modules and "llama_cpp" not in sys.modules
+    verdict = await checked(data_dir, sockets_first=sockets_first)
+    if verdict.way is None:
+        raise unusable(verdict, this_processor())
+    if text := notice(verdict, this_processor()):
+        log.warning("%s", worded(text))
+    return verdict.way
 
 
 @dataclass
@@ -118,12 +137,14 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
     ) -> LlamaWorker:
         """A worker in this process; its engine has a thread of its own, for life.
 
-        `models_dir` is where a relative model path is looked up after the working directory.
+        `models_dir` is where a relative model path is looked up after the working directory. The
+        engine is tried in a process of its own first, once for each build. Raises EngineUnusable,
+        before anything of it is loaded here.
         """
-        loop, host = EngineLoop(), ModelHost(make_backend)
-        if models_dir is None:
-            models_dir = places(Settings.from_environment()).models_dir
-        worker = cls(loop, host, models_dir=models_dir)
+        where = places(Settings.from_environment())
+        way = await _checked_way(where.data_dir) if make_backend is llama_backend else AS_IT_IS
+        loop, host = EngineLoop(), ModelHost(make_backend, way=way)
+        worker = cls(loop, host, models_dir=models_dir or where.models_dir)
         os.environ.update(waiting_policy(os.environ))
         thread = threading.Thread(
             target=loop.run, args=(host.step,), name="wiz-engine", daemon=True
@@ -203,7 +224,7 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
                 },
                 devices=backend.devices(),
                 loaded=[path] if path else [],
-                gpu_offload=backend.supports_gpu_offload,
+                gpu_offload=self._host.can_offload,
             )
 
         return await self._loop.call(look)

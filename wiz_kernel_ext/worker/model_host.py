@@ -30,6 +30,7 @@ from wiz_kernel_ext.engine.contention import ThreadCount
 from wiz_kernel_ext.engine.engine import Engine
 from wiz_kernel_ext.engine.gguf_header import check_gguf
 from wiz_kernel_ext.engine.sequence import Listener, Sequence
+from wiz_kernel_ext.engine.way import AS_IT_IS, Way
 from wiz_kernel_ext.errors import (
     Conflict,
     ContextNotLoaded,
@@ -65,12 +66,20 @@ class Loaded:
 
 
 class ModelHost:
-    """Holds at most one model; `make_backend` is called once, on the engine's thread."""
+    """Holds at most one model; `make_backend` is called once, on the engine's thread.
+
+    `way` is how this machine's engine is used: whatever is asked for stays within it.
+    """
 
     def __init__(
-        self, make_backend: Callable[[], Backend], clock: Callable[[], float] = time.monotonic
+        self,
+        make_backend: Callable[[], Backend],
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        way: Way = AS_IT_IS,
     ) -> None:
         self._make_backend = make_backend
+        self._way = way
         self._backend: Backend | None = None
         self._clock = clock
         self._loaded: Loaded | None = None
@@ -81,6 +90,11 @@ class ModelHost:
         if self._backend is None:
             self._backend = self._make_backend()
         return self._backend
+
+    @property
+    def can_offload(self) -> bool:
+        """Whether layers can be computed on a GPU."""
+        return self.backend.supports_gpu_offload and self._way.gpu
 
     @property
     def model_path(self) -> str | None:
@@ -95,7 +109,7 @@ class ModelHost:
                 self._loaded.parameters,
                 path,
                 request,
-                can_offload=self.backend.supports_gpu_offload,
+                can_offload=self.can_offload,
             )
             if not difference:
                 return replace(self._loaded.info, shared=True)
@@ -121,20 +135,20 @@ class ModelHost:
         return info
 
     def _parameters(self, request: LoadModel, call: Call) -> LoadParameters:
-        can_offload = self.backend.supports_gpu_offload
         gpu_layers = request.gpu_layers
         if gpu_layers is None or gpu_layers == "auto":
-            gpu_layers = -1 if can_offload else 0
-        elif gpu_layers and not can_offload:
-            call.emit(
-                Notice(
-                    text="This build of llama.cpp is for the CPU only: no layer is "
-                    "offloaded to a GPU."
-                )
+            gpu_layers = -1 if self.can_offload else 0
+        elif gpu_layers and not self.can_offload:
+            why = (
+                "This build of llama.cpp does not compute right on this GPU"
+                if self.backend.supports_gpu_offload
+                else "This build of llama.cpp is for the CPU only"
             )
+            call.emit(Notice(text=f"{why}: no layer is offloaded to a GPU."))
             gpu_layers = 0
         return LoadParameters(
             gpu_layers=gpu_layers,
+            extra_buffers=self._way.extra_buffers,
             use_mmap=request.use_mmap is not False,
             use_mlock=bool(request.use_mlock),
             check_tensors=bool(request.check_tensors),
@@ -153,6 +167,8 @@ class ModelHost:
     def create_context(self, request: CreateContext, call: Call) -> ContextInfo:
         """Create the context, or share the one there is if it has the same parameters."""
         loaded = self._need_model()
+        if self._way.one_thread:
+            request = replace(request, threads=1)
         if loaded.context_info is not None:
             difference = context_difference(loaded.context_info, request)
             if not difference:

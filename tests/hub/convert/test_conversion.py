@@ -17,6 +17,7 @@ import pytest
 from tests.hub.convert.checkpoints import write_checkpoint
 from tests.hub.convert.running import converted, llama_logits
 from tests.support.large_checkpoint import PeakMemory, allowed_bytes, write_large_checkpoint
+from wiz_kernel_ext.children.in_child import CALLED_OFF
 from wiz_kernel_ext.errors import (
     BadRequest,
     Conflict,
@@ -25,7 +26,6 @@ from wiz_kernel_ext.errors import (
     OperationCancelled,
 )
 from wiz_kernel_ext.hub.convert import convert, estimate
-from wiz_kernel_ext.hub.in_child import CALLED_OFF
 
 COMMAND = [sys.executable, "-m", "wiz_kernel_ext.hub.convert"]
 

@@ -11,9 +11,9 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from wiz_kernel_ext.children.in_child import NICENESS, Speaker, end_on_signal, end_with_parent
 from wiz_kernel_ext.errors import ConversionFailed, WizError
 from wiz_kernel_ext.hub.convert.target import discard, part_file
-from wiz_kernel_ext.hub.in_child import NICENESS, Speaker, end_on_signal, end_with_parent
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -10,8 +10,8 @@ import asyncio
 import sys
 from pathlib import Path
 
+from wiz_kernel_ext.children.child import OnNotice, OnProgress
 from wiz_kernel_ext.errors import ConversionRefused
-from wiz_kernel_ext.hub.child import OnNotice, OnProgress
 from wiz_kernel_ext.hub.convert.handover import (
     checkout_for_refused,
     convert_with_llama_cpp,

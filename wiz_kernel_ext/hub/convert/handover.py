@@ -13,8 +13,8 @@ import sys
 import time
 from pathlib import Path
 
+from wiz_kernel_ext.children.child import OnProgress, run_child
 from wiz_kernel_ext.errors import BadRequest, ConversionFailed, ModelFileNotFound
-from wiz_kernel_ext.hub.child import OnProgress, run_child
 from wiz_kernel_ext.hub.convert.report import ConversionReport
 from wiz_kernel_ext.hub.convert.target import check_space, check_target, discard, part_file
 

@@ -12,8 +12,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from wiz_kernel_ext.children.child import OnNotice, OnProgress
 from wiz_kernel_ext.errors import ConversionFailed
-from wiz_kernel_ext.hub.child import OnNotice, OnProgress
 from wiz_kernel_ext.hub.convert.metadata import describe
 from wiz_kernel_ext.hub.convert.plan import Plan, make_plan
 from wiz_kernel_ext.hub.convert.report import ConversionReport

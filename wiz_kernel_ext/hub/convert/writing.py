@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from wiz_kernel_ext.children.child import Ended, OnNotice, OnProgress, follow
 from wiz_kernel_ext.errors import ConversionFailed
-from wiz_kernel_ext.hub.child import Ended, OnNotice, OnProgress, follow
 from wiz_kernel_ext.hub.convert.target import discard, part_file
 
 T = TypeVar("T")

@@ -13,10 +13,10 @@ from typing import Any
 
 import msgspec
 
+from wiz_kernel_ext.children.in_child import Speaker, end_with_parent
+from wiz_kernel_ext.children.lines import Line
 from wiz_kernel_ext.errors import WizError
 from wiz_kernel_ext.hub.fetch import messages as m
-from wiz_kernel_ext.hub.in_child import Speaker, end_with_parent
-from wiz_kernel_ext.hub.lines import Line
 
 
 def carry_out(order: m.AnyOrder, say: Callable[[Line], None]) -> Any:

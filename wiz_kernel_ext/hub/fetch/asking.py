@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from wiz_kernel_ext.children.lines import Line, Noted
 from wiz_kernel_ext.hub.fetch.failures import Subject, explain, is_retried
 from wiz_kernel_ext.hub.fetch.http import is_transport_error, retry_after_s, session
 from wiz_kernel_ext.hub.fetch.retries import Retries
-from wiz_kernel_ext.hub.lines import Line, Noted
 
 Say = Callable[[Line], None]
 T = TypeVar("T")

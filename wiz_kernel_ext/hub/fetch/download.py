@@ -17,6 +17,7 @@ from pathlib import Path
 from huggingface_hub import constants, get_hf_file_metadata, hf_hub_download, hf_hub_url
 from huggingface_hub.file_download import are_symlinks_supported
 
+from wiz_kernel_ext.children.lines import Noted, Ticked
 from wiz_kernel_ext.errors import DiskFull, DownloadFailed, HubUnreachable
 from wiz_kernel_ext.hub.fetch.asking import ASKING_PATIENCE_S, Say, asked
 from wiz_kernel_ext.hub.fetch.cache import RepoCache, is_commit, is_etag
@@ -24,7 +25,6 @@ from wiz_kernel_ext.hub.fetch.failures import Subject, explain
 from wiz_kernel_ext.hub.fetch.messages import Download
 from wiz_kernel_ext.hub.fetch.throttle import Throttle
 from wiz_kernel_ext.hub.fetch.transfer import Remote, Transfer
-from wiz_kernel_ext.hub.lines import Noted, Ticked
 from wiz_kernel_ext.hub.names import make_name
 from wiz_kernel_ext.sizes import size
 

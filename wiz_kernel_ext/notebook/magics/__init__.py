@@ -87,6 +87,11 @@ class WizMagics(Defaults):
         _file("status").run(self, line)
 
     @line_magic
+    @takes(lines.DOCTOR)
+    def wiz_doctor(self, line: str) -> None:
+        _file("doctor").run(self, line)
+
+    @line_magic
     @takes(lines.OPS)
     def wiz_ops(self, line: str) -> None:
         _file("operations").show(self, line)

@@ -84,6 +84,17 @@ STATUS.add_argument(
     "--panel", action="store_true", help="as a panel that stays up to date, with buttons"
 )
 
+DOCTOR = MagicParser(
+    "wiz_doctor",
+    """Try whether the engine, llama.cpp, is right on this processor, and say what to do if not.
+
+    It answers a prompt whose answer is known, in a process of its own. --rebuild builds it for this
+    machine, 5 to 10 minutes on 2 cores, unless it is right as it is.""",
+)
+DOCTOR.add_argument(
+    "--rebuild", action="store_true", help="build it for this machine, until it is right"
+)
+
 OPS = MagicParser("wiz_ops", "List the latest operations: prompts, loads and downloads.")
 OPS.add_argument(
     "-n",

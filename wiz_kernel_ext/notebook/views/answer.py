@@ -64,7 +64,7 @@ class RichAnswer:
             elif isinstance(event, Progress):
                 progress = event
             elif isinstance(event, Notice):
-                self._notices.append(event.text)
+                self._notices.append(event.words)
         if any(isinstance(event, Delta) for event in events):
             if self._pace.due(2 * len(self._text.encode())):
                 self._draw(self._text)
@@ -110,7 +110,7 @@ class PlainAnswer:
                 self._text += event.text
                 self._screen.write(event.text)
             elif isinstance(event, Notice):
-                self._screen.write(f"[{event.text}]\n")
+                self._screen.write(f"[{event.words}]\n")
 
     def end(self, answer: Answer) -> None:
         """Print what the deltas left out, and what it took."""

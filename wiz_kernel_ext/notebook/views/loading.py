@@ -8,8 +8,10 @@ from html import escape
 from wiz_kernel_ext.cli.report import loaded_line
 from wiz_kernel_ext.notebook.screen import Drawing, Screen
 from wiz_kernel_ext.notebook.views.pace import Pace
-from wiz_kernel_ext.protocol.events import AnyEvent, Progress
+from wiz_kernel_ext.protocol.events import AnyEvent, Notice, Progress
 from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo, SessionInfo
+
+STAGES = {"engine": "the engine failed: other ways to use it are tried"}
 
 
 class LoadView:
@@ -19,19 +21,21 @@ class LoadView:
         self._screen = screen
         self._model = model
         self._pace = Pace(clock)
+        self._notices: list[str] = []
 
     def begin(self) -> None:
         """Draw an empty bar."""
-        self._slot = self._screen.show(self._bar(0.0))
+        self._slot = self._screen.show(self._state(Progress(stage="load", done=0.0, total=1.0)))
 
     def take(self, events: Sequence[AnyEvent]) -> None:
         """Draw how far it is; a terminal is not told each step."""
-        steps = [event for event in events if isinstance(event, Progress) and event.total]
+        self._notices += [event.words for event in events if isinstance(event, Notice)]
+        steps = [event for event in events if isinstance(event, Progress)]
         if steps and self._screen.rich and self._pace.due(0):
-            self._slot.update(self._bar(steps[-1].done / (steps[-1].total or 1.0)))
+            self._slot.update(self._state(steps[-1]))
 
     def end(self, model: ModelInfo, context: ContextInfo, session: str) -> None:
-        """Draw what is loaded, in two lines."""
+        """Draw what is loaded, in two lines, and what should be known of it."""
         self._lines(described(model, context), session)
 
     def say(self, what: str) -> None:
@@ -39,15 +43,19 @@ class LoadView:
         self._lines(f"{self._model}: {what}")
 
     def _lines(self, *lines: str) -> None:
+        lines += tuple(self._notices)
         self._slot.update(
             Drawing(plain="\n".join(lines), html="<br>".join(escape(line) for line in lines))
         )
 
-    def _bar(self, fraction: float) -> Drawing:
-        return Drawing(
-            plain=f"Loading {self._model} …",
-            html=f'Loading {escape(self._model)} <progress value="{fraction:.3f}"></progress>',
-        )
+    def _state(self, step: Progress) -> Drawing:
+        if step.total:
+            bar = f'<progress value="{step.done / step.total:.3f}"></progress>'
+            return Drawing(
+                plain=f"Loading {self._model} …", html=f"Loading {escape(self._model)} {bar}"
+            )
+        text = f"Loading {self._model} … {STAGES.get(step.stage, step.stage)}"
+        return Drawing(plain=text, html=escape(text))
 
 
 def described(model: ModelInfo, context: ContextInfo) -> str:

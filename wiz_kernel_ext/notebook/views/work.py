@@ -45,7 +45,7 @@ class WorkView:
             if isinstance(event, Progress):
                 progress = event
             elif isinstance(event, Notice):
-                self._notices.append(event.text)
+                self._notices.append(event.words)
         if progress is None:
             return
         self._throughput.take(progress)

@@ -41,7 +41,7 @@ class Answering:
             elif isinstance(event, Progress):
                 self._progress = event
             elif isinstance(event, Notice):
-                self._notices.append(event.text)
+                self._notices.append(event.words)
             elif isinstance(event, StateChanged):
                 self._state = event.state
         if text and self._first_s is None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import threading
 import time
@@ -15,8 +16,8 @@ from typing import Any
 
 import msgspec
 
+from wiz_kernel_ext.children.lines import Done, Failed, Line, Noted, Ticked
 from wiz_kernel_ext.errors import WizError
-from wiz_kernel_ext.hub.lines import Done, Failed, Line, Noted, Ticked
 
 INTERVAL_S = 0.1
 CALLED_OFF = 3
@@ -61,6 +62,12 @@ class Speaker:
     def error(self, error: WizError) -> None:
         """The end, with an error."""
         self.say(Failed(error.info()))
+
+
+def leave_no_core() -> None:
+    """From now on a crash of this process, which may well be, leaves no core file behind."""
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 def end_with_parent(tidy_up: Callable[[], object] = nothing) -> None:

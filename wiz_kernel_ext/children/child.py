@@ -20,8 +20,8 @@ from typing import Any, TypeVar
 import msgspec
 
 import wiz_kernel_ext
+from wiz_kernel_ext.children.lines import Done, Failed, Line, Noted, Ticked
 from wiz_kernel_ext.errors import OperationCancelled, WizError, error_from_info
-from wiz_kernel_ext.hub.lines import Done, Failed, Line, Noted, Ticked
 
 T = TypeVar("T")
 OnProgress = Callable[[int, int | None], object]
@@ -37,6 +37,16 @@ def ignore(*_: Any) -> None:
     """Nobody asked to be told."""
 
 
+def signal_name(returncode: int) -> str:
+    """The signal that ended a process with `returncode`, "SIGSEGV" or a number; "" if none did."""
+    if returncode >= 0:
+        return ""
+    try:
+        return signal.Signals(-returncode).name
+    except ValueError:
+        return f"signal {-returncode}"
+
+
 @dataclass(frozen=True)
 class Ended:
     """How a child ended: its return code (negative: the signal) and its last lines of complaint."""
@@ -48,11 +58,7 @@ class Ended:
         last = f": {self.log[-1]}" if self.log else ""
         if self.returncode >= 0:
             return f"its process ended with exit code {self.returncode}{last}"
-        try:
-            name = signal.Signals(-self.returncode).name
-        except ValueError:
-            name = f"signal {-self.returncode}"
-        return f"its process was killed by {name}{last}"
+        return f"its process was killed by {signal_name(self.returncode)}{last}"
 
 
 def child_environment(base: Mapping[str, str] | None = None) -> dict[str, str]:

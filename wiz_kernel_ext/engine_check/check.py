@@ -1,0 +1,141 @@
+"""Try an engine in each way it can be used, in child processes, until one answers right.
+
+Called by whoever is about to compute: the service before it starts a worker, an in-process
+`LlamaWorker` before its first model, `wiz doctor`, and the tests before they hold an engine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from wiz_kernel_ext.children.child import Ended, follow, ignore, signal_name
+from wiz_kernel_ext.engine.environment import worker_environment
+from wiz_kernel_ext.engine.way import AS_IT_IS, Way
+from wiz_kernel_ext.engine_check.build import EngineBuild, engine_build
+from wiz_kernel_ext.engine_check.probe import ANSWER
+from wiz_kernel_ext.engine_check.processor import this_processor
+from wiz_kernel_ext.engine_check.verdict import Trial, Verdict, VerdictFile
+from wiz_kernel_ext.errors import WizError, WorkerDied
+
+FILE_NAME = "engine-check.json"
+TIMEOUT_S = 60.0
+"""For one way, that takes half a second: what is not there by then hangs."""
+CARD_TIMEOUT_S = 300.0
+"""For a build for cards, which may have to compile its kernels for this one first."""
+PROBE = (sys.executable, "-m", "wiz_kernel_ext.engine_check.probe")
+
+OnTrial = Callable[[Trial], object]
+
+
+def ways(*, cards: bool) -> Iterator[Way]:
+    """Every way to try, the fastest first; those without the GPU only where a build has one."""
+    yield AS_IT_IS
+    yield Way(extra_buffers=False)
+    yield Way(one_thread=True)
+    if cards:
+        yield Way(gpu=False)
+        yield Way(gpu=False, extra_buffers=False)
+    yield Way(extra_buffers=False, one_thread=True)
+    if cards:
+        yield Way(gpu=False, extra_buffers=False, one_thread=True)
+
+
+async def checked(
+    data_dir: Path,
+    *,
+    sockets_first: bool = False,
+    anew: bool = False,
+    on_trial: OnTrial = ignore,
+) -> Verdict:
+    """The verdict on the installed build on this processor: the one kept, or else a new one.
+
+    `sockets_first`: as it is used in a process that loaded libzmq before. `on_trial` is told of
+    each way tried. Raises EngineUnusable where there is no build, WorkerDied where no process can
+    be started.
+    """
+    build, processor, file = engine_build(), this_processor(), VerdictFile(data_dir / FILE_NAME)
+    digest = file.digest(build.stamp)
+    if digest is None:
+        digest = await asyncio.to_thread(build.digest)
+    known = file.known(digest, processor.digest, sockets_first=sockets_first)
+    if known is not None and not anew:
+        return known
+    trials = await try_ways(build, sockets_first=sockets_first, on_trial=on_trial)
+    verdict = Verdict(
+        build=digest, processor=processor.digest, sockets_first=sockets_first, trials=trials
+    )
+    if verdict.is_lasting:
+        await asyncio.to_thread(file.keep, build.stamp, verdict)
+    return verdict
+
+
+async def try_ways(
+    build: EngineBuild,
+    *,
+    sockets_first: bool = False,
+    command: Sequence[str] = PROBE,
+    timeout_s: float | None = None,
+    on_trial: OnTrial = ignore,
+) -> list[Trial]:
+    """Try one way after the other, to the first that is right; `command` is what tries one."""
+    trials = []
+    extra = ["--sockets-first"] if sockets_first else []
+    has_cards = bool(build.cards())
+    if timeout_s is None:
+        timeout_s = CARD_TIMEOUT_S if has_cards else TIMEOUT_S
+    for way in ways(cards=has_cards):
+        words = [*command, msgspec.json.encode(way).decode(), *extra]
+        trial = await _try(way, words, timeout_s)
+        trials.append(trial)
+        on_trial(trial)
+        if trial.outcome == "right":
+            break
+    return trials
+
+
+async def _try(way: Way, command: Sequence[str], timeout_s: float) -> Trial:
+    stages = ["import"]
+    ends: list[Ended] = []
+
+    def broken(ended: Ended) -> WizError:
+        ends.append(ended)
+        return WorkerDied(str(ended))
+
+    child = follow(
+        command,
+        str,
+        what="Checking the engine",
+        broken=broken,
+        on_notice=stages.append,
+        environment=worker_environment(os.environ),
+    )
+    try:
+        said = await asyncio.wait_for(child, timeout_s)
+    except asyncio.TimeoutError:
+        return Trial(way=way, outcome="hung", stage=stages[-1], words=f"{timeout_s:.0f} s")
+    except OSError as error:  # no memory, too many processes
+        raise WorkerDied(
+            f"The engine cannot be checked: no process can be started ({error.strerror}).",
+            hint="Close what you do not need on this machine, and run it again.",
+        ) from error
+    except WorkerDied:
+        ended = ends[-1]
+        last = ended.log[-1] if ended.log else ""
+        signal = signal_name(ended.returncode)
+        return Trial(
+            way=way,
+            outcome="died" if signal else "refused",
+            stage=stages[-1],
+            signal=signal,
+            words=last,
+            log=ended.log,
+        )
+    if said != ANSWER:
+        return Trial(way=way, outcome="wrong", stage=stages[-1], words=said)
+    return Trial(way=way, outcome="right")

@@ -1,0 +1,95 @@
+"""A verdict in words: what happened, what is suspected, and what to do.
+
+Pure; said in a cell, in the status, by `wiz doctor`, and by `EngineUnusable`.
+"""
+
+from __future__ import annotations
+
+from wiz_kernel_ext.engine_check.processor import Processor
+from wiz_kernel_ext.engine_check.verdict import Trial, Verdict
+from wiz_kernel_ext.errors import EngineUnusable
+
+_STAGES = {
+    "import": "as it was loaded",
+    "load": "as it loaded a model",
+    "context": "as it made a context",
+    "decode": "at its first decode",
+}
+REBUILD = "`wiz doctor --rebuild` builds it anew for this machine: 5 to 10 minutes on 2 cores."
+
+
+def ended(trial: Trial) -> str:
+    """How a trial ended, to go on after "the engine"."""
+    stage = _STAGES.get(trial.stage, trial.stage)
+    if trial.outcome == "died":
+        return f"was killed by {trial.signal} {stage}"
+    if trial.outcome == "hung":
+        return f"gave no answer within {trial.words} ({stage})"
+    if trial.outcome == "wrong":
+        return f"answered {trial.words[:40]!r}, which is wrong"
+    if trial.outcome == "refused":
+        return f"failed {stage}: {trial.words}" if trial.words else f"failed {stage}"
+    return "answered right"
+
+
+def suspected(verdict: Verdict, processor: Processor) -> str:
+    """The instruction set or library that is most likely at fault; "" where nothing is."""
+    first = verdict.trials[0]
+    if first.outcome == "right":
+        return ""
+    if first.outcome == "refused":
+        return "llama-cpp-python's installation" if first.stage == "import" else "libllama"
+    if first.signal == "SIGKILL":
+        return "memory: the system kills processes when it runs out"
+    if first.signal == "SIGILL":
+        return f"libggml-cpu, built for another processor than this one ({processor.model})"
+    way = verdict.way
+    if verdict.sockets_first and first.stage in ("import", "load") and way is None:
+        return "libzmq, loaded before the engine with another C++ library"
+    if way is not None and not way.gpu and way.extra_buffers:
+        return "the library for the GPU"
+    if way is not None and way.one_thread and way.extra_buffers:
+        return "libgomp, the engine's threads"
+    if first.stage == "decode" and processor.has_amx:
+        return "AMX code in libggml-cpu (GCC drops part of its tile configuration)"
+    if way is not None and not way.extra_buffers:
+        return "repacked weights in libggml-cpu"
+    return "libggml-cpu" if first.stage == "decode" else "libllama"
+
+
+def notice(verdict: Verdict, processor: Processor) -> str:
+    """What the cell says of an engine that is not used as it is; "" where it is."""
+    if verdict.is_plain or verdict.way is None:
+        return ""
+    return (
+        f"The engine {ended(verdict.trials[0])}; suspected: {suspected(verdict, processor)}. "
+        f"It is used {verdict.way}, and is right so, but slower. {REBUILD}"
+    )
+
+
+def unusable(verdict: Verdict, processor: Processor) -> EngineUnusable:
+    """The error for an engine that is right in no way."""
+    first = verdict.trials[0]
+    n_ways = len(verdict.trials)
+    cause = suspected(verdict, processor)
+    if verdict.sockets_first and "libzmq" in cause:
+        hint = (
+            "Ask through a Client, whose model has a process of its own, or import llama_cpp "
+            "before everything else here."
+        )
+    else:
+        hint = (
+            REBUILD
+            if first.is_lasting or first.outcome == "refused"
+            else ("Make room in memory, and load the model again.")
+        )
+    return EngineUnusable(
+        f"This build of llama.cpp does not work on this processor ({processor.model}): "
+        f"it {ended(first)}, and none of {n_ways} ways to use it is right. Suspected: {cause}.",
+        hint=hint,
+        signal=first.signal,
+        stage=first.stage,
+        suspected=cause,
+        tried=[f"{trial.way}: {ended(trial)}" for trial in verdict.trials],
+        log=first.log,
+    )

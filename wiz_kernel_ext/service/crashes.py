@@ -1,0 +1,74 @@
+"""Which models' processes died, and where: so that a crash that repeats is told as such.
+
+A model that died twice at the same place in the same way is not loaded a third time by itself.
+Pure; kept by the supervisor for the service's life.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from wiz_kernel_ext.errors import CrashRepeated
+
+Stage = Literal["start", "load", "context", "prompt"]
+
+REPEATED_HINT = (
+    "Running it again would end the same way. `wiz doctor` tries the engine itself; if that is "
+    "right, take less context (--ctx), another quantization or another model."
+)
+_DOING = {
+    "start": "as it started",
+    "load": "as it loaded",
+    "context": "as its context was made",
+    "prompt": "as it answered a prompt",
+}
+
+
+@dataclass(frozen=True)
+class Crash:
+    """A death at work: what it was doing, and how it ended, as `describe_exit` says it."""
+
+    stage: Stage
+    cause: str
+
+
+OnCrash = Callable[[Crash], bool]
+"""Told of a crash; whether it repeats the one before."""
+
+
+def nothing_known(crash: Crash) -> bool:
+    """There is no history to repeat."""
+    return False
+
+
+class Crashes:
+    """The last crash of each model and how often it came in a row."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, tuple[Crash, int]] = {}
+
+    def note(self, key: str, crash: Crash) -> bool:
+        """The model `key` crashed; whether just like the last time."""
+        last, n = self._rows.get(key, (None, 0))
+        self._rows[key] = (crash, n + 1 if crash == last else 1)
+        return crash == last
+
+    def forget(self, key: str) -> None:
+        """The model has answered: whatever it was is over."""
+        self._rows.pop(key, None)
+
+    def refuse_repeated(self, key: str, name: str) -> None:
+        """Raise CrashRepeated where the model crashed twice alike and nobody asks to load it."""
+        crash, n = self._rows.get(key, (None, 0))
+        if crash is None or n < 2:
+            return
+        raise CrashRepeated(
+            f"{name} is not loaded once more by itself: {n} times in a row its process "
+            f"{crash.cause}, {_DOING[crash.stage]}.",
+            hint=f"`wiz load {key}` tries once more. {REPEATED_HINT}",
+            cause=crash.cause,
+            stage=crash.stage,
+            model_path=key,
+        )

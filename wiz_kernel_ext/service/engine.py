@@ -1,0 +1,73 @@
+"""The engine as this service uses it: checked before the first worker, told once, then as found.
+
+Asks `engine_check`, which keeps its verdict beside the data; a build that was replaced meanwhile is
+another build, and is checked before the next worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from wiz_kernel_ext.engine.way import Way
+from wiz_kernel_ext.engine_check.build import engine_build
+from wiz_kernel_ext.engine_check.check import checked
+from wiz_kernel_ext.engine_check.diagnosis import ended, notice, unusable
+from wiz_kernel_ext.engine_check.processor import this_processor
+from wiz_kernel_ext.engine_check.verdict import Trial, Verdict
+from wiz_kernel_ext.protocol.events import Notice, Progress
+from wiz_kernel_ext.protocol.results import EngineInfo
+from wiz_kernel_ext.service.worker_process import Emit
+
+
+class Engine:
+    """The installed engine; one check at a time, for all who ask meanwhile."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._data_dir = data_dir
+        self._lock = asyncio.Lock()
+        self._verdict: Verdict | None = None
+        self._told = ""
+
+    async def way(self, emit: Emit) -> Way:
+        """How it is to be used; where not as it is, `emit` is told why, once for each verdict.
+
+        Raises EngineUnusable, WorkerDied.
+        """
+        # Who gives up waiting does not take the check from those who wait with him.
+        self._verdict = verdict = await asyncio.shield(asyncio.ensure_future(self._check(emit)))
+        if verdict.way is None:
+            raise unusable(verdict, this_processor())
+        text = notice(verdict, this_processor())
+        if text and text != self._told:
+            self._told = text
+            emit(Notice(text=text))
+        return verdict.way
+
+    def info(self) -> EngineInfo | None:
+        """What the status shows; None before the first worker."""
+        verdict = self._verdict
+        if verdict is None:
+            return None
+        processor = this_processor()
+        return EngineInfo(
+            version=engine_build().version,
+            build=verdict.build,
+            processor=processor.model,
+            is_plain=verdict.is_plain,
+            way=f"used {verdict.way}" if verdict.way is not None else "unusable",
+            tried=[f"{trial.way}: {ended(trial)}" for trial in verdict.trials],
+            notice=notice(verdict, processor),
+        )
+
+    async def _check(self, emit: Emit) -> Verdict:
+        n_failed = 0
+
+        def tell(trial: Trial) -> None:
+            nonlocal n_failed
+            if trial.outcome != "right":
+                n_failed += 1
+                emit(Progress(stage="engine", done=n_failed))
+
+        async with self._lock:
+            return await checked(self._data_dir, on_trial=tell)
