@@ -121,8 +121,8 @@ class FaultyEngine:
             "folder": str(Path(spec.origin).parent),
         }
         (package / "__init__.py").write_text(code)
-        # What tells this build from every other one.
-        (package / "lib" / "libllama.so").write_text(described)
+        # What tells this build from every other one, also from another test's.
+        (package / "lib" / "libllama.so").write_text(code)
         if fault.cards:
             (package / "lib" / "libggml-cuda.so").write_text(described)
         return cls(folder)

@@ -14,10 +14,11 @@ from wiz_kernel_ext.errors import CrashRepeated
 
 Stage = Literal["start", "load", "context", "prompt"]
 
-REPEATED_HINT = (
-    "Running it again would end the same way. `wiz doctor` tries the engine itself; if that is "
-    "right, take less context (--ctx), another quantization or another model."
+_WHAT_ELSE = (
+    "`wiz doctor` tries the engine itself; if that is right, take less context (--ctx), another "
+    "quantization or another model."
 )
+REPEATED_HINT = f"Once more would end the same way. {_WHAT_ELSE}"
 _DOING = {
     "start": "as it started",
     "load": "as it loaded",
@@ -67,7 +68,7 @@ class Crashes:
         raise CrashRepeated(
             f"{name} is not loaded once more by itself: {n} times in a row its process "
             f"{crash.cause}, {_DOING[crash.stage]}.",
-            hint=f"`wiz load {key}` tries once more. {REPEATED_HINT}",
+            hint=f"{_WHAT_ELSE} `wiz load {key}` tries it all the same.",
             cause=crash.cause,
             stage=crash.stage,
             model_path=key,
