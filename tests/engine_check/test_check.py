@@ -209,6 +209,7 @@ async def test_the_real_engine_is_used_in_the_way_that_is_right(
 ) -> None:
     engine = FaultyEngine.make(tmp_path / "engine", fault)
     monkeypatch.syspath_prepend(str(engine.folder))
+    monkeypatch.delitem(sys.modules, "llama_cpp")  # else that is what would be used here
     monkeypatch.setenv("PYTHONPATH", str(engine.folder))
     verdict = await checked(tmp_path / "data")
     assert verdict.way == way
