@@ -6,6 +6,7 @@ before it is trusted, and is built again in a safer way where it cannot. Standar
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,9 @@ import building  # noqa: E402  # by its path: nothing is installed yet
 def main(extras: list[str]) -> int:
     """Install with the extras named; 0 if the engine is right in the end."""
     project = f"{ROOT}[{','.join(extras)}]" if extras else str(ROOT)
+    if importlib.util.find_spec("llama_cpp") is None:
+        print("== llama-cpp-python is built from source: 5 to 10 minutes on 2 cores, unless pip")
+        print("== has it in its cache", flush=True)
     native = building.RECIPES[0]
     try:
         built = building.install(

@@ -142,6 +142,8 @@ def test_what_is_suspected_follows_from_what_helped() -> None:
     assert "AMX" not in of(stage="decode", signal="SIGSEGV", right=no_extra)
     assert "repacked" in of(stage="decode", signal="SIGSEGV", right=no_extra)
     assert "another processor" in of(AMX, stage="decode", signal="SIGILL")
+    assert "AMX" in of(AMX, stage="decode", signal="SIGILL", right=no_extra)
+    assert "another processor" in of(stage="decode", signal="SIGILL", right=no_extra)
     assert "GPU" in of(AMX, stage="decode", signal="SIGSEGV", right=Way(gpu=False))
     assert "libgomp" in of(AMX, stage="decode", signal="SIGSEGV", right=Way(one_thread=True))
     assert "libzmq" in of(stage="load", signal="SIGSEGV", first=True)

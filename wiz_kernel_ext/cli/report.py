@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from wiz_kernel_ext.cli.words import count, duration, shortened, size
 from wiz_kernel_ext.protocol.results import (
     OperationInfo,
+    ServiceInfo,
     SessionInfo,
     Status,
     UnloadInfo,
@@ -55,11 +56,16 @@ def status_tables(status: Status, now: float) -> list[Table]:
 def service_line(status: Status) -> str:
     """The service in one line."""
     service = status.service
-    parts = [f"Wiz service {service.version}, pid {service.pid}", f"log: {service.log_file}"]
-    if (engine := service.engine) is not None:
-        how = "" if engine.is_plain else f", {engine.way}: `wiz doctor`"
-        parts.insert(1, worded(f"llama-cpp-python {engine.version}{how}"))
-    return " · ".join(parts)
+    about = f"Wiz service {service.version}, pid {service.pid}"
+    return " · ".join([about, *engine_words(service), f"log: {service.log_file}"])
+
+
+def engine_words(service: ServiceInfo) -> list[str]:
+    """The engine and how it is used, once that is known: one line, or none."""
+    if (engine := service.engine) is None:
+        return []
+    how = "" if engine.is_plain else worded(f", {engine.way}: `wiz doctor`")
+    return [f"llama-cpp-python {engine.version}{how}"]
 
 
 def worker_table(workers: Sequence[WorkerInfo]) -> Table:

@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 WHOLE_STORES = ("-fno-dse", "-fno-tree-dse")
-"""GCC takes the tile configuration that `_tile_loadconfig` reads for 8 bytes and drops the stores
-of the other 56 as dead; the processor then refuses it with SIGSEGV. (ggml-org/llama.cpp#20824)"""
+"""GCC up to 12 takes the tile configuration that `_tile_loadconfig` reads for 8 of its 64 bytes and
+drops stores to the others as dead; the processor refuses what is left, with SIGSEGV or SIGILL.
+(ggml-org/llama.cpp#20824; `tests/engine_check/test_tile_configuration.py` reads it in a listing)"""
 NO_AMX = ("-mno-amx-tile", "-mno-amx-int8", "-mno-amx-bf16")
 HEARTBEAT_S = 15.0
 N_LOG_LINES = 25

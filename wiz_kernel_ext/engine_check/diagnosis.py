@@ -5,6 +5,7 @@ Pure; said in a cell, in the status, by `wiz doctor`, and by `EngineUnusable`.
 
 from __future__ import annotations
 
+from wiz_kernel_ext.engine.way import Way
 from wiz_kernel_ext.engine_check.processor import Processor
 from wiz_kernel_ext.engine_check.verdict import Trial, Verdict
 from wiz_kernel_ext.errors import EngineUnusable
@@ -41,16 +42,18 @@ def suspected(verdict: Verdict, processor: Processor) -> str:
         return "llama-cpp-python's installation" if first.stage == "import" else "libllama"
     if first.signal == "SIGKILL":
         return "memory: the system kills processes when it runs out"
-    if first.signal == "SIGILL":
-        return f"libggml-cpu, built for another processor than this one ({processor.model})"
     way = verdict.way
+    # Without its rows and columns a tile configuration is refused as it is loaded or as it is used.
+    has_amx = first.stage == "decode" and processor.has_amx
+    if first.signal == "SIGILL" and not (has_amx and way == Way(extra_buffers=False)):
+        return f"libggml-cpu, built for another processor than this one ({processor.model})"
     if verdict.sockets_first and first.stage in ("import", "load") and way is None:
         return "libzmq, loaded before the engine with another C++ library"
     if way is not None and not way.gpu and way.extra_buffers:
         return "the library for the GPU"
     if way is not None and way.one_thread and way.extra_buffers:
         return "libgomp, the engine's threads"
-    if first.stage == "decode" and processor.has_amx:
+    if has_amx:
         return "AMX code in libggml-cpu (GCC drops part of its tile configuration)"
     if way is not None and not way.extra_buffers:
         return "repacked weights in libggml-cpu"

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from wiz_kernel_ext.cli.report import engine_words
 from wiz_kernel_ext.cli.words import duration, shortened, size
 from wiz_kernel_ext.protocol.results import TERMINAL_STATES, OperationInfo, Status, WorkerInfo
 
@@ -39,8 +40,14 @@ class Board:
         service = status.service
         return {
             "kind": "status",
-            "service": f"Version {service.version} · process {service.pid} · "
-            f"up {duration(max(0.0, now - service.started_at))}",
+            "service": " · ".join(
+                [
+                    f"Version {service.version}",
+                    f"process {service.pid}",
+                    f"up {duration(max(0.0, now - service.started_at))}",
+                    *engine_words(service),
+                ]
+            ),
             "memory": _memory(status),
             "models": [_model(worker) for worker in status.workers],
             "operations": operations,
