@@ -49,7 +49,7 @@ def test_a_safer_recipe_leaves_amx_out_and_then_what_is_this_processors_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cc = compiler(tmp_path)
-    monkeypatch.setattr(building.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
     made = environment(NO_AMX, {"CC": cc, "CXX": cc})
     for variable in ("CFLAGS", "CXXFLAGS"):
         assert made[variable].endswith("-mno-amx-tile -mno-amx-int8 -mno-amx-bf16")
@@ -66,7 +66,7 @@ def test_a_flag_that_the_compiler_does_not_know_is_left_out(
     made = environment(NATIVE, {"CC": cc, "CXX": str(tmp_path / "nowhere")})
     assert made["CFLAGS"] == "-fno-dse"
     assert made["CXXFLAGS"] == ""
-    monkeypatch.setattr(building.platform, "machine", lambda: "aarch64")
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
     cc = compiler(tmp_path)
     assert "amx" not in environment(NO_AMX, {"CC": cc, "CXX": cc})["CFLAGS"]
 
@@ -79,7 +79,7 @@ def pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path
         script = tmp_path / "python"
         script.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/calls\n{lines}\n')
         script.chmod(0o755)
-        monkeypatch.setattr(building.sys, "executable", str(script))
+        monkeypatch.setattr(sys, "executable", str(script))
         return tmp_path / "calls"
 
     return make
