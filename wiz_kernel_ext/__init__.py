@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from wiz_kernel_ext.protocol.answer import Answer
     from wiz_kernel_ext.protocol.options import PromptOptions
     from wiz_kernel_ext.settings import Settings
-    from wiz_kernel_ext.worker import LlamaWorker
+    from wiz_kernel_ext.worker.llama_worker import LlamaWorker
 
 __version__ = "0.1.0"
 
@@ -45,7 +45,7 @@ _HOMES = {
     "Chat": "notebook.widgets",
     "Client": "client",
     "Downloader": "notebook.widgets",
-    "LlamaWorker": "worker",
+    "LlamaWorker": "worker.llama_worker",
     "Operation": "client",
     "PromptOptions": "protocol.options",
     "Settings": "settings",

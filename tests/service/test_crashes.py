@@ -18,7 +18,7 @@ def test_only_the_same_model_stage_and_signal_repeat() -> None:
     assert not crashes.note("a", Crash("load", "was killed by signal 4 (SIGILL)"))
     crashes.refuse_repeated("a", "a")
     assert crashes.note("a", Crash("load", "was killed by signal 4 (SIGILL)"))
-    with pytest.raises(CrashRepeated, match="a is not loaded .* 2 times .*SIGILL") as raised:
+    with pytest.raises(CrashRepeated, match=r"a is not loaded .* 2 times .*SIGILL") as raised:
         crashes.refuse_repeated("a", "a")
     assert raised.value.details["stage"] == "load"
     crashes.refuse_repeated("b", "b")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.tiny_gguf import write_tiny_gguf
-from wiz_kernel_ext.worker import LlamaWorker
+from wiz_kernel_ext.worker.llama_worker import LlamaWorker
 
 
 @pytest.fixture(scope="session")

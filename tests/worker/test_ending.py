@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 
 from wiz_kernel_ext.engine.environment import waiting_policy
-from wiz_kernel_ext.worker import LlamaWorker
+from wiz_kernel_ext.worker.llama_worker import LlamaWorker
 
 # What is registered first runs last: the library's own clean-up comes after that.
 LEAVING = """

@@ -34,7 +34,8 @@ from wiz_kernel_ext.protocol.requests import (
     Prompt,
     SendPrompt,
 )
-from wiz_kernel_ext.worker import Call, LlamaWorker
+from wiz_kernel_ext.worker.call import Call
+from wiz_kernel_ext.worker.llama_worker import LlamaWorker
 
 NO_END = {"<|im_end|>": -1000.0, "<|endoftext|>": -1000.0}
 LETTER = PromptOptions(logit_bias={"z": 1000.0}, max_tokens=3)
