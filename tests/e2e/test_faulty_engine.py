@@ -38,6 +38,12 @@ def ask(model: str, prompt: str) -> Prompt:
     return Prompt(prompt=prompt, messages=[], model_path=model, autoload=True, options=options)
 
 
+def terminal(*words: str) -> subprocess.CompletedProcess[str]:
+    """A command line's end."""
+    command = [sys.executable, "-m", "wiz_kernel_ext", *words]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+
+
 def test_it_is_used_in_the_way_that_is_right_and_the_cell_says_so_once(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -67,6 +73,30 @@ def test_it_is_used_in_the_way_that_is_right_and_the_cell_says_so_once(
         assert "%wiz_doctor --rebuild" in doctor.text
     finally:
         kernel.close()
+
+
+def test_a_terminal_is_told_on_standard_error(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faulty(tmp_path, monkeypatch, Fault("decode", "SIGILL", NO_EXTRA))
+    words = ["prompt", "--model", "demo", "--temperature", "0", CAPITAL]
+    asked = terminal(*words)
+    assert asked.returncode == 0, asked.stderr
+    assert "Paris" in asked.stdout
+    assert "was killed by SIGILL" in asked.stderr
+    assert "jupyter wiz doctor --rebuild builds it anew" in asked.stderr
+    status = terminal("status")
+    assert "used without extra buffers: jupyter wiz doctor" in status.stdout
+
+
+def test_the_doctor_fails_where_nothing_works_and_says_what_next(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faulty(tmp_path, monkeypatch, Fault("decode", "wrong"))
+    found = terminal("doctor")
+    assert found.returncode == 1
+    assert found.stdout.count("which is wrong") == 4
+    assert "jupyter wiz doctor --rebuild builds it anew" in found.stderr
 
 
 def test_where_no_way_is_right_a_typed_error_says_what_next_and_no_worker_is_started(

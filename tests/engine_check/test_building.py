@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shlex
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from wiz_kernel_ext.cli import doctor
 from wiz_kernel_ext.engine.way import AS_IT_IS, Way
 from wiz_kernel_ext.engine_check import building, rebuild
 from wiz_kernel_ext.engine_check.building import RECIPES, BuildFailed, environment, install
@@ -164,3 +166,20 @@ def test_the_flags_are_found_without_the_package() -> None:
         [sys.executable, "-S", "-I", "-c", code, folder], capture_output=True, text=True
     )
     assert "-fno-dse" in done.stdout, done.stderr
+
+
+async def test_where_no_build_is_right_the_doctor_does_not_advise_to_build_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def checked(data_dir: Path, *, anew: bool) -> Verdict:
+        return verdict(DEAD)
+
+    async def rebuilt(data_dir: Path, **_: object) -> Verdict:
+        return verdict(DEAD)
+
+    monkeypatch.setattr(doctor, "checked", checked)
+    monkeypatch.setattr(doctor, "rebuilt", rebuilt)
+    with pytest.raises(EngineUnusable, match="SIGILL") as raised:
+        await asyncio.to_thread(doctor.doctor, rebuild=True, safer=False)
+    assert "--rebuild" not in raised.value.hint
+    assert "every way" in raised.value.hint

@@ -12,11 +12,13 @@ from wiz_kernel_ext.client import Client, Operation
 from wiz_kernel_ext.errors import BadRequest
 from wiz_kernel_ext.protocol.answer import Answer
 from wiz_kernel_ext.protocol.codec import build
+from wiz_kernel_ext.protocol.events import Notice
 from wiz_kernel_ext.protocol.options import PromptOptions
 from wiz_kernel_ext.protocol.requests import ChatMessage, CreateContext, LoadModel, Prompt
 from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo, SessionInfo
 
 DEFAULT_MODEL = "demo"
+REDRAW_S = 0.1
 
 
 def prompt(arguments: argparse.Namespace) -> int:
@@ -71,7 +73,12 @@ def _model(client: Client, name: str | None, session: SessionInfo | None) -> str
         name = client.aliases().default or DEFAULT_MODEL
     path = Path(name).expanduser()
     path_or_name = str(path.resolve()) if path.is_file() else name
-    model = client.start(LoadModel(model_path=path_or_name)).result()
+    operation = client.start(LoadModel(model_path=path_or_name))
+    for events in operation.batches(REDRAW_S):
+        for event in events:
+            if isinstance(event, Notice):
+                print(f"[{event.words}]", file=sys.stderr)
+    model = operation.result()
     assert isinstance(model, ModelInfo)
     client.request(CreateContext(model_path=model.model_path), ContextInfo)
     return model.model_path

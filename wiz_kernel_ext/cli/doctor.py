@@ -16,6 +16,11 @@ from wiz_kernel_ext.remedies import worded
 from wiz_kernel_ext.settings import Settings
 from wiz_kernel_ext.transport.endpoints import places
 
+_ALL_BUILT = (
+    "It was built in every way there is. Another compiler may build it right (CC and CXX choose "
+    "one); if not, please report these lines."
+)
+
 
 def doctor(*, rebuild: bool, safer: bool) -> int:
     """Try the engine anew and print what came of it; with `rebuild`, build until it is right.
@@ -37,7 +42,11 @@ async def _doctor(*, rebuild: bool, recipes: tuple[Recipe, ...]) -> int:
         if verdict.is_plain or not rebuild:
             return _report(verdict)
         _say(f"the engine {ended(verdict.trials[0])}")
-    return _report(await rebuilt(data_dir, say=_say, recipes=recipes))
+    verdict = await rebuilt(data_dir, say=_say, recipes=recipes)
+    try:
+        return _report(verdict)
+    except EngineUnusable as error:
+        raise EngineUnusable(error.message, hint=_ALL_BUILT, **error.details) from None
 
 
 def _say(text: str) -> None:

@@ -167,7 +167,7 @@ class Service:
             memory_limit=machine.limit,
             log_file=str(self.places.log_file),
             database=str(self.places.database_file),
-            engine=self._engine.info(),
+            engine=self._engine.info,
         )
 
     async def _handle(self, router: Router, comm: ServerComm) -> object:

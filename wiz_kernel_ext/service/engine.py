@@ -13,7 +13,7 @@ from wiz_kernel_ext.engine.way import Way
 from wiz_kernel_ext.engine_check.build import engine_build
 from wiz_kernel_ext.engine_check.check import checked
 from wiz_kernel_ext.engine_check.diagnosis import ended, notice, unusable
-from wiz_kernel_ext.engine_check.processor import this_processor
+from wiz_kernel_ext.engine_check.processor import Processor, this_processor
 from wiz_kernel_ext.engine_check.verdict import Trial, Verdict
 from wiz_kernel_ext.protocol.events import Notice, Progress
 from wiz_kernel_ext.protocol.results import EngineInfo
@@ -26,8 +26,9 @@ class Engine:
     def __init__(self, data_dir: Path) -> None:
         self._data_dir = data_dir
         self._lock = asyncio.Lock()
-        self._verdict: Verdict | None = None
         self._told = ""
+        self.info: EngineInfo | None = None
+        """What the status shows; None before the first worker."""
 
     async def way(self, emit: Emit) -> Way:
         """How it is to be used; where not as it is, `emit` is told why, once for each verdict.
@@ -35,30 +36,16 @@ class Engine:
         Raises EngineUnusable, WorkerDied.
         """
         # Who gives up waiting does not take the check from those who wait with him.
-        self._verdict = verdict = await asyncio.shield(asyncio.ensure_future(self._check(emit)))
+        verdict = await asyncio.shield(asyncio.ensure_future(self._check(emit)))
+        processor = this_processor()
+        self.info = _info(verdict, processor)
         if verdict.way is None:
-            raise unusable(verdict, this_processor())
-        text = notice(verdict, this_processor())
+            raise unusable(verdict, processor)
+        text = self.info.notice
         if text and text != self._told:
             self._told = text
             emit(Notice(text=text))
         return verdict.way
-
-    def info(self) -> EngineInfo | None:
-        """What the status shows; None before the first worker."""
-        verdict = self._verdict
-        if verdict is None:
-            return None
-        processor = this_processor()
-        return EngineInfo(
-            version=engine_build().version,
-            build=verdict.build,
-            processor=processor.model,
-            is_plain=verdict.is_plain,
-            way=f"used {verdict.way}" if verdict.way is not None else "unusable",
-            tried=[f"{trial.way}: {ended(trial)}" for trial in verdict.trials],
-            notice=notice(verdict, processor),
-        )
 
     async def _check(self, emit: Emit) -> Verdict:
         n_failed = 0
@@ -71,3 +58,15 @@ class Engine:
 
         async with self._lock:
             return await checked(self._data_dir, on_trial=tell)
+
+
+def _info(verdict: Verdict, processor: Processor) -> EngineInfo:
+    return EngineInfo(
+        version=engine_build().version,
+        build=verdict.build,
+        processor=processor.model,
+        is_plain=verdict.is_plain,
+        way=f"used {verdict.way}" if verdict.way is not None else "unusable",
+        tried=[f"{trial.way}: {ended(trial)}" for trial in verdict.trials],
+        notice=notice(verdict, processor),
+    )
