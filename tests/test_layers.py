@@ -17,6 +17,7 @@ BASE = {"errors", "settings", "protocol"}
 ROOMS: dict[str, set[str]] = {
     "remedies": set(),
     "sizes": set(),
+    "json_file": {"errors"},
     "errors": {"remedies"},
     "settings": {"errors"},
     "protocol": {"errors", "remedies"},
@@ -24,8 +25,8 @@ ROOMS: dict[str, set[str]] = {
     "gguf_file": {"errors"},
     "engine": BASE | {"gguf_file"},
     "transport": BASE,
-    "engine_check": BASE | {"children", "engine", "transport"},
-    "hub": BASE | {"children", "demo", "gguf_file", "sizes"},
+    "engine_check": BASE | {"children", "engine", "json_file", "transport"},
+    "hub": BASE | {"children", "demo", "gguf_file", "json_file", "sizes"},
     "store": BASE,
     "worker": BASE | {"engine", "engine_check", "transport", "hub", "remedies"},
     "service": BASE | {"children", "engine", "engine_check", "transport", "hub", "store"},

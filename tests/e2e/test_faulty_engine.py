@@ -163,11 +163,7 @@ def test_a_crash_that_repeats_is_told_and_the_third_try_is_not_made_by_itself(
 
 
 def test_a_load_that_crashes_twice_does_not_say_run_it_again(
-    home: Home,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    client: Client,
-    slow_model: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, client: Client, slow_model: Path
 ) -> None:
     faulty(tmp_path, monkeypatch, Fault("load", "SIGILL", model=slow_model.name))
     hints = []

@@ -18,10 +18,10 @@ from wiz_kernel_ext.engine.way import AS_IT_IS, Way
 from wiz_kernel_ext.engine_check import check
 from wiz_kernel_ext.engine_check.build import EngineBuild, engine_build
 from wiz_kernel_ext.engine_check.check import checked, try_ways, ways
-from wiz_kernel_ext.engine_check.diagnosis import notice, suspected, unusable
+from wiz_kernel_ext.engine_check.diagnosis import notice, suspected, usable
 from wiz_kernel_ext.engine_check.processor import Processor
 from wiz_kernel_ext.engine_check.verdict import Trial, Verdict
-from wiz_kernel_ext.errors import WorkerDied
+from wiz_kernel_ext.errors import EngineUnusable, WorkerDied
 
 STUB = Path(__file__).with_name("stub_probe.py")
 HANG_S = 5.0
@@ -108,7 +108,9 @@ async def test_where_no_way_is_right_the_error_names_what_and_what_next(
     verdict = verdict_of(trials)
     assert verdict.way is None
     assert verdict.is_lasting
-    error = unusable(verdict, PLAIN)
+    with pytest.raises(EngineUnusable) as raised:
+        usable(verdict, PLAIN)
+    error = raised.value
     assert error.details["signal"] == (how if how.startswith("SIG") else "")
     assert error.details["stage"] == "decode"
     assert "A processor" in error.message
@@ -127,7 +129,9 @@ async def test_a_refusal_or_a_lack_of_memory_is_no_verdict_for_ever(
         assert not verdict_of(trials).is_lasting
     assert "not enough of it" in trials[0].words
     memory = verdict_of([Trial(way=AS_IT_IS, outcome="died", stage="load", signal="SIGKILL")])
-    assert "memory" in unusable(memory, PLAIN).hint
+    with pytest.raises(EngineUnusable) as raised:
+        usable(memory, PLAIN)
+    assert "memory" in raised.value.hint
 
 
 def test_what_is_suspected_follows_from_what_helped() -> None:

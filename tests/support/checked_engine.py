@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 from wiz_kernel_ext.engine_check.check import FILE_NAME, checked
-from wiz_kernel_ext.engine_check.diagnosis import ended
+from wiz_kernel_ext.engine_check.diagnosis import tried
 from wiz_kernel_ext.errors import EngineUnusable
 from wiz_kernel_ext.remedies import worded
 
@@ -22,9 +22,9 @@ def load_checked_engine() -> str:
     except EngineUnusable as error:
         return f"{error.message} {error.hint}"
     if not verdict.is_plain:
-        tried = "; ".join(f"{trial.way}: {ended(trial)}" for trial in verdict.trials)
+        ways = "; ".join(tried(verdict))
         what_next = worded("`wiz doctor --rebuild` builds it anew for this machine.")
-        return f"The engine is not right as it is ({tried}). {what_next}"
+        return f"The engine is not right as it is ({ways}). {what_next}"
     import wiz_kernel_ext.engine.llama  # noqa: F401
 
     return ""

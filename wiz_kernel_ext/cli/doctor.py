@@ -7,7 +7,7 @@ import asyncio
 from wiz_kernel_ext.engine_check.build import EngineBuild, engine_build
 from wiz_kernel_ext.engine_check.building import RECIPES, Recipe
 from wiz_kernel_ext.engine_check.check import checked
-from wiz_kernel_ext.engine_check.diagnosis import ended, notice, unusable
+from wiz_kernel_ext.engine_check.diagnosis import ended, notice, tried, usable
 from wiz_kernel_ext.engine_check.processor import Processor, this_processor
 from wiz_kernel_ext.engine_check.rebuild import rebuilt
 from wiz_kernel_ext.engine_check.verdict import Verdict
@@ -58,8 +58,7 @@ def _report(verdict: Verdict) -> int:
     build, processor = engine_build(), this_processor()
     for line in report(verdict, build, processor):
         print(line)
-    if verdict.way is None:
-        raise unusable(verdict, processor)
+    usable(verdict, processor)
     return 0
 
 
@@ -70,6 +69,6 @@ def report(verdict: Verdict, build: EngineBuild, processor: Processor) -> list[s
         f"engine     llama-cpp-python {build.version} (build {verdict.build})",
         f"           in {build.folder}; for cards: {cards}",
         f"processor  {processor.model} ({verdict.processor}){', has AMX' * processor.has_amx}",
-        *(f"tried      {trial.way}: {ended(trial)}" for trial in verdict.trials),
+        *(f"tried      {trial}" for trial in tried(verdict)),
         *filter(None, [worded(notice(verdict, processor))]),
     ]

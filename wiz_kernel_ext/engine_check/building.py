@@ -6,6 +6,7 @@ installed. `rebuild.py` runs it later, where a build turned out not to work.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import re
@@ -17,6 +18,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 WHOLE_STORES = ("-fno-dse", "-fno-tree-dse")
 """GCC up to 12 takes the tile configuration that `_tile_loadconfig` reads for 8 of its 64 bytes and
@@ -35,21 +37,15 @@ Say = Callable[[str], object]
 class Recipe:
     """Flags for both compilers and arguments for CMake; `about` goes on after "built"."""
 
-    name: str
     about: str
     flags: tuple[str, ...] = WHOLE_STORES
     cmake: tuple[str, ...] = ()
 
 
 RECIPES = (
-    Recipe("native", "for this processor"),
-    Recipe("no-amx", "for this processor without AMX", (*WHOLE_STORES, *NO_AMX)),
-    Recipe(
-        "portable",
-        "for any processor with AVX2",
-        (*WHOLE_STORES, *NO_AMX),
-        ("-DGGML_NATIVE=OFF",),
-    ),
+    Recipe("for this processor"),
+    Recipe("for this processor without AMX", (*WHOLE_STORES, *NO_AMX)),
+    Recipe("for any processor with AVX2", (*WHOLE_STORES, *NO_AMX), ("-DGGML_NATIVE=OFF",)),
 )
 """The fastest first."""
 
@@ -66,14 +62,12 @@ def environment(
     CFLAGS and CXXFLAGS carry the flags: a CMAKE_C_FLAGS of the user's own replaces them.
     """
     made = dict(base)
-    for variable, compilers in (
-        ("CFLAGS", (base.get("CC"), "cc")),
-        ("CXXFLAGS", (base.get("CXX"), "c++")),
+    for variable, compiler in (
+        ("CFLAGS", base.get("CC") or "cc"),
+        ("CXXFLAGS", base.get("CXX") or "c++"),
     ):
-        compiler = next(filter(None, compilers))
         accepted = [flag for flag in recipe.flags if _accepts(compiler, flag)]
-        given = base.get(variable, "")
-        made[variable] = " ".join([*([given] if given else []), *accepted])
+        made[variable] = " ".join(filter(None, [base.get(variable, ""), *accepted]))
     # The multimodal library is not used here, and half of the build time.
     arguments = ["-DLLAVA_BUILD=OFF", *cmake, base.get("CMAKE_ARGS", ""), *recipe.cmake]
     made["CMAKE_ARGS"] = " ".join(filter(None, arguments))
@@ -85,7 +79,6 @@ def install(
     arguments: Sequence[str],
     recipe: Recipe,
     *,
-    base: Mapping[str, str] | None = None,
     cmake: Sequence[str] = (),
     say: Say = print,
 ) -> bool:
@@ -93,14 +86,15 @@ def install(
 
     Says what it does about every quarter of a minute. Raises BuildFailed.
     """
-    made = environment(recipe, os.environ if base is None else base, cmake=cmake)
+    made = environment(recipe, os.environ, cmake=cmake)
     command = [sys.executable, "-m", "pip", "install", "--progress-bar", "off", "-v", *arguments]
-    with tempfile.TemporaryFile("w+", errors="replace") as log:
+    with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(command, env=made, stdout=log, stderr=subprocess.STDOUT)
         started_at = time.monotonic()
         try:
             while process.poll() is None:
-                _wait(process)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(HEARTBEAT_S)
                 if process.returncode is None:
                     said = _read(log)
                     say(f"installing: {time.monotonic() - started_at:.0f} s{_progress(said)}")
@@ -124,17 +118,9 @@ def forget_cached(distribution: str) -> None:
     )
 
 
-def _wait(process: subprocess.Popen[bytes]) -> None:
-    try:
-        process.wait(HEARTBEAT_S)
-    except subprocess.TimeoutExpired:
-        return
-
-
-def _read(log: object) -> str:
+def _read(log: IO[bytes]) -> str:
     # By its own position: the child writes with the same file, and shares ours.
-    size = os.fstat(log.fileno()).st_size  # type: ignore[attr-defined]
-    return os.pread(log.fileno(), size, 0).decode("utf-8", "replace")  # type: ignore[attr-defined]
+    return os.pread(log.fileno(), os.fstat(log.fileno()).st_size, 0).decode("utf-8", "replace")
 
 
 def _progress(said: str) -> str:

@@ -20,7 +20,7 @@ from wiz_kernel_ext.engine.way import AS_IT_IS, Way
 from wiz_kernel_ext.engine_check.build import EngineBuild, engine_build
 from wiz_kernel_ext.engine_check.probe import ANSWER
 from wiz_kernel_ext.engine_check.processor import this_processor
-from wiz_kernel_ext.engine_check.verdict import Trial, Verdict, VerdictFile
+from wiz_kernel_ext.engine_check.verdict import Trial, Verdict, VerdictFile, verdict_key
 from wiz_kernel_ext.errors import WizError, WorkerDied
 
 FILE_NAME = "engine-check.json"
@@ -60,10 +60,11 @@ async def checked(
     be started.
     """
     build, processor, file = engine_build(), this_processor(), VerdictFile(data_dir / FILE_NAME)
-    digest = file.digest(build.stamp)
+    kept = file.read()
+    digest = kept.digests.get(build.stamp)
     if digest is None:
         digest = await asyncio.to_thread(build.digest)
-    known = file.known(digest, processor.digest, sockets_first=sockets_first)
+    known = kept.verdicts.get(verdict_key(digest, processor.digest, sockets_first=sockets_first))
     if known is not None and not anew:
         return known
     trials = await try_ways(build, sockets_first=sockets_first, on_trial=on_trial)

@@ -70,29 +70,37 @@ def notice(verdict: Verdict, processor: Processor) -> str:
     )
 
 
-def unusable(verdict: Verdict, processor: Processor) -> EngineUnusable:
-    """The error for an engine that is right in no way."""
+def tried(verdict: Verdict) -> list[str]:
+    """Each way that was tried, and how it ended."""
+    return [f"{trial.way}: {ended(trial)}" for trial in verdict.trials]
+
+
+def usable(verdict: Verdict, processor: Processor) -> Way:
+    """The way to use the engine; raises EngineUnusable where it is right in none."""
+    if verdict.way is not None:
+        return verdict.way
     first = verdict.trials[0]
-    n_ways = len(verdict.trials)
     cause = suspected(verdict, processor)
-    if verdict.sockets_first and "libzmq" in cause:
-        hint = (
-            "Ask through a Client, whose model has a process of its own, or import llama_cpp "
-            "before everything else here."
-        )
-    else:
-        hint = (
-            REBUILD
-            if first.is_lasting or first.outcome == "refused"
-            else ("Make room in memory, and load the model again.")
-        )
-    return EngineUnusable(
-        f"This build of llama.cpp does not work on this processor ({processor.model}): "
-        f"it {ended(first)}, and none of {n_ways} ways to use it is right. Suspected: {cause}.",
-        hint=hint,
+    raise EngineUnusable(
+        f"This build of llama.cpp does not work on this processor ({processor.model}): it "
+        f"{ended(first)}, and none of {len(verdict.trials)} ways to use it is right. "
+        f"Suspected: {cause}.",
+        hint=_what_next(verdict, cause),
         signal=first.signal,
         stage=first.stage,
         suspected=cause,
-        tried=[f"{trial.way}: {ended(trial)}" for trial in verdict.trials],
+        tried=tried(verdict),
         log=first.log,
     )
+
+
+def _what_next(verdict: Verdict, cause: str) -> str:
+    if verdict.sockets_first and "libzmq" in cause:
+        return (
+            "Ask through a Client, whose model has a process of its own, or import llama_cpp "
+            "before everything else here."
+        )
+    first = verdict.trials[0]
+    if first.is_lasting or first.outcome == "refused":
+        return REBUILD
+    return "Make room in memory, and load the model again."

@@ -14,8 +14,10 @@ from pathlib import Path
 _CPUINFO = Path("/proc/cpuinfo")
 _CARD_DRIVER = Path("/proc/driver/nvidia/version")
 # Clock rates, numbers of cores and the like differ from one look to the next.
-_NAMES = {"vendor_id", "model name", "cpu family", "model", "stepping", "flags"}
-_ARM_NAMES = {"Features", "CPU implementer", "CPU variant", "CPU part"}
+_NAMES = {
+    *("vendor_id", "model name", "cpu family", "model", "stepping", "flags"),
+    *("Features", "CPU implementer", "CPU variant", "CPU part"),  # as ARM has them
+}
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def _first_block(cpuinfo: Path) -> dict[str, str]:
                 if not line.strip():
                     break
                 name, _, value = line.partition(":")
-                if name.strip() in _NAMES | _ARM_NAMES:
+                if name.strip() in _NAMES:
                     facts[name.strip()] = value.strip()
     except OSError:  # not Linux
         pass

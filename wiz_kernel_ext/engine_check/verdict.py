@@ -6,13 +6,16 @@ A file that cannot be read is no verdict, one that cannot be written costs the n
 from __future__ import annotations
 
 import logging
-import os
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
 from wiz_kernel_ext.engine.way import Way
+from wiz_kernel_ext.errors import StoreError
+from wiz_kernel_ext.json_file import JsonFile
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +43,11 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.outcome != "refused" and self.signal not in ("SIGKILL", "SIGTERM")
 
 
+def verdict_key(build: str, processor: str, *, sockets_first: bool) -> str:
+    """What a verdict is about, from the digests of build and processor."""
+    return f"{build}-{processor}{'-sockets-first' if sockets_first else ''}"
+
+
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """The trials of a build on a processor, in order; the last one is right, or none is."""
 
@@ -47,6 +55,11 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     processor: str
     sockets_first: bool
     trials: list[Trial]
+
+    @property
+    def key(self) -> str:
+        """What it is about."""
+        return verdict_key(self.build, self.processor, sockets_first=self.sockets_first)
 
     @property
     def way(self) -> Way | None:
@@ -65,7 +78,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         return all(trial.is_lasting for trial in self.trials)
 
 
-class _Kept(msgspec.Struct):
+class Kept(msgspec.Struct):
     """The file: digests of builds by their stamps, and verdicts by what they are about."""
 
     digests: dict[str, str] = {}
@@ -76,47 +89,29 @@ class VerdictFile:
     """The verdicts kept in `file`, of every build and processor that shares this home."""
 
     def __init__(self, file: Path) -> None:
-        self._file = file
+        self._file = JsonFile(file, Kept, private=True)
 
-    def digest(self, stamp: str) -> str | None:
-        """The digest of the build with that stamp, if it was worked out before."""
-        return self._read().digests.get(stamp)
-
-    def known(self, build: str, processor: str, *, sockets_first: bool) -> Verdict | None:
-        """The verdict there is."""
-        return self._read().verdicts.get(_key(build, processor, sockets_first))
+    def read(self) -> Kept:
+        """All there is; nothing where it cannot be read."""
+        try:
+            return self._file.read()
+        except StoreError as error:
+            log.warning("The verdict on the engine cannot be read: %s", error)
+            return Kept()
 
     def keep(self, stamp: str, verdict: Verdict) -> None:
         """Keep a verdict and the digest of its build; the oldest ones go."""
-        kept = self._read()
-        key = _key(verdict.build, verdict.processor, verdict.sockets_first)
-        for table, name, value in (
-            (kept.digests, stamp, verdict.build),
-            (kept.verdicts, key, verdict),
-        ):
-            table.pop(name, None)
-            table[name] = value  # type: ignore[assignment]
-            for old in list(table)[:-N_KEPT]:
-                del table[old]
-        self._write(msgspec.json.encode(kept))
-
-    def _read(self) -> _Kept:
         try:
-            return msgspec.json.decode(self._file.read_bytes(), type=_Kept)
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
-            return _Kept()
-
-    def _write(self, data: bytes) -> None:
-        temporary = self._file.with_name(f".{self._file.name}.{os.getpid()}")
-        try:
-            self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            temporary.write_bytes(data)
-            temporary.chmod(0o600)
-            temporary.replace(self._file)
-        except OSError as error:
+            with self._file.changing() as kept:
+                _put(kept.digests, stamp, verdict.build)
+                _put(kept.verdicts, verdict.key, verdict)
+        except StoreError as error:
             log.warning("The verdict on the engine cannot be kept: %s", error)
-            temporary.unlink(missing_ok=True)
 
 
-def _key(build: str, processor: str, sockets_first: bool) -> str:
-    return f"{build}-{processor}{'-sockets-first' if sockets_first else ''}"
+def _put(table: dict[str, T], name: str, value: T) -> None:
+    """Put it last, and let go of the first of too many."""
+    table.pop(name, None)
+    table[name] = value
+    for old in list(table)[:-N_KEPT]:
+        del table[old]

@@ -25,7 +25,6 @@ from wiz_kernel_ext.errors import (
 from wiz_kernel_ext.hub.cached import cache_folder, checksum_of, snapshots
 from wiz_kernel_ext.hub.facts import Facts, facts_of
 from wiz_kernel_ext.hub.fetch.messages import AskUpstream, DeleteFiles
-from wiz_kernel_ext.hub.json_file import JsonFile
 from wiz_kernel_ext.hub.kept import Kept
 from wiz_kernel_ext.hub.named_collections import Collections
 from wiz_kernel_ext.hub.names import ModelName
@@ -33,6 +32,7 @@ from wiz_kernel_ext.hub.naming import Naming
 from wiz_kernel_ext.hub.orders import carry_out
 from wiz_kernel_ext.hub.places import FoundModel, found_models, hub_models
 from wiz_kernel_ext.hub.verifying import verify_files
+from wiz_kernel_ext.json_file import JsonFile
 from wiz_kernel_ext.protocol.hub import (
     Collection,
     Deletion,

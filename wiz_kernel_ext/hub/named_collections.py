@@ -16,9 +16,9 @@ import msgspec
 
 from wiz_kernel_ext.errors import BadRequest, NotFound, WizError
 from wiz_kernel_ext.hub.fetch.messages import ReadCollection
-from wiz_kernel_ext.hub.json_file import JsonFile
 from wiz_kernel_ext.hub.names import parse_name
 from wiz_kernel_ext.hub.orders import carry_out
+from wiz_kernel_ext.json_file import JsonFile
 from wiz_kernel_ext.protocol.hub import Collection
 
 _SLUG = re.compile(r"(?:https?://[^/]+/collections/)?([\w.-]+/[\w.-]+-[0-9a-f]{16,24})/?")

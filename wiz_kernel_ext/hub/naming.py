@@ -13,11 +13,11 @@ from pathlib import Path
 from wiz_kernel_ext.errors import BadRequest, ModelFileNotFound, NotFound
 from wiz_kernel_ext.hub.cached import cache_folder, snapshots
 from wiz_kernel_ext.hub.files import Sorted, choose
-from wiz_kernel_ext.hub.json_file import JsonFile
 from wiz_kernel_ext.hub.kept import Kept
 from wiz_kernel_ext.hub.locate import locate_model
 from wiz_kernel_ext.hub.names import ModelName, is_path, parse_name
 from wiz_kernel_ext.hub.places import found_models, hub_models
+from wiz_kernel_ext.json_file import JsonFile
 from wiz_kernel_ext.protocol.hub import RepoFile, RepoModel
 
 _MAX_ALIAS_STEPS = 8

@@ -12,7 +12,7 @@ from pathlib import Path
 from wiz_kernel_ext.engine.way import Way
 from wiz_kernel_ext.engine_check.build import engine_build
 from wiz_kernel_ext.engine_check.check import checked
-from wiz_kernel_ext.engine_check.diagnosis import ended, notice, unusable
+from wiz_kernel_ext.engine_check.diagnosis import notice, tried, usable
 from wiz_kernel_ext.engine_check.processor import Processor, this_processor
 from wiz_kernel_ext.engine_check.verdict import Trial, Verdict
 from wiz_kernel_ext.protocol.events import Notice, Progress
@@ -26,7 +26,7 @@ class Engine:
     def __init__(self, data_dir: Path) -> None:
         self._data_dir = data_dir
         self._lock = asyncio.Lock()
-        self._told = ""
+        self._verdict: Verdict | None = None
         self.info: EngineInfo | None = None
         """What the status shows; None before the first worker."""
 
@@ -38,14 +38,11 @@ class Engine:
         # Who gives up waiting does not take the check from those who wait with him.
         verdict = await asyncio.shield(asyncio.ensure_future(self._check(emit)))
         processor = this_processor()
-        self.info = _info(verdict, processor)
-        if verdict.way is None:
-            raise unusable(verdict, processor)
-        text = self.info.notice
-        if text and text != self._told:
-            self._told = text
-            emit(Notice(text=text))
-        return verdict.way
+        if verdict != self._verdict:
+            self._verdict, self.info = verdict, _info(verdict, processor)
+            if self.info.notice:
+                emit(Notice(text=self.info.notice))
+        return usable(verdict, processor)
 
     async def _check(self, emit: Emit) -> Verdict:
         n_failed = 0
@@ -67,6 +64,6 @@ def _info(verdict: Verdict, processor: Processor) -> EngineInfo:
         processor=processor.model,
         is_plain=verdict.is_plain,
         way=f"used {verdict.way}" if verdict.way is not None else "unusable",
-        tried=[f"{trial.way}: {ended(trial)}" for trial in verdict.trials],
+        tried=tried(verdict),
         notice=notice(verdict, processor),
     )

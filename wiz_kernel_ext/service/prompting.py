@@ -161,13 +161,11 @@ class Prompting:
             key = only.key
         try:
             return self._ready(key)
-        except ModelNotLoaded:
+        except (ModelNotLoaded, ContextNotLoaded) as missing:
             if key is None:
                 raise
-            self.supervisor.crashes.refuse_repeated(key, Path(key).name)
-        except ContextNotLoaded:
-            if key is None:
-                raise
+            if isinstance(missing, ModelNotLoaded):
+                self.supervisor.crashes.refuse_repeated(key, Path(key).name)
         load, context = self._as_before(request, key, session)
         # Somebody may load it at this moment, in another way: then that is what there is.
         with contextlib.suppress(Conflict):

@@ -78,16 +78,16 @@ async def _checked_way(data_dir: Path) -> Way:
     """How the engine is to be used in this very process; raises EngineUnusable, WorkerDied."""
     # Here, since a worker's process, which was told its way, does without.
     from wiz_kernel_ext.engine_check.check import checked
-    from wiz_kernel_ext.engine_check.diagnosis import notice, unusable
+    from wiz_kernel_ext.engine_check.diagnosis import notice, usable
     from wiz_kernel_ext.engine_check.processor import this_processor
 
     sockets_first = "zmq" in sys.modules and "llama_cpp" not in sys.modules
     verdict = await checked(data_dir, sockets_first=sockets_first)
-    if verdict.way is None:
-        raise unusable(verdict, this_processor())
-    if text := notice(verdict, this_processor()):
+    processor = this_processor()
+    way = usable(verdict, processor)
+    if text := notice(verdict, processor):
         log.warning("%s", worded(text))
-    return verdict.way
+    return way
 
 
 @dataclass

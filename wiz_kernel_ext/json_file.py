@@ -19,13 +19,14 @@ T = TypeVar("T", bound=msgspec.Struct)
 class JsonFile(Generic[T]):
     """One struct of type `kind`, kept at `path`; an absent file is the struct's defaults.
 
-    A file that cannot be understood is moved aside, not overwritten. Raises StoreError where the
-    disk refuses.
+    A file that cannot be understood is moved aside, not overwritten. With `private`, it is its
+    owner's alone, and so is a folder made for it. Raises StoreError where the disk refuses.
     """
 
-    def __init__(self, path: Path, kind: type[T]) -> None:
+    def __init__(self, path: Path, kind: type[T], *, private: bool = False) -> None:
         self._path = path
         self._kind = kind
+        self._private = private
 
     def read(self) -> T:
         """What is kept now."""
@@ -46,7 +47,8 @@ class JsonFile(Generic[T]):
     def changing(self) -> Iterator[T]:
         """What is kept now, to be changed in place; kept when the block ends well."""
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            mode = 0o700 if self._private else 0o777
+            self._path.parent.mkdir(mode=mode, parents=True, exist_ok=True)
             lock = os.open(self._path.with_name(f".{self._path.name}.lock"), os.O_CREAT | os.O_RDWR)
         except OSError as error:
             raise self._refused(error) from None
@@ -62,6 +64,8 @@ class JsonFile(Generic[T]):
         temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}.tmp")
         try:
             temporary.write_bytes(msgspec.json.format(msgspec.json.encode(value)))
+            if self._private:
+                temporary.chmod(0o600)
             temporary.replace(self._path)
         except OSError as error:
             temporary.unlink(missing_ok=True)
