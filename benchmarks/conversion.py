@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.report import Figure
 from tests.support.large_checkpoint import PeakMemory, allowed_bytes, write_large_checkpoint
-from wiz_kernel_ext.hub.convert import convert
+from wiz_kernel_ext.making.convert import convert
 
 OUT_TYPES = ("bf16", "f16", "q8_0")
 SIZE_BYTES = 600_000_000
@@ -25,7 +25,7 @@ def run(n_rounds: int) -> list[Figure]:
         for _ in range(n_rounds):
             for out_type in OUT_TYPES:
                 target = folder / f"out-{out_type}.gguf"
-                peak = PeakMemory("wiz_kernel_ext.hub.convert")
+                peak = PeakMemory("wiz_kernel_ext.making.convert")
                 report = asyncio.run(convert(folder, target, outtype=out_type, on_progress=peak))
                 target.unlink()
                 rates[out_type].append(report.source_size_bytes / report.duration_s / 1e6)

@@ -20,7 +20,7 @@ import pytest
 from tests.browser.lab import Lab
 from tests.browser.models import Open
 from tests.browser.page import Page
-from tests.hub.convert.checkpoints import write_checkpoint
+from tests.making.convert.checkpoints import write_checkpoint
 from tests.support.homes import Home
 from tests.support.stand_in_hub import Repository, StandInHub
 from tests.support.tiny_gguf import Shape, write_tiny_gguf

@@ -104,7 +104,7 @@ def day() -> Iterator[Lab]:
 
 
 @pytest.fixture
-def desk(day: Lab, tab: Any) -> Iterator[Page]:
+def user(day: Lab, tab: Any) -> Iterator[Page]:
     """A page on that JupyterLab."""
     tab.goto("about:blank")
     page = Page(tab, day, ARTIFACTS / "pictures")
@@ -115,8 +115,8 @@ def desk(day: Lab, tab: Any) -> Iterator[Page]:
     assert not errors, errors
 
 
-def test_the_pictures_tell_a_story_and_are_small(desk: Page, day: Lab) -> None:
-    page, client = desk, day.client
+def test_the_pictures_tell_a_story_and_are_small(user: Page, day: Lab) -> None:
+    page, client = user, day.client
     remember(day)
     paused = client.start(PullModel(model="harbour/Codex-Mini-GGUF:Q5_K_M"))
     page.open(day.notebook("measurements", CELLS))

@@ -228,7 +228,7 @@ def test_the_tests_begin_with_one_clear_failure(
 ) -> None:
     faulty(tmp_path, monkeypatch, Fault("decode", "SIGSEGV", unless))
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "tests/engine/test_llama.py"],
+        [sys.executable, "-m", "pytest", "-q", "tests/engine/llama/test_backend.py"],
         capture_output=True,
         text=True,
         cwd=ROOT,

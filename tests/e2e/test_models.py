@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hub.convert.checkpoints import write_checkpoint
+from tests.making.convert.checkpoints import write_checkpoint
 from tests.support.homes import Home
 from tests.support.stand_in_hub import Repository, StandInHub
 from tests.support.tiny_gguf import Shape, write_tiny_gguf

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from wiz_kernel_ext.engine.backend import ContextParameters, LibraryRefused, LoadParameters
 from wiz_kernel_ext.engine.gguf_header import check_gguf
-from wiz_kernel_ext.engine.llama import LlamaBackend
+from wiz_kernel_ext.engine.llama.backend import LlamaBackend
 from wiz_kernel_ext.errors import WizError
 
 

@@ -1,4 +1,4 @@
-"""The stand-in hub with its repositories, and a desk that asks it."""
+"""The stand-in hub with its repositories, and a user who asks it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.hub.desk import TOKEN, Desk, children
 from tests.support.gguf_bytes import small_model
+from tests.support.hub_user import TOKEN, HubUser, children
 from tests.support.stand_in_hub import Repository, StandInHub
 
 SMALL = small_model()
@@ -28,6 +28,6 @@ def hub() -> Iterator[StandInHub]:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, hub: StandInHub) -> Iterator[Desk]:
-    yield Desk(tmp_path / "hf", hub.url)
+def user(tmp_path: Path, hub: StandInHub) -> Iterator[HubUser]:
+    yield HubUser(tmp_path / "hf", hub.url)
     assert children() == []

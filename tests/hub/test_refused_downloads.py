@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.hub.conftest import SMALL
-from tests.hub.desk import TOKEN, Desk, content, names_below
+from tests.support.hub_user import TOKEN, HubUser, content, names_below
 from tests.support.stand_in_hub import Fault, Repository, StandInHub
 from wiz_kernel_ext.errors import (
     DiskFull,
@@ -31,97 +31,97 @@ from wiz_kernel_ext.errors import (
     ],
 )
 async def test_what_the_hub_does_not_give_is_said_with_what_to_do(
-    desk: Desk, repo: str, file: str, revision: str | None, kind: type, message: str, hint: str
+    user: HubUser, repo: str, file: str, revision: str | None, kind: type, message: str, hint: str
 ) -> None:
-    error = await desk.failure(repo, file, revision)
+    error = await user.failure(repo, file, revision)
     assert type(error) is kind
     assert message in error.message and hint in error.hint
 
 
-async def test_a_token_does_not_open_what_is_gated(desk: Desk) -> None:
-    desk.environment["HF_TOKEN"] = TOKEN
-    error = await desk.failure("wiz/gated", "small.gguf")
+async def test_a_token_does_not_open_what_is_gated(user: HubUser) -> None:
+    user.environment["HF_TOKEN"] = TOKEN
+    error = await user.failure("wiz/gated", "small.gguf")
     assert "gated" in error.message
     assert error.details["page"].endswith("/wiz/gated")
 
 
-async def test_a_token_that_is_not_accepted_is_said(desk: Desk) -> None:
-    desk.environment["HF_TOKEN"] = "hf_rejected"
-    error = await desk.failure("wiz/models", "small.gguf")
+async def test_a_token_that_is_not_accepted_is_said(user: HubUser) -> None:
+    user.environment["HF_TOKEN"] = "hf_rejected"
+    error = await user.failure("wiz/models", "small.gguf")
     assert isinstance(error, HubAccessDenied)
     assert "does not take this token" in error.message
     assert "hf_rejected" not in str(error.info())
 
 
-async def test_a_hub_in_trouble_is_asked_again(desk: Desk, hub: StandInHub) -> None:
+async def test_a_hub_in_trouble_is_asked_again(user: HubUser, hub: StandInHub) -> None:
     hub.statuses = [503, 502, (429, {"Retry-After": "1"})]
-    assert content(await desk.fetch(file="small.gguf")) == SMALL
-    assert desk.notices == ["The hub asks to wait 1 s."]
+    assert content(await user.fetch(file="small.gguf")) == SMALL
+    assert user.notices == ["The hub asks to wait 1 s."]
 
 
 @pytest.mark.parametrize("status", [500, 503, 418])
 async def test_a_hub_that_stays_in_trouble_is_an_error(
-    desk: Desk, hub: StandInHub, status: int
+    user: HubUser, hub: StandInHub, status: int
 ) -> None:
     hub.statuses = [status] * 99
-    error = await desk.failure("wiz/models", "small.gguf")
+    error = await user.failure("wiz/models", "small.gguf")
     assert isinstance(error, HubUnreachable)
     assert str(status) in error.message
 
 
-async def test_too_many_requests_say_so(desk: Desk, hub: StandInHub) -> None:
+async def test_too_many_requests_say_so(user: HubUser, hub: StandInHub) -> None:
     hub.statuses = [(429, {"Retry-After": "3600"})] * 9
-    error = await desk.failure("wiz/models", "small.gguf")
+    error = await user.failure("wiz/models", "small.gguf")
     assert isinstance(error, HubUnreachable)
     assert "429" in error.message and "Wait" in error.hint
 
 
-async def test_offline_what_is_not_here_says_so(desk: Desk, hub: StandInHub) -> None:
-    desk.environment["HF_HUB_OFFLINE"] = "1"
-    error = await desk.failure("wiz/models", "small.gguf")
+async def test_offline_what_is_not_here_says_so(user: HubUser, hub: StandInHub) -> None:
+    user.environment["HF_HUB_OFFLINE"] = "1"
+    error = await user.failure("wiz/models", "small.gguf")
     assert isinstance(error, HubUnreachable)
     assert "offline" in error.message and "HF_HUB_OFFLINE" in error.hint
     assert hub.asked == []
 
 
-async def test_a_hub_that_is_not_there_is_said_in_bounded_time(desk: Desk) -> None:
-    desk.environment["HF_ENDPOINT"] = "http://127.0.0.1:9"
+async def test_a_hub_that_is_not_there_is_said_in_bounded_time(user: HubUser) -> None:
+    user.environment["HF_ENDPOINT"] = "http://127.0.0.1:9"
     began_s = time.monotonic()
-    error = await desk.failure("wiz/models", "small.gguf")
+    error = await user.failure("wiz/models", "small.gguf")
     assert isinstance(error, HubUnreachable)
     assert "127.0.0.1:9" in error.message and "no connection" in error.message
     assert time.monotonic() - began_s < 30
 
 
-async def test_a_name_that_is_not_found_is_said(desk: Desk) -> None:
-    desk.environment["HF_ENDPOINT"] = "http://no-such-host.invalid"
-    error = await desk.failure("wiz/models", "small.gguf")
+async def test_a_name_that_is_not_found_is_said(user: HubUser) -> None:
+    user.environment["HF_ENDPOINT"] = "http://no-such-host.invalid"
+    error = await user.failure("wiz/models", "small.gguf")
     assert "its name is not found" in error.message and "HF_ENDPOINT" in error.hint
 
 
-async def test_a_clock_that_is_wrong_is_blamed(desk: Desk, hub: StandInHub) -> None:
+async def test_a_clock_that_is_wrong_is_blamed(user: HubUser, hub: StandInHub) -> None:
     then = formatdate(time.time() - 7200, usegmt=True)
     hub.store_statuses = [(403, {"Date": then})] * 9
-    error = await desk.failure("wiz/models", "small.gguf")
+    error = await user.failure("wiz/models", "small.gguf")
     assert "120 minutes ahead" in error.message and "timedatectl" in error.hint
 
 
-async def test_a_page_that_is_no_hub_is_said(desk: Desk, hub: StandInHub) -> None:
+async def test_a_page_that_is_no_hub_is_said(user: HubUser, hub: StandInHub) -> None:
     hub.statuses = [200] * 9
-    error = await desk.failure("wiz/models", "small.gguf")
+    error = await user.failure("wiz/models", "small.gguf")
     assert "not as a hub does" in error.message and "login page" in error.hint
 
 
-async def test_a_disk_too_small_is_known_before(desk: Desk, hub: StandInHub) -> None:
+async def test_a_disk_too_small_is_known_before(user: HubUser, hub: StandInHub) -> None:
     hub.repositories["wiz/models"].claims["small.gguf"] = {"X-Linked-Size": str(10**15)}
-    error = await desk.failure("wiz/models", "small.gguf")
+    error = await user.failure("wiz/models", "small.gguf")
     assert isinstance(error, DiskFull)
     assert "909.5 TB are still to come" in error.message and "HF_HOME" in error.hint
     assert hub.asked_for("GET", "store") == []
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
-async def test_a_disk_that_fills_up_says_so(desk: Desk, tmp_path: Path) -> None:
+async def test_a_disk_that_fills_up_says_so(user: HubUser, tmp_path: Path) -> None:
     hook = tmp_path / "hook"
     hook.mkdir()
     # The child's disk: any partial file is full as soon as it is written to.
@@ -132,23 +132,23 @@ async def test_a_disk_that_fills_up_says_so(desk: Desk, tmp_path: Path) -> None:
         "    return builtins.open(target, mode.replace('a', 'w'), *a, **k)\n"
         "pathlib.Path.open = full\n"
     )
-    desk.environment["PYTHONPATH"] = str(hook)
-    error = await desk.failure("wiz/models", "small.gguf")
+    user.environment["PYTHONPATH"] = str(hook)
+    error = await user.failure("wiz/models", "small.gguf")
     assert isinstance(error, DiskFull)
     assert "full" in error.message and "HF_HOME" in error.hint
 
 
-async def test_a_cache_that_cannot_be_written_says_so(desk: Desk) -> None:
-    desk.home.write_text("a file where the cache should be")
-    error = await desk.failure("wiz/models", "small.gguf")
+async def test_a_cache_that_cannot_be_written_says_so(user: HubUser) -> None:
+    user.home.write_text("a file where the cache should be")
+    error = await user.failure("wiz/models", "small.gguf")
     assert isinstance(error, DownloadFailed)
     assert "could not be written" in error.message and "HF_HOME" in error.hint
 
 
 async def test_a_read_only_cache_says_so_and_still_gives_what_it_has(
-    desk: Desk, hub: StandInHub, tmp_path: Path
+    user: HubUser, hub: StandInHub, tmp_path: Path
 ) -> None:
-    here = await desk.fetch("wiz/models", "small.gguf")
+    here = await user.fetch("wiz/models", "small.gguf")
     hook = tmp_path / "hook"
     hook.mkdir()
     # Not by permissions: those do not hold for the superuser that tests in containers are.
@@ -162,11 +162,11 @@ async def test_a_read_only_cache_says_so_and_still_gives_what_it_has(
         "    return refused\n"
         "os.mkdir, os.open = read_only(os.mkdir), read_only(os.open)\n"
     )
-    desk.environment["PYTHONPATH"] = str(hook)
+    user.environment["PYTHONPATH"] = str(hook)
     with pytest.raises(DownloadFailed, match=r"could not be written to .*Read-only") as caught:
-        await desk.fetch("wiz/models", "dir/large.gguf")
+        await user.fetch("wiz/models", "dir/large.gguf")
     assert "wiz/models" in caught.value.message and "HF_HOME" in caught.value.hint
-    assert await desk.fetch("wiz/models", "small.gguf") == here
+    assert await user.fetch("wiz/models", "small.gguf") == here
 
 
 LIES = {
@@ -179,23 +179,23 @@ LIES = {
 
 @pytest.mark.parametrize("lie", LIES)
 async def test_an_answer_that_leads_out_of_the_cache_writes_nothing(
-    desk: Desk, hub: StandInHub, tmp_path: Path, lie: str
+    user: HubUser, hub: StandInHub, tmp_path: Path, lie: str
 ) -> None:
     hub.repositories["wiz/models"].claims["small.gguf"] = LIES[lie]
-    await desk.failure("wiz/models", "small.gguf")
+    await user.failure("wiz/models", "small.gguf")
     assert not [name for name in names_below(tmp_path) if "evil" in name]
-    assert desk.size_bytes() < 200
+    assert user.size_bytes() < 200
 
 
-async def test_a_wrong_size_is_no_endless_transfer(desk: Desk, hub: StandInHub) -> None:
+async def test_a_wrong_size_is_no_endless_transfer(user: HubUser, hub: StandInHub) -> None:
     hub.repositories["wiz/models"].claims["small.gguf"] = {"X-Linked-Size": str(len(SMALL) + 9)}
-    error = await desk.failure("wiz/models", "small.gguf", patience_s=1.0)
+    error = await user.failure("wiz/models", "small.gguf", patience_s=1.0)
     assert isinstance(error, DownloadFailed)
     assert "has not the 9,417 bytes" in error.message
 
 
 async def test_a_child_that_fails_to_begin_gives_its_log_without_tokens(
-    desk: Desk, tmp_path: Path
+    user: HubUser, tmp_path: Path
 ) -> None:
     hook = tmp_path / "hook"
     hook.mkdir()
@@ -203,17 +203,17 @@ async def test_a_child_that_fails_to_begin_gives_its_log_without_tokens(
         "import os, sys; sys.stderr.write('the token is ' + os.environ['HF_TOKEN'] + "
         "' and hf_anotherone1234'); sys.stderr.flush(); os._exit(7)"
     )
-    desk.environment |= {"PYTHONPATH": str(hook), "HF_TOKEN": TOKEN}
-    error = await desk.failure("wiz/models", "small.gguf")
+    user.environment |= {"PYTHONPATH": str(hook), "HF_TOKEN": TOKEN}
+    error = await user.failure("wiz/models", "small.gguf")
     assert "exit code 7" in error.message
     assert error.details["log"] == "the token is hf_… and hf_…"
 
 
 async def test_a_token_is_nowhere_in_what_a_failed_transfer_says(
-    desk: Desk, hub: StandInHub
+    user: HubUser, hub: StandInHub
 ) -> None:
-    desk.environment |= {"HF_TOKEN": TOKEN, "HF_DEBUG": "1"}
+    user.environment |= {"HF_TOKEN": TOKEN, "HF_DEBUG": "1"}
     hub.repositories["wiz/open"] = Repository({"small.gguf": SMALL}, token=TOKEN)
     hub.faults = [Fault("refuse")] * 9
-    error = await desk.failure("wiz/open", "small.gguf")
-    assert TOKEN not in f"{error.info()} {desk.notices}"
+    error = await user.failure("wiz/open", "small.gguf")
+    assert TOKEN not in f"{error.info()} {user.notices}"

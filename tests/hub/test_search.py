@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.hub.conftest import SMALL
-from tests.hub.desk import TOKEN, Desk, content
 from tests.support.gguf_bytes import small_model
+from tests.support.hub_user import TOKEN, HubUser, content
 from tests.support.stand_in_hub import Repository, StandInHub
 from wiz_kernel_ext.errors import (
     AmbiguousModel,
@@ -20,8 +20,8 @@ from wiz_kernel_ext.errors import (
 )
 from wiz_kernel_ext.hub.download import pull
 from wiz_kernel_ext.hub.inspection import inspect
-from wiz_kernel_ext.hub.names import parse_name
 from wiz_kernel_ext.hub.search import list_repo, search
+from wiz_kernel_ext.models.names import parse_name
 
 MIXTRAL = b'{"architectures": ["MixtralForCausalLM"], "model_type": "mixtral"}'
 BIG = small_model(payload_bytes=3_000_000, n_vocab=20_000)
@@ -53,8 +53,8 @@ def shop(hub: StandInHub) -> StandInHub:
     return hub
 
 
-async def test_a_search_tells_what_one_chooses_by(desk: Desk, shop: StandInHub) -> None:
-    hits = await search("llama", environment=desk.environment)
+async def test_a_search_tells_what_one_chooses_by(user: HubUser, shop: StandInHub) -> None:
+    hits = await search("llama", environment=user.environment)
     assert [hit.repo for hit in hits] == [
         "bob/llama-twins",
         "ann/Llama-GGUF",
@@ -66,8 +66,8 @@ async def test_a_search_tells_what_one_chooses_by(desk: Desk, shop: StandInHub) 
     assert ann.page == f"{shop.url}/ann/Llama-GGUF" and ann.updated_at > 1.7e9
 
 
-async def test_a_search_for_what_fits_has_the_models(desk: Desk, shop: StandInHub) -> None:
-    hits = await search("llama", limit=2, fits=True, environment=desk.environment)
+async def test_a_search_for_what_fits_has_the_models(user: HubUser, shop: StandInHub) -> None:
+    hits = await search("llama", limit=2, fits=True, environment=user.environment)
     assert [model.name for model in hits[1].models] == [
         "ann/Llama-GGUF:Q4_K_M",
         "ann/Llama-GGUF:Q8_0",
@@ -76,44 +76,44 @@ async def test_a_search_for_what_fits_has_the_models(desk: Desk, shop: StandInHu
 
 
 async def test_a_search_for_what_fits_leaves_out_what_is_too_big(
-    desk: Desk, shop: StandInHub, monkeypatch: pytest.MonkeyPatch
+    user: HubUser, shop: StandInHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from wiz_kernel_ext.hub import search as module
-    from wiz_kernel_ext.hub.machine import Machine
+    from wiz_kernel_ext.models.machine import Machine
 
     monkeypatch.setattr(module, "this_machine", lambda: Machine(available_bytes=1000))
-    assert await search("llama", fits=True, environment=desk.environment) == []
+    assert await search("llama", fits=True, environment=user.environment) == []
 
 
-async def test_a_search_that_finds_nothing_is_empty(desk: Desk, shop: StandInHub) -> None:
-    assert await search("nothing at all", environment=desk.environment) == []
+async def test_a_search_that_finds_nothing_is_empty(user: HubUser, shop: StandInHub) -> None:
+    assert await search("nothing at all", environment=user.environment) == []
 
 
-async def test_a_search_without_a_hub_says_so(desk: Desk) -> None:
-    desk.environment["HF_ENDPOINT"] = "http://127.0.0.1:9"
+async def test_a_search_without_a_hub_says_so(user: HubUser) -> None:
+    user.environment["HF_ENDPOINT"] = "http://127.0.0.1:9"
     with pytest.raises(HubUnreachable, match="there is no connection"):
-        await search("llama", environment=desk.environment)
+        await search("llama", environment=user.environment)
 
 
 async def test_a_repository_that_is_gone_or_gated_does_not_end_a_search_for_what_fits(
-    desk: Desk, shop: StandInHub
+    user: HubUser, shop: StandInHub
 ) -> None:
     # Anonymous users may find what they cannot look into.
-    hits = await search("", fits=True, environment=desk.environment)
+    hits = await search("", fits=True, environment=user.environment)
     assert {"bob/llama-twins", "wiz/gated"} <= {hit.repo for hit in hits}
     assert "wiz/private" not in {hit.repo for hit in hits}
 
 
 async def test_a_slip_in_a_files_name_is_answered_with_what_there_is(
-    desk: Desk, shop: StandInHub
+    user: HubUser, shop: StandInHub
 ) -> None:
     with pytest.raises(HubNotFound, match=r"no model file m-Q4_K\.gguf") as caught:
-        await pulled(desk, "ann/Llama-GGUF/m-Q4_K.gguf")
+        await pulled(user, "ann/Llama-GGUF/m-Q4_K.gguf")
     assert "ann/Llama-GGUF:Q4_K_M (3.2 MB" in caught.value.hint
 
 
-async def test_a_repository_lists_its_models_with_verdicts(desk: Desk, shop: StandInHub) -> None:
-    listing = await list_repo("hf:ann/Llama-GGUF", 1024, environment=desk.environment)
+async def test_a_repository_lists_its_models_with_verdicts(user: HubUser, shop: StandInHub) -> None:
+    listing = await list_repo("hf:ann/Llama-GGUF", 1024, environment=user.environment)
     assert [(model.quant, model.size_bytes) for model in listing.models] == [
         ("Q4_K_M", len(BIG)),
         ("Q8_0", len(BIG) + 32),
@@ -127,37 +127,37 @@ async def test_a_repository_lists_its_models_with_verdicts(desk: Desk, shop: Sta
     assert (listing.licence, listing.commit) == ("mit", shop.repositories["ann/Llama-GGUF"].commit)
 
 
-async def test_a_repository_knows_what_is_here_already(desk: Desk, shop: StandInHub) -> None:
-    await desk.fetch("ann/Llama-GGUF", "m-Q8_0.gguf")
-    listing = await list_repo("ann/Llama-GGUF", environment=desk.environment)
+async def test_a_repository_knows_what_is_here_already(user: HubUser, shop: StandInHub) -> None:
+    await user.fetch("ann/Llama-GGUF", "m-Q8_0.gguf")
+    listing = await list_repo("ann/Llama-GGUF", environment=user.environment)
     assert [model.downloaded for model in listing.models] == [False, True]
 
 
-async def test_a_repository_to_convert_says_what_it_has(desk: Desk, shop: StandInHub) -> None:
-    listing = await list_repo("cyd/llama-plain", environment=desk.environment)
+async def test_a_repository_to_convert_says_what_it_has(user: HubUser, shop: StandInHub) -> None:
+    listing = await list_repo("cyd/llama-plain", environment=user.environment)
     assert (listing.models, listing.safetensors_bytes, listing.has_config) == ([], 100, True)
 
 
 async def test_a_checkpoint_that_cannot_be_converted_is_listed_with_the_reason(
-    desk: Desk, shop: StandInHub
+    user: HubUser, shop: StandInHub
 ) -> None:
     files = {"config.json": MIXTRAL, "model.safetensors": b"x" * 100}
     shop.repositories["eve/moe"] = Repository(files)
-    listing = await list_repo("eve/moe", environment=desk.environment)
+    listing = await list_repo("eve/moe", environment=user.environment)
     assert listing.not_convertible == "MixtralForCausalLM is a mixture of experts"
     shop.repositories["eve/moe"].files["config.json"] = b"[]"
-    listing = await list_repo("eve/moe", environment=desk.environment)
+    listing = await list_repo("eve/moe", environment=user.environment)
     assert "config.json" in listing.not_convertible
 
 
-async def test_a_broken_header_does_not_hide_the_list(desk: Desk, shop: StandInHub) -> None:
-    listing = await list_repo("dan/llama-broken-GGUF", environment=desk.environment)
+async def test_a_broken_header_does_not_hide_the_list(user: HubUser, shop: StandInHub) -> None:
+    listing = await list_repo("dan/llama-broken-GGUF", environment=user.environment)
     assert listing.models[0].fit is not None and listing.models[0].fit.basis == "size"
 
 
-async def test_a_remote_file_is_looked_into_by_its_header(desk: Desk, shop: StandInHub) -> None:
+async def test_a_remote_file_is_looked_into_by_its_header(user: HubUser, shop: StandInHub) -> None:
     name = parse_name("ann/Llama-GGUF:q8_0")
-    inspection = await inspect(name, 512, environment=desk.environment)
+    inspection = await inspect(name, 512, environment=user.environment)
     assert (inspection.name, inspection.title) == ("ann/Llama-GGUF:Q8_0", "Little")
     assert (inspection.n_vocab, inspection.n_ctx_train, inspection.n_tensors) == (20_000, 2048, 1)
     assert inspection.chat_template == "{{ messages }}"
@@ -166,15 +166,15 @@ async def test_a_remote_file_is_looked_into_by_its_header(desk: Desk, shop: Stan
     assert shop.n_sent_bytes < 1_600_000 < len(BIG)
 
 
-async def test_a_remote_file_that_is_no_gguf_is_refused(desk: Desk, shop: StandInHub) -> None:
+async def test_a_remote_file_that_is_no_gguf_is_refused(user: HubUser, shop: StandInHub) -> None:
     with pytest.raises(GgufInvalid, match=r"m-Q8_0.gguf of dan/llama-broken-GGUF"):
-        await inspect(parse_name("dan/llama-broken-GGUF"), environment=desk.environment)
+        await inspect(parse_name("dan/llama-broken-GGUF"), environment=user.environment)
 
 
-async def test_equals_are_never_guessed(desk: Desk, shop: StandInHub) -> None:
+async def test_equals_are_never_guessed(user: HubUser, shop: StandInHub) -> None:
     for name in ("bob/llama-twins", "bob/llama-twins:Q4_K_M"):
         with pytest.raises(AmbiguousModel) as caught:
-            await inspect(parse_name(name), environment=desk.environment)
+            await inspect(parse_name(name), environment=user.environment)
         choices = caught.value.details["choices"]
         assert [choice["name"] for choice in choices] == [
             "bob/llama-twins/a-Q4_K_M.gguf",
@@ -183,25 +183,27 @@ async def test_equals_are_never_guessed(desk: Desk, shop: StandInHub) -> None:
         assert {choice["fit"] for choice in choices} == {"fits"}
 
 
-async def pulled(desk: Desk, name: str) -> str:
+async def pulled(user: HubUser, name: str) -> str:
     return await pull(
         name,
         on_progress=lambda done, total: None,
         cancelled=asyncio.Event(),
-        environment=desk.environment,
+        environment=user.environment,
     )
 
 
-async def test_a_name_is_pulled_with_the_best_of_its_models(desk: Desk, shop: StandInHub) -> None:
-    path = await pulled(desk, "ann/Llama-GGUF")
+async def test_a_name_is_pulled_with_the_best_of_its_models(
+    user: HubUser, shop: StandInHub
+) -> None:
+    path = await pulled(user, "ann/Llama-GGUF")
     assert Path(path).name == "m-Q4_K_M.gguf" and content(path) == BIG
 
 
 async def test_a_file_is_pulled_without_asking_what_else_there_is(
-    desk: Desk, shop: StandInHub
+    user: HubUser, shop: StandInHub
 ) -> None:
     name = "https://huggingface.co/ann/Llama-GGUF/blob/main/mmproj-F16.gguf"
-    path = await pulled(desk, name)
+    path = await pulled(user, name)
     assert content(path) == SMALL
     assert not [asked for asked in shop.asked if "/api/models" in asked.path]
 
@@ -217,15 +219,17 @@ async def test_a_file_is_pulled_without_asking_what_else_there_is(
     ],
 )
 async def test_a_name_that_means_no_one_model_is_an_error(
-    desk: Desk, shop: StandInHub, name: str, kind: type[Exception]
+    user: HubUser, shop: StandInHub, name: str, kind: type[Exception]
 ) -> None:
     with pytest.raises(kind, match=name.partition(":")[0]):
-        await pulled(desk, name)
+        await pulled(user, name)
 
 
-async def test_a_token_opens_a_private_repository_for_looking(desk: Desk, shop: StandInHub) -> None:
-    desk.environment["HF_TOKEN"] = TOKEN
-    inspection = await inspect(parse_name("wiz/private"), environment=desk.environment)
+async def test_a_token_opens_a_private_repository_for_looking(
+    user: HubUser, shop: StandInHub
+) -> None:
+    user.environment["HF_TOKEN"] = TOKEN
+    inspection = await inspect(parse_name("wiz/private"), environment=user.environment)
     assert inspection.n_vocab == 300
 
 
@@ -241,24 +245,24 @@ HOSTILE = {
 
 
 async def test_hostile_file_names_write_nothing_outside_the_cache(
-    desk: Desk, hub: StandInHub
+    user: HubUser, hub: StandInHub
 ) -> None:
     hub.repositories["eve/evil-GGUF"] = Repository(dict(HOSTILE))
-    listing = await list_repo("eve/evil-GGUF", environment=desk.environment)
+    listing = await list_repo("eve/evil-GGUF", environment=user.environment)
     assert [model.name for model in listing.models] == ["eve/evil-GGUF:Q6_K"]
-    assert Path(await pulled(desk, "eve/evil-GGUF")).name == "good-Q6_K.gguf"
-    everything = {path for path in desk.home.parent.rglob("*") if path.is_file()}
+    assert Path(await pulled(user, "eve/evil-GGUF")).name == "good-Q6_K.gguf"
+    everything = {path for path in user.home.parent.rglob("*") if path.is_file()}
     assert {p.name for p in everything if "evil-GGUF" not in str(p)} <= {"CACHEDIR.TAG"}
     assert not [path for path in everything if path.name.startswith("evil")]
 
 
 async def test_a_gated_repository_is_listed_though_its_files_may_not_be_read(
-    desk: Desk,
+    user: HubUser,
     shop: StandInHub,
 ) -> None:
     shop.repositories["big/gated-GGUF"] = Repository(
         {"gated-Q8_0.gguf": bytes(1 << 20)}, gated=True
     )
-    listing = await list_repo("big/gated-GGUF", environment=desk.environment)
+    listing = await list_repo("big/gated-GGUF", environment=user.environment)
     assert listing.gated
     assert [model.quant for model in listing.models] == ["Q8_0"]

@@ -20,7 +20,7 @@ from wiz_kernel_ext.errors import (
     HubUnreachable,
     ModelFileNotFound,
 )
-from wiz_kernel_ext.notebook.views.work import WorkView
+from wiz_kernel_ext.notebook.views.job import WorkView
 from wiz_kernel_ext.protocol.events import Notice, Progress
 from wiz_kernel_ext.protocol.hub import Deletion, Fit, Inspection, RepoListing, Verification
 from wiz_kernel_ext.protocol.hub_requests import (

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.hub.convert.checkpoints import write_checkpoint
+from tests.making.convert.checkpoints import write_checkpoint
 from tests.notebook.kernels import FrontEnd
 from tests.support.gguf_bytes import small_model
 from tests.support.homes import Home

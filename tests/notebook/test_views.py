@@ -8,7 +8,7 @@ from tests.notebook.fakes import FakeScreen, answer
 from wiz_kernel_ext.errors import WorkerDied
 from wiz_kernel_ext.notebook.screen import Drawing
 from wiz_kernel_ext.notebook.views.answer import PlainAnswer, RichAnswer, marked, took
-from wiz_kernel_ext.notebook.views.loading import LoadView, about_session
+from wiz_kernel_ext.notebook.views.load import LoadView, about_session
 from wiz_kernel_ext.notebook.views.pace import INTERVAL_S, MAX_BYTES_PER_S, Pace
 from wiz_kernel_ext.notebook.views.tables import tables_drawing
 from wiz_kernel_ext.protocol.answer import Answer
@@ -167,7 +167,7 @@ def test_a_session_is_introduced_once() -> None:
 
 
 def test_tables_are_escaped() -> None:
-    from wiz_kernel_ext.cli.report import Table
+    from wiz_kernel_ext.commands.service_tables import Table
 
     table = Table("Things", ("a", "b"), [("<i>", "2")], "none")
     drawing = tables_drawing("", [table, Table("More", ("x",), [], "none here")])

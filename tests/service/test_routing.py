@@ -14,7 +14,7 @@ def test_every_request_has_exactly_one_handler() -> None:
     part = Mock()
     tables = [
         WorkerHandlers(part, part, part, part, part, part).table(),
-        ModelHandlers(part, part, part).table(),
+        ModelHandlers(part, part, part, part).table(),
         ServiceHandlers(part, part, part, part, part, part, part, part).table(),
     ]
     handled = [request for table in tables for request in table]

@@ -25,6 +25,6 @@ def load_checked_engine() -> str:
         ways = "; ".join(tried(verdict))
         what_next = worded("`wiz doctor --rebuild` builds it anew for this machine.")
         return f"The engine is not right as it is ({ways}). {what_next}"
-    import wiz_kernel_ext.engine.llama  # noqa: F401
+    import wiz_kernel_ext.engine.llama.backend  # noqa: F401
 
     return ""

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from tests.hub.convert.checkpoints import write_tokenizer
+from tests.making.convert.checkpoints import write_tokenizer
 
 WIDTH, N_FFN, N_KV, N_HEADS = 1024, 2816, 256, 16
 

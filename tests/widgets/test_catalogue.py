@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from wiz_kernel_ext.errors import BadRequest
-from wiz_kernel_ext.hub.quantize import QUANTS
+from wiz_kernel_ext.making.quantize import QUANTS
 from wiz_kernel_ext.notebook.widgets import catalogue
 from wiz_kernel_ext.protocol.hub import Deletion, Fit, LibraryModel, RepoHit, RepoListing, RepoModel
 

@@ -16,7 +16,7 @@ from wiz_kernel_ext.errors import BadRequest
 from wiz_kernel_ext.notebook.screen import Drawing
 from wiz_kernel_ext.notebook.widgets import Chat, Status
 from wiz_kernel_ext.notebook.widgets.panel import CONTROL_MESSAGE, Action, Panel, show_panel
-from wiz_kernel_ext.notebook.widgets.surroundings import Surroundings, surroundings
+from wiz_kernel_ext.notebook.widgets.panel_clients import PanelClients, panel_clients
 
 
 class Shell:
@@ -145,12 +145,12 @@ def test_a_plain_screen_shows_the_form_alone(shell: Shell, lamp: Lamp) -> None:
     assert [drawing.plain for drawing in shown] == ["a lamp"]
 
 
-def around(shell: Shell, client: FakeClient) -> Surroundings:
+def around(shell: Shell, client: FakeClient) -> PanelClients:
     notebook: Any = SimpleNamespace(
         shell=shell, client=client, open_session=lambda name, new: (client.open_session("own"), 1)
     )
     watching: Any = client
-    return Surroundings(notebook, watching)
+    return PanelClients(notebook, watching)
 
 
 def test_a_chat_can_be_read_without_a_page(shell: Shell) -> None:
@@ -200,9 +200,9 @@ def test_a_status_panel_says_that_no_service_runs_and_starts_none(shell: Shell) 
 def test_outside_ipython_there_is_no_panel(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("IPython.core.getipython.get_ipython", lambda: None)
     with pytest.raises(BadRequest, match="needs a notebook"):
-        surroundings()
+        panel_clients()
 
 
 def test_in_a_shell_without_the_extension_a_panel_finds_its_own_way() -> None:
     shell = InteractiveShell.instance()
-    assert surroundings().notebook.shell is shell
+    assert panel_clients().notebook.shell is shell

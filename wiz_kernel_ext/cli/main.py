@@ -11,9 +11,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-from wiz_kernel_ext.cli.flags import add_flags, sampling_flags
-from wiz_kernel_ext.cli.model_lines import LINES
-from wiz_kernel_ext.cli.parsing import TypedParser
+from wiz_kernel_ext.commands.flags import add_flags, sampling_flags
+from wiz_kernel_ext.commands.model_arguments import LINES
+from wiz_kernel_ext.commands.parsing import TypedParser
 from wiz_kernel_ext.errors import BadRequest, ServiceNotRunning, WizError
 from wiz_kernel_ext.remedies import read_in
 
@@ -93,7 +93,8 @@ def _command(arguments: argparse.Namespace) -> int:
 
         read_in(arguments.read_in)
         return doctor(rebuild=arguments.rebuild, safer=arguments.safer)
-    from wiz_kernel_ext.cli import asking, service
+    from wiz_kernel_ext.cli import prompt as asking
+    from wiz_kernel_ext.cli import service
 
     if arguments.command == "status":
         return service.status(as_json=arguments.json)

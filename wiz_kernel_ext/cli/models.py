@@ -13,12 +13,12 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from wiz_kernel_ext.cli.json_values import plain
-from wiz_kernel_ext.cli.model_commands import COMMANDS, chosen_from_table
-from wiz_kernel_ext.cli.model_report import choice_table, verification_line
-from wiz_kernel_ext.cli.report import Table
-from wiz_kernel_ext.cli.throughput import Throughput, told
 from wiz_kernel_ext.client import Client
+from wiz_kernel_ext.commands.json_values import plain
+from wiz_kernel_ext.commands.model_commands import COMMANDS, chosen_from_table
+from wiz_kernel_ext.commands.model_tables import choice_table, verification_line
+from wiz_kernel_ext.commands.service_tables import Table
+from wiz_kernel_ext.commands.throughput import Throughput, told
 from wiz_kernel_ext.errors import AmbiguousModel
 from wiz_kernel_ext.protocol.events import Notice, Progress
 from wiz_kernel_ext.protocol.hub import Verification

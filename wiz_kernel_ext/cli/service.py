@@ -8,10 +8,10 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
-from wiz_kernel_ext.cli.json_values import plain
-from wiz_kernel_ext.cli.paths import located
-from wiz_kernel_ext.cli.report import service_line, status_tables, unloaded_line
 from wiz_kernel_ext.client import Client
+from wiz_kernel_ext.commands.json_values import plain
+from wiz_kernel_ext.commands.paths import located
+from wiz_kernel_ext.commands.service_tables import service_line, status_tables, unloaded_line
 from wiz_kernel_ext.errors import ServiceNotRunning
 from wiz_kernel_ext.protocol.requests import UnloadModel
 from wiz_kernel_ext.protocol.results import Status, UnloadInfo

@@ -76,7 +76,7 @@ def run(make_backend: Callable[[], Backend], way: Way) -> None:
 
 
 def _llama_backend() -> Backend:
-    from wiz_kernel_ext.engine.llama import LlamaBackend
+    from wiz_kernel_ext.engine.llama.backend import LlamaBackend
 
     return LlamaBackend()
 

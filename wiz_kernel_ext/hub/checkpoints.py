@@ -12,11 +12,11 @@ from pathlib import Path
 
 from wiz_kernel_ext.children.child import OnNotice, OnProgress, ignore
 from wiz_kernel_ext.errors import HubNotFound, HubUnreachable
-from wiz_kernel_ext.hub.convert import CHECKPOINT_FILES, LLAMA_CPP_FILES, check_supported
-from wiz_kernel_ext.hub.fetch.messages import Download, ListRepo, RepoContents
-from wiz_kernel_ext.hub.names import ModelName
+from wiz_kernel_ext.hub.fetch.tasks import Download, ListRepo, RepoContents
 from wiz_kernel_ext.hub.offline import cached_contents
-from wiz_kernel_ext.hub.orders import carry_out
+from wiz_kernel_ext.hub.run_task import run_task
+from wiz_kernel_ext.making.convert import CHECKPOINT_FILES, LLAMA_CPP_FILES, check_supported
+from wiz_kernel_ext.models.names import ModelName
 
 _WEIGHTS = ".safetensors"
 
@@ -51,11 +51,9 @@ async def fetch_checkpoint(
     one stopped. Raises HubNotFound where there is no checkpoint, ConversionRefused, and what a
     download raises.
     """
-    order = ListRepo(repo=name.repo, revision=name.revision)
+    task = ListRepo(repo=name.repo, revision=name.revision)
     try:
-        contents = await carry_out(
-            order, RepoContents, cancelled=cancelled, environment=environment
-        )
+        contents = await run_task(task, RepoContents, cancelled=cancelled, environment=environment)
     except HubUnreachable:
         cached = await asyncio.to_thread(cached_contents, name, environment)
         if cached is None or not checkpoint_files(cached):
@@ -71,9 +69,9 @@ async def fetch_checkpoint(
         )
 
     async def fetch(paths: list[str]) -> Path:
-        order = Download(repo=name.repo, files=paths, revision=contents.commit)
-        first = await carry_out(
-            order,
+        task = Download(repo=name.repo, files=paths, revision=contents.commit)
+        first = await run_task(
+            task,
             str,
             on_progress=on_progress,
             on_notice=on_notice,

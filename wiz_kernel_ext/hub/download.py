@@ -11,11 +11,11 @@ from collections.abc import Mapping
 
 from wiz_kernel_ext.children.child import OnNotice, OnProgress, ignore
 from wiz_kernel_ext.errors import HubNotFound
-from wiz_kernel_ext.hub.fetch.messages import DiscardParts, Download
-from wiz_kernel_ext.hub.files import split_parts
-from wiz_kernel_ext.hub.names import ModelName, make_name, parse_name
-from wiz_kernel_ext.hub.orders import carry_out
+from wiz_kernel_ext.hub.fetch.tasks import DiscardParts, Download
+from wiz_kernel_ext.hub.run_task import run_task
 from wiz_kernel_ext.hub.search import find_model
+from wiz_kernel_ext.models.names import ModelName, make_name, parse_name
+from wiz_kernel_ext.models.repo_files import split_parts
 
 PATIENCE_S = 300.0
 
@@ -41,15 +41,15 @@ async def download(
     given up after `patience_s` without a new byte.
     """
     name = make_name(repo, file, revision)
-    order = Download(
+    task = Download(
         repo=name.repo,
         files=split_parts(file) or [file],
         revision=name.revision,
         limit_bytes_per_s=limit_bytes_per_s,
         patience_s=patience_s,
     )
-    return await carry_out(
-        order,
+    return await run_task(
+        task,
         str,
         on_progress=on_progress,
         on_notice=on_notice,
@@ -102,8 +102,8 @@ async def discard(name: ModelName, *, environment: Mapping[str, str] | None = No
     if file is None:
         file = (await find_model(name, environment=environment)).files[0].path
     files = split_parts(file) or [file]
-    order = DiscardParts(repo=name.repo, files=files, revision=name.revision)
-    return await carry_out(order, int, environment=environment)
+    task = DiscardParts(repo=name.repo, files=files, revision=name.revision)
+    return await run_task(task, int, environment=environment)
 
 
 def download_key(repo: str, file: str, revision: str | None = None) -> str:

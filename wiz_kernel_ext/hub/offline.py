@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from wiz_kernel_ext.hub.cached import Snapshot, cache_folder, checksum_of, snapshots
-from wiz_kernel_ext.hub.fetch.messages import Found, RepoContents
-from wiz_kernel_ext.hub.names import ModelName
+from wiz_kernel_ext.hub.fetch.tasks import Found, RepoContents
+from wiz_kernel_ext.models.hub_cache import Snapshot, cache_folder, checksum_of, snapshots
+from wiz_kernel_ext.models.names import ModelName
 from wiz_kernel_ext.protocol.hub import RepoFile, RepoHit
 
 

@@ -17,15 +17,15 @@ from wiz_kernel_ext.errors import ConversionRefused, GgufInvalid, HubAccessDenie
 from wiz_kernel_ext.gguf_file.header import Header, read_header
 from wiz_kernel_ext.gguf_file.shape import ModelShape, model_shape
 from wiz_kernel_ext.gguf_file.source import FileSource
-from wiz_kernel_ext.hub.cached import cached_files
-from wiz_kernel_ext.hub.convert import check_supported
-from wiz_kernel_ext.hub.fetch import messages as m
-from wiz_kernel_ext.hub.files import Sorted, choose, sort_files, suggested
-from wiz_kernel_ext.hub.fit import Use, estimate_by_size
-from wiz_kernel_ext.hub.machine import Machine, this_machine
-from wiz_kernel_ext.hub.names import ModelName, parse_name
+from wiz_kernel_ext.hub.fetch import tasks as m
 from wiz_kernel_ext.hub.offline import cached_contents, cached_hits
-from wiz_kernel_ext.hub.orders import carry_out
+from wiz_kernel_ext.hub.run_task import run_task
+from wiz_kernel_ext.making.convert import check_supported
+from wiz_kernel_ext.models.fit import Use, estimate_by_size
+from wiz_kernel_ext.models.hub_cache import cached_files
+from wiz_kernel_ext.models.machine import Machine, this_machine
+from wiz_kernel_ext.models.names import ModelName, parse_name
+from wiz_kernel_ext.models.repo_files import Sorted, choose, sort_files, suggested
 from wiz_kernel_ext.protocol.hub import RepoHit, RepoListing, RepoModel
 
 Environment = Mapping[str, str] | None
@@ -45,9 +45,9 @@ async def search(
     `context_size` tokens) are left out. In offline mode what is in the cache is searched. Raises
     HubUnreachable, HubAccessDenied.
     """
-    order = m.Search(text=text, limit=limit, with_files=fits)
+    task = m.Search(text=text, limit=limit, with_files=fits)
     try:
-        found = await carry_out(order, list[m.Found], environment=environment)
+        found = await run_task(task, list[m.Found], environment=environment)
     except HubUnreachable as error:
         if not error.details.get("offline"):
             raise
@@ -152,14 +152,14 @@ async def _contents(
     environment: Environment,
     cancelled: asyncio.Event | None = None,
 ) -> m.RepoContents:
-    order = m.ListRepo(
+    task = m.ListRepo(
         repo=name.repo,
         revision=name.revision,
         quant=name.quant,
         file=name.file,
         skeleton=str(skeleton) if skeleton else None,
     )
-    return await carry_out(order, m.RepoContents, cancelled=cancelled, environment=environment)
+    return await run_task(task, m.RepoContents, cancelled=cancelled, environment=environment)
 
 
 def _fitted(

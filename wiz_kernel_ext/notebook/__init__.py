@@ -20,7 +20,7 @@ def register(shell: InteractiveShell) -> None:
     from wiz_kernel_ext.errors import BadRequest
     from wiz_kernel_ext.notebook.magics import WizMagics
     from wiz_kernel_ext.notebook.magics.completion import add_completion
-    from wiz_kernel_ext.notebook.questions import allow_questions
+    from wiz_kernel_ext.notebook.question_mark import allow_questions
     from wiz_kernel_ext.remedies import read_in
 
     unregister(shell)
@@ -40,7 +40,7 @@ def register(shell: InteractiveShell) -> None:
 
 def unregister(shell: InteractiveShell) -> None:
     """Take them away again, if they are there."""
-    from wiz_kernel_ext.notebook.questions import disallow_questions
+    from wiz_kernel_ext.notebook.question_mark import disallow_questions
     from wiz_kernel_ext.remedies import read_in
 
     read_in("python")

@@ -12,10 +12,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from wiz_kernel_ext.errors import OperationEnded, WizError
-from wiz_kernel_ext.notebook.arguments import interrupted
+from wiz_kernel_ext.notebook.magic_parser import interrupted
 from wiz_kernel_ext.notebook.views.answer import AnswerView
+from wiz_kernel_ext.notebook.views.job import WorkView
 from wiz_kernel_ext.notebook.views.pace import INTERVAL_S
-from wiz_kernel_ext.notebook.views.work import WorkView
 from wiz_kernel_ext.protocol.answer import Answer
 from wiz_kernel_ext.protocol.results import AnswerInfo
 

@@ -17,8 +17,9 @@ import psutil
 
 import wiz_kernel_ext
 from wiz_kernel_ext.errors import ServiceStartFailed, ServiceStopping
-from wiz_kernel_ext.hub.library import Library
-from wiz_kernel_ext.hub.machine import this_machine
+from wiz_kernel_ext.hub.collections import Collections
+from wiz_kernel_ext.models.library import Library
+from wiz_kernel_ext.models.machine import this_machine
 from wiz_kernel_ext.protocol.codec import PROTOCOL_VERSION
 from wiz_kernel_ext.protocol.requests import AwaitChange
 from wiz_kernel_ext.protocol.results import ServiceInfo
@@ -30,8 +31,8 @@ from wiz_kernel_ext.service.handlers.models import ModelHandlers
 from wiz_kernel_ext.service.handlers.routing import Router
 from wiz_kernel_ext.service.handlers.service import ServiceHandlers
 from wiz_kernel_ext.service.handlers.worker import WorkerHandlers
+from wiz_kernel_ext.service.jobs import Jobs
 from wiz_kernel_ext.service.loading import Loading
-from wiz_kernel_ext.service.model_work import ModelWork
 from wiz_kernel_ext.service.operations import Operations
 from wiz_kernel_ext.service.prompting import Prompting
 from wiz_kernel_ext.service.records import Records
@@ -115,7 +116,7 @@ class Service:
             on_gone=gone,
         )
         library = Library(self.places.data_dir, self.places.models_dir)
-        work = ModelWork(self._operations, library, self.places.models_dir)
+        jobs = Jobs(self._operations, library, self.places.models_dir)
         loading = Loading(self._supervisor, self._operations, library)
         prompting = Prompting(
             clients=clients,
@@ -132,15 +133,20 @@ class Service:
                     supervisor=self._supervisor,
                     loading=loading,
                     prompting=prompting,
-                    work=work,
+                    jobs=jobs,
                 ).table(),
-                ModelHandlers(library=library, work=work, supervisor=self._supervisor).table(),
+                ModelHandlers(
+                    library=library,
+                    collections=Collections(self.places.data_dir),
+                    jobs=jobs,
+                    supervisor=self._supervisor,
+                ).table(),
                 ServiceHandlers(
                     records=records,
                     sessions=sessions,
                     operations=self._operations,
                     supervisor=self._supervisor,
-                    work=work,
+                    jobs=jobs,
                     changes=changes,
                     service_info=self.info,
                     stop=self._stopping.set,

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from wiz_kernel_ext.errors import BadRequest, ModelFileNotFound
-from wiz_kernel_ext.hub.library import Library
+from wiz_kernel_ext.models.library import Library
 from wiz_kernel_ext.protocol.events import StateChanged
 from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel
 from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from wiz_kernel_ext.errors import BadRequest, Conflict, ModelNotLoaded, WizError
-from wiz_kernel_ext.hub.context_memory import context_bytes
+from wiz_kernel_ext.models.context_memory import context_bytes
 from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel
 from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo, UnloadInfo, WorkerInfo
 from wiz_kernel_ext.service.crashes import Crashes, OnCrash

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 # Before all that links a C++ library: where libzmq comes first, some builds for CUDA die in every
 # load. And before any thread: what cannot be imported ends the process in good order.
-import wiz_kernel_ext.engine.llama as llama
+import wiz_kernel_ext.engine.llama.backend as llama
 
 # isort: split
 import asyncio
@@ -27,7 +27,7 @@ from typing import Any
 import msgspec
 
 from wiz_kernel_ext.engine.backend import Backend
-from wiz_kernel_ext.engine.log_tail import INFO
+from wiz_kernel_ext.engine.llama.log_tail import INFO
 from wiz_kernel_ext.engine.way import AS_IT_IS, Way
 from wiz_kernel_ext.transport.keys import KeyPair
 from wiz_kernel_ext.transport.server import CommServer, ServerComm

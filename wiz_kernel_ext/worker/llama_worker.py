@@ -36,7 +36,7 @@ from wiz_kernel_ext.errors import (
     SessionNotLoaded,
     WizError,
 )
-from wiz_kernel_ext.hub.locate import locate_model
+from wiz_kernel_ext.models.locate import locate_model
 from wiz_kernel_ext.protocol.calls import WorkerCalls
 from wiz_kernel_ext.protocol.events import Progress
 from wiz_kernel_ext.protocol.requests import (
@@ -69,7 +69,7 @@ log = logging.getLogger(__name__)
 
 def llama_backend() -> Backend:
     """llama.cpp, imported on the thread that will own it."""
-    from wiz_kernel_ext.engine.llama import LlamaBackend
+    from wiz_kernel_ext.engine.llama.backend import LlamaBackend
 
     return LlamaBackend()
 

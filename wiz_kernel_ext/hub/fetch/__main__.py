@@ -1,4 +1,4 @@
-"""Entry of the child: one order on standard input, lines on standard output, then the end.
+"""Entry of the child: one task on standard input, lines on standard output, then the end.
 
 The end of its standard input calls it off, which is also what the death of its parent looks like.
 What it received so far stays, for the next one to go on with.
@@ -16,56 +16,56 @@ import msgspec
 from wiz_kernel_ext.children.in_child import Speaker, end_with_parent
 from wiz_kernel_ext.children.lines import Line
 from wiz_kernel_ext.errors import WizError
-from wiz_kernel_ext.hub.fetch import messages as m
+from wiz_kernel_ext.hub.fetch import tasks as m
 
 
-def carry_out(order: m.AnyOrder, say: Callable[[Line], None]) -> Any:
-    """The result of `order`; raises WizError."""
+def run_task(task: m.AnyTask, say: Callable[[Line], None]) -> Any:
+    """The result of `task`; raises WizError."""
     # Each imports huggingface_hub, and fails in its own words where that is broken.
-    match order:
+    match task:
         case m.Download():
             from wiz_kernel_ext.hub.fetch.download import download
 
-            return download(order, say)
+            return download(task, say)
         case m.DeleteFiles():
             from wiz_kernel_ext.hub.fetch.deleting import delete_files
 
-            return delete_files(order)
+            return delete_files(task)
         case m.DiscardParts():
             from wiz_kernel_ext.hub.fetch.deleting import discard_parts
 
-            return discard_parts(order, say)
-    from wiz_kernel_ext.hub.fetch import looking
+            return discard_parts(task, say)
+    from wiz_kernel_ext.hub.fetch import queries as looking
 
-    match order:
+    match task:
         case m.Search():
-            return looking.search(order, say)
+            return looking.search(task, say)
         case m.ListRepo():
-            return looking.list_repo(order, say)
+            return looking.list_repo(task, say)
         case m.AskUpstream():
-            return looking.ask_upstream(order, say)
+            return looking.ask_upstream(task, say)
         case m.ReadCollection():
-            return looking.read_collection(order, say)
+            return looking.read_collection(task, say)
 
 
-def error_of(order: m.AnyOrder, error: Exception) -> WizError:
+def error_of(task: m.AnyTask, error: Exception) -> WizError:
     """`error`, whatever it is, as one of ours."""
     from wiz_kernel_ext.hub.fetch.failures import Subject, explain
 
-    return explain(error, Subject(getattr(order, "repo", ""), getattr(order, "file", "")))
+    return explain(error, Subject(getattr(task, "repo", ""), getattr(task, "file", "")))
 
 
 def main() -> None:
-    """Do what the order on standard input says."""
-    order = msgspec.json.decode(sys.stdin.buffer.readline(), type=m.AnyOrder)
+    """Do what the task on standard input says."""
+    task = msgspec.json.decode(sys.stdin.buffer.readline(), type=m.AnyTask)
     speaker = Speaker()
     end_with_parent()
     try:
-        speaker.result(carry_out(order, speaker.say))
+        speaker.result(run_task(task, speaker.say))
     except WizError as error:
         speaker.error(error)
     except Exception as error:
-        speaker.error(error_of(order, error))
+        speaker.error(error_of(task, error))
     # Transfers that another's failure left behind are not waited for.
     os._exit(0)
 

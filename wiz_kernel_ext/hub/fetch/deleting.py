@@ -11,25 +11,25 @@ from pathlib import Path
 from huggingface_hub import get_hf_file_metadata, hf_hub_url, scan_cache_dir
 
 from wiz_kernel_ext.errors import BadRequest, Conflict, NotFound
-from wiz_kernel_ext.hub.fetch.asking import Say, asked
 from wiz_kernel_ext.hub.fetch.cache import RepoCache, is_etag
 from wiz_kernel_ext.hub.fetch.failures import Subject
-from wiz_kernel_ext.hub.fetch.messages import DeleteFiles, DiscardParts
+from wiz_kernel_ext.hub.fetch.retrying import Say, asked
+from wiz_kernel_ext.hub.fetch.tasks import DeleteFiles, DiscardParts
 
 
-def delete_files(order: DeleteFiles) -> int:
+def delete_files(task: DeleteFiles) -> int:
     """Delete, or only say how many bytes that would free; raises NotFound, BadRequest."""
     cache = scan_cache_dir()
-    wanted = set(order.paths)
-    repos = [r for r in cache.repos if r.repo_type == "model" and r.repo_id == order.repo]
+    wanted = set(task.paths)
+    repos = [r for r in cache.repos if r.repo_type == "model" and r.repo_id == task.repo]
     revisions = [revision for repo in repos for revision in repo.revisions]
     files = [file for revision in revisions for file in revision.files]
     selected = [file for file in files if str(file.file_path) in wanted]
     if len(selected) < len(wanted):
         raise NotFound(
-            f"Not all of these files are in the cache of {order.repo}.",
+            f"Not all of these files are in the cache of {task.repo}.",
             hint="`hf cache ls` shows what is.",
-            repo=order.repo,
+            repo=task.repo,
         )
     if len(selected) == len(files):
         strategy = cache.delete_revisions(*(revision.commit_hash for revision in revisions))
@@ -37,26 +37,26 @@ def delete_files(order: DeleteFiles) -> int:
         strategy = cache.delete_files(*selected)
     else:
         raise BadRequest(
-            f"The huggingface_hub installed here can only delete all of {order.repo}.",
+            f"The huggingface_hub installed here can only delete all of {task.repo}.",
             hint="Upgrade it to 1.33 or newer, or use `hf cache rm`.",
         )
-    if not order.only_ask:
+    if not task.only_ask:
         strategy.execute()
     return strategy.expected_freed_size
 
 
-def discard_parts(order: DiscardParts, say: Say) -> int:
+def discard_parts(task: DiscardParts, say: Say) -> int:
     """Delete the parts, named by checksums that only the hub can tell; raises Conflict, and
     what asking the hub raises.
 
     One that another process fetches just now is left to it.
     """
-    cache, freed = RepoCache(order.repo), 0
+    cache, freed = RepoCache(task.repo), 0
     if not any((cache.folder / "blobs").glob("*.incomplete")):
         return 0
-    for file in order.files:
-        subject = Subject(order.repo, file, order.revision)
-        address = hf_hub_url(order.repo, file, revision=order.revision)
+    for file in task.files:
+        subject = Subject(task.repo, file, task.revision)
+        address = hf_hub_url(task.repo, file, revision=task.revision)
         etag = asked(partial(get_hf_file_metadata, address), subject, say).etag
 
         def busy(_: float, subject: Subject = subject) -> None:

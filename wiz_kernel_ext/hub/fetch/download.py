@@ -19,13 +19,13 @@ from huggingface_hub.file_download import are_symlinks_supported
 
 from wiz_kernel_ext.children.lines import Noted, Ticked
 from wiz_kernel_ext.errors import DiskFull, DownloadFailed, HubUnreachable
-from wiz_kernel_ext.hub.fetch.asking import ASKING_PATIENCE_S, Say, asked
 from wiz_kernel_ext.hub.fetch.cache import RepoCache, is_commit, is_etag
 from wiz_kernel_ext.hub.fetch.failures import Subject, explain
-from wiz_kernel_ext.hub.fetch.messages import Download
+from wiz_kernel_ext.hub.fetch.retrying import ASKING_PATIENCE_S, Say, asked
+from wiz_kernel_ext.hub.fetch.tasks import Download
 from wiz_kernel_ext.hub.fetch.throttle import Throttle
 from wiz_kernel_ext.hub.fetch.transfer import Remote, Transfer
-from wiz_kernel_ext.hub.names import make_name
+from wiz_kernel_ext.models.names import make_name
 from wiz_kernel_ext.sizes import size
 
 _AT_ONCE = 3
@@ -33,27 +33,27 @@ _TICK_S = 0.1
 _SPARE_BYTES = 32 << 20
 
 
-def download(order: Download, say: Say) -> str:
-    """Carry out `order`; the path of the first file. Raises WizError."""
-    return _Job(order, say).run()
+def download(task: Download, say: Say) -> str:
+    """Carry out `task`; the path of the first file. Raises WizError."""
+    return _Job(task, say).run()
 
 
 class _Job:
-    def __init__(self, order: Download, say: Say) -> None:
-        for file in order.files:
-            make_name(order.repo, file, order.revision)
-        self._order = order
+    def __init__(self, task: Download, say: Say) -> None:
+        for file in task.files:
+            make_name(task.repo, file, task.revision)
+        self._task = task
         self._say = say
-        self._cache = RepoCache(order.repo)
-        self._throttle = Throttle(order.limit_bytes_per_s)
+        self._cache = RepoCache(task.repo)
+        self._throttle = Throttle(task.limit_bytes_per_s)
         self._lock = threading.Lock()
         self._done = 0
         self._total: int | None = None
 
     def run(self) -> str:
-        order = self._order
-        subject = self._subject(order.files[0])
-        if is_commit(order.revision) and (paths := self._cache.find(order.files, order.revision)):
+        task = self._task
+        subject = self._subject(task.files[0])
+        if is_commit(task.revision) and (paths := self._cache.find(task.files, task.revision)):
             return str(paths[0])
         try:
             commit, remotes = self._resolve()
@@ -64,27 +64,27 @@ class _Job:
             self._watch([pool.submit(self._bring, commit, remote) for remote in remotes])
             self._move_ref(commit)
         except HubUnreachable:
-            if paths := self._cache.find(order.files, order.revision):
+            if paths := self._cache.find(task.files, task.revision):
                 if not constants.HF_HUB_OFFLINE:
                     self._say(Noted("The hub cannot be reached: this is what was fetched before."))
                 return str(paths[0])
             raise
         except OSError as error:
             raise explain(error, subject) from None
-        return str(self._cache.snapshot(commit) / order.files[0])
+        return str(self._cache.snapshot(commit) / task.files[0])
 
     def _subject(self, file: str) -> Subject:
-        return Subject(self._order.repo, file, self._order.revision)
+        return Subject(self._task.repo, file, self._task.revision)
 
     def _resolve(self) -> tuple[str, list[Remote]]:
         """The commit that the revision is at now, and every file at that commit."""
-        commit, remotes = self._order.revision or "main", []
+        commit, remotes = self._task.revision or "main", []
         # What is here already is not worth a wait for a hub that does not answer.
-        here = self._cache.find(self._order.files, self._order.revision)
-        patience_s = 0.0 if here else min(ASKING_PATIENCE_S, self._order.patience_s)
-        for file in self._order.files:
+        here = self._cache.find(self._task.files, self._task.revision)
+        patience_s = 0.0 if here else min(ASKING_PATIENCE_S, self._task.patience_s)
+        for file in self._task.files:
             subject = self._subject(file)
-            address = hf_hub_url(self._order.repo, file, revision=commit)
+            address = hf_hub_url(self._task.repo, file, revision=commit)
             facts = asked(partial(get_hf_file_metadata, address), subject, self._say, patience_s)
             etag, found, size_bytes = facts.etag, facts.commit_hash, facts.size
             if (
@@ -98,7 +98,7 @@ class _Job:
                     hint="Is HF_ENDPOINT a hub's address, and no login page between?",
                 )
             commit = found
-            url = hf_hub_url(self._order.repo, file, revision=commit)
+            url = hf_hub_url(self._task.repo, file, revision=commit)
             remotes.append(Remote(subject=subject, url=url, etag=etag, size_bytes=size_bytes))
         return commit, remotes
 
@@ -123,8 +123,8 @@ class _Job:
                 "to others.",
                 needed_bytes=missing,
                 free_bytes=free,
-                repo=self._order.repo,
-                file=self._order.files[0],
+                repo=self._task.repo,
+                file=self._task.files[0],
             )
 
     def _bring(self, commit: str, remote: Remote) -> None:
@@ -153,7 +153,7 @@ class _Job:
                     Transfer(
                         remote,
                         growing,
-                        patience_s=self._order.patience_s,
+                        patience_s=self._task.patience_s,
                         throttle=self._throttle,
                         on_bytes=count,
                         on_notice=lambda text: self._say(Noted(text)),
@@ -173,11 +173,11 @@ class _Job:
 
     def _link(self, commit: str, subject: Subject) -> None:
         """Let huggingface_hub link the blob, which it finds in place."""
-        link = partial(hf_hub_download, self._order.repo, subject.file, revision=commit)
+        link = partial(hf_hub_download, self._task.repo, subject.file, revision=commit)
         asked(link, subject, self._say)
 
     def _move_ref(self, commit: str) -> None:
-        revision = self._order.revision or "main"
+        revision = self._task.revision or "main"
         if is_commit(revision):
             return
 
@@ -185,7 +185,7 @@ class _Job:
             # A third of the child's start, and rarely needed.
             from huggingface_hub import HfApi
 
-            info = HfApi().model_info(self._order.repo, revision=commit, files_metadata=True)
+            info = HfApi().model_info(self._task.repo, revision=commit, files_metadata=True)
             return {
                 sibling.rfilename: (sibling.lfs.sha256 if sibling.lfs else sibling.blob_id) or ""
                 for sibling in info.siblings or []

@@ -81,7 +81,7 @@ def is_retried(error: BaseException) -> bool:
 
 
 def _missing(error: BaseException, subject: Subject, details: dict[str, Any]) -> WizError | None:
-    # The order matters: a gated repository is also "not found".
+    # The task matters: a gated repository is also "not found".
     match error:
         case errors.GatedRepoError():
             return HubAccessDenied(

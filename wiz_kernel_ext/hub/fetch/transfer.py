@@ -23,7 +23,7 @@ from wiz_kernel_ext.hub.fetch.digest import Digest, is_checksum
 from wiz_kernel_ext.hub.fetch.failures import Subject, explain, is_retried, status_of
 from wiz_kernel_ext.hub.fetch.flusher import Flusher
 from wiz_kernel_ext.hub.fetch.http import is_transport_error, retry_after_s, session
-from wiz_kernel_ext.hub.fetch.retries import Retries
+from wiz_kernel_ext.hub.fetch.retry_policy import Retries
 from wiz_kernel_ext.hub.fetch.throttle import Throttle
 
 _STEP_BYTES = 1 << 20

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import line_cell_magic, line_magic, magics_class, no_var_expand
 
-from wiz_kernel_ext.notebook.arguments import takes
 from wiz_kernel_ext.notebook.defaults import Defaults
-from wiz_kernel_ext.notebook.magics import lines
+from wiz_kernel_ext.notebook.magic_parser import takes
+from wiz_kernel_ext.notebook.magics import arguments as lines
 
 if TYPE_CHECKING:
     from wiz_kernel_ext.client import Client
-    from wiz_kernel_ext.notebook.current import Notebook
+    from wiz_kernel_ext.notebook.current_notebook import Notebook
     from wiz_kernel_ext.notebook.screen import Screen
 
 
@@ -40,7 +40,7 @@ class WizMagics(Defaults):
     @cached_property
     def notebook(self) -> Notebook:
         """This kernel as the service knows it."""
-        from wiz_kernel_ext.notebook.current import Notebook
+        from wiz_kernel_ext.notebook.current_notebook import Notebook
 
         shell: Any = self.shell
         notebook = Notebook(shell, _connect)

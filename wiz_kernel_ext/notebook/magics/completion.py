@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import TryNext
 
-from wiz_kernel_ext.cli.model_lines import LINES
+from wiz_kernel_ext.commands.model_arguments import LINES
 from wiz_kernel_ext.errors import WizError
-from wiz_kernel_ext.notebook.arguments import MagicParser
+from wiz_kernel_ext.notebook.magic_parser import MagicParser
 
 if TYPE_CHECKING:
     from wiz_kernel_ext.client import Client
@@ -147,7 +147,7 @@ def model_files(folder: Path) -> list[str]:
 
 def quants() -> list[str]:
     """What can be quantized to."""
-    from wiz_kernel_ext.hub.quantize import QUANTS
+    from wiz_kernel_ext.making.quantize import QUANTS
 
     return list(QUANTS)
 

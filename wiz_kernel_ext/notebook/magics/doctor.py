@@ -13,11 +13,11 @@ import subprocess
 import sys
 
 from wiz_kernel_ext.children.child import child_environment
-from wiz_kernel_ext.notebook.magics.desk import Desk
-from wiz_kernel_ext.notebook.magics.lines import DOCTOR
+from wiz_kernel_ext.notebook.magics.arguments import DOCTOR
+from wiz_kernel_ext.notebook.magics.host import MagicHost
 
 
-def run(desk: Desk, line: str) -> None:
+def run(host: MagicHost, line: str) -> None:
     """`%wiz_doctor [--rebuild]`; asks no service."""
     arguments = DOCTOR.parse_line(line)
     process = subprocess.Popen(
@@ -36,7 +36,7 @@ def run(desk: Desk, line: str) -> None:
     assert process.stdout is not None
     try:
         for text in process.stdout:
-            desk.screen.write(text)
+            host.screen.write(text)
         process.wait()
     finally:
         if process.poll() is None:

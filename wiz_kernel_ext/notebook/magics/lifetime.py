@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from wiz_kernel_ext.cli.report import unloaded_line
+from wiz_kernel_ext.commands.service_tables import unloaded_line
 from wiz_kernel_ext.errors import ModelNotLoaded
-from wiz_kernel_ext.notebook.magics.desk import NO_SERVICE, Desk, located, say
-from wiz_kernel_ext.notebook.magics.lines import STOP, UNLOAD
+from wiz_kernel_ext.notebook.magics.arguments import STOP, UNLOAD
+from wiz_kernel_ext.notebook.magics.host import NO_SERVICE, MagicHost, located, say
 from wiz_kernel_ext.protocol.requests import UnloadModel
 from wiz_kernel_ext.protocol.results import UnloadInfo
 
 
-def unload(desk: Desk, line: str) -> None:
+def unload(host: MagicHost, line: str) -> None:
     """`%wiz_unload [MODEL]`; starts no service."""
     arguments = UNLOAD.parse_line(line)
-    client = desk.notebook.client
+    client = host.notebook.client
     if not client.running():
-        say(desk, NO_SERVICE)
+        say(host, NO_SERVICE)
         return
     model = located(arguments.model) if arguments.model else None
     try:
@@ -23,18 +23,18 @@ def unload(desk: Desk, line: str) -> None:
     except ModelNotLoaded:
         if model:
             raise
-        say(desk, "No model is loaded.")
+        say(host, "No model is loaded.")
         return
-    say(desk, unloaded_line(info))
+    say(host, unloaded_line(info))
 
 
-def stop(desk: Desk, line: str) -> None:
+def stop(host: MagicHost, line: str) -> None:
     """`%wiz_stop`."""
     STOP.parse_line(line)
-    client = desk.notebook.client
+    client = host.notebook.client
     if not client.running():
-        say(desk, NO_SERVICE)
+        say(host, NO_SERVICE)
         return
     client.stop()
-    desk.notebook.close()
-    say(desk, "The service has stopped. Conversations are kept.")
+    host.notebook.close()
+    say(host, "The service has stopped. Conversations are kept.")

@@ -5,13 +5,13 @@ Called by `%wiz_load` before it loads.
 
 from __future__ import annotations
 
-from wiz_kernel_ext.cli.model_report import (
+from wiz_kernel_ext.commands.model_tables import (
     conversion_estimate,
     convertible,
     fit_line,
     without_gguf,
 )
-from wiz_kernel_ext.cli.paths import is_checkpoint, located, located_source
+from wiz_kernel_ext.commands.paths import is_checkpoint, located, located_source
 from wiz_kernel_ext.errors import (
     AmbiguousModel,
     BadRequest,
@@ -22,17 +22,17 @@ from wiz_kernel_ext.errors import (
     ModelFileNotFound,
     WizError,
 )
-from wiz_kernel_ext.hub.names import parse_name
-from wiz_kernel_ext.notebook.magics.desk import Desk, say
-from wiz_kernel_ext.notebook.magics.models import DeskAsker, shown
+from wiz_kernel_ext.models.names import parse_name
+from wiz_kernel_ext.notebook.magics.host import MagicHost, say
+from wiz_kernel_ext.notebook.magics.models import NotebookAsker, shown
 from wiz_kernel_ext.protocol.codec import build
 from wiz_kernel_ext.protocol.hub import Inspection
 from wiz_kernel_ext.protocol.hub_requests import ConvertModel, PullModel
 
 
-def named(desk: Desk, given: str | None) -> str:
+def named(host: MagicHost, given: str | None) -> str:
     """The model that is meant: as given, as configured, or the default; raises BadRequest."""
-    name = given or desk.model or desk.notebook.client.aliases().default
+    name = given or host.model or host.notebook.client.aliases().default
     if not name:
         raise BadRequest(
             "No model is named.",
@@ -42,7 +42,7 @@ def named(desk: Desk, given: str | None) -> str:
     return name
 
 
-def obtained(desk: Desk, name: str, context_size: int | None) -> str:
+def obtained(host: MagicHost, name: str, context_size: int | None) -> str:
     """What to load for `name`: itself if it is here, else the path it was fetched to.
 
     Says so where it is too big for this machine. Raises AmbiguousModel, HubNotFound with what a
@@ -51,7 +51,7 @@ def obtained(desk: Desk, name: str, context_size: int | None) -> str:
     model = located(name)
     if model == "demo":  # bundled, and small: there is nothing to fetch or to warn of
         return model
-    client = desk.notebook.client
+    client = host.notebook.client
     if any(worker.model_path == model for worker in client.status().workers):
         return model
     if is_checkpoint(name):
@@ -59,55 +59,57 @@ def obtained(desk: Desk, name: str, context_size: int | None) -> str:
             f"{name} is the folder of a checkpoint, and no GGUF model.",
             hint=f"%wiz_load {name} --convert makes one of it.",
         )
-    found = _looked_into(desk, name, model, context_size)
+    found = _looked_into(host, name, model, context_size)
     if found is None:
         return model
     if found.fit is not None and found.fit.verdict == "too big":
-        say(desk, f"{name} may not run here: {fit_line(found.fit)}")
+        say(host, f"{name} may not run here: {fit_line(found.fit)}")
     if found.path:
         return model
-    path: str = DeskAsker(desk).follow(client.start(PullModel(model=found.name)), found.name)
+    path: str = NotebookAsker(host).follow(client.start(PullModel(model=found.name)), found.name)
     return path
 
 
-def converted(desk: Desk, name: str, out_type: str) -> str:
+def converted(host: MagicHost, name: str, out_type: str) -> str:
     """The GGUF made of the checkpoint `name`, now or before; its path."""
     source = located_source(name)
     request = build(ConvertModel, {"source": source, "out_type": out_type})
     try:
-        path: str = DeskAsker(desk).follow(desk.notebook.client.start(request), name)
+        path: str = NotebookAsker(host).follow(host.notebook.client.start(request), name)
     except Conflict as error:
         path = error.details.get("target", "")
-        if not path or not _made_of(desk, path, name):
+        if not path or not _made_of(host, path, name):
             raise Conflict(
                 error.message,
                 hint=f"Load it: %wiz_load {path}, or make it anew: %wiz_convert with --overwrite.",
                 **error.details,
             ) from None
-        say(desk, f"{name} was converted already.")
+        say(host, f"{name} was converted already.")
     return path
 
 
-def _looked_into(desk: Desk, name: str, model: str, context_size: int | None) -> Inspection | None:
+def _looked_into(
+    host: MagicHost, name: str, model: str, context_size: int | None
+) -> Inspection | None:
     try:
-        return desk.notebook.client.inspect(model, context_size=context_size)
+        return host.notebook.client.inspect(model, context_size=context_size)
     except AmbiguousModel as error:
-        raise shown(desk, error) from None
+        raise shown(host, error) from None
     except HubNotFound as error:
-        raise _with_offer(desk, name, error) from None
+        raise _with_offer(host, name, error) from None
     except (HubAccessDenied, HubUnreachable):
         raise
     except WizError:
         return None  # loading it will say better what is wrong
 
 
-def _with_offer(desk: Desk, name: str, error: HubNotFound) -> HubNotFound:
+def _with_offer(host: MagicHost, name: str, error: HubNotFound) -> HubNotFound:
     """`error`, or what could be done where there is a checkpoint instead of a GGUF."""
     repo = error.details.get("repo")
     if not repo or error.details.get("file"):
         return error
     try:
-        listing = desk.notebook.client.list_repo(repo)
+        listing = host.notebook.client.list_repo(repo)
     except WizError:
         return error
     if listing.not_convertible:
@@ -125,11 +127,11 @@ def _with_offer(desk: Desk, name: str, error: HubNotFound) -> HubNotFound:
     )
 
 
-def _made_of(desk: Desk, path: str, name: str) -> bool:
+def _made_of(host: MagicHost, path: str, name: str) -> bool:
     """Whether the GGUF at `path` says that it was made of the repository `name`."""
     try:
         repo = parse_name(name).repo
-        metadata = desk.notebook.client.inspect(path).metadata
+        metadata = host.notebook.client.inspect(path).metadata
     except WizError:
         return False
     return metadata.get("general.source.repo_url") == f"https://huggingface.co/{repo}"

@@ -5,53 +5,53 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from wiz_kernel_ext.cli.report import operation_table
+from wiz_kernel_ext.commands.service_tables import operation_table
 from wiz_kernel_ext.errors import OperationNotFound
-from wiz_kernel_ext.notebook.current import checked_variable
+from wiz_kernel_ext.notebook.current_notebook import checked_variable
 from wiz_kernel_ext.notebook.follow import follow, follow_work
-from wiz_kernel_ext.notebook.magics.desk import NO_SERVICE, Desk, say
-from wiz_kernel_ext.notebook.magics.lines import ATTACH, CANCEL, OPS
+from wiz_kernel_ext.notebook.magics.arguments import ATTACH, CANCEL, OPS
+from wiz_kernel_ext.notebook.magics.host import NO_SERVICE, MagicHost, say
 from wiz_kernel_ext.notebook.magics.prompt import answer_view
-from wiz_kernel_ext.notebook.views.loading import LoadView
+from wiz_kernel_ext.notebook.views.job import WorkView
+from wiz_kernel_ext.notebook.views.load import LoadView
 from wiz_kernel_ext.notebook.views.pace import INTERVAL_S
 from wiz_kernel_ext.notebook.views.tables import tables_drawing
-from wiz_kernel_ext.notebook.views.work import WorkView
 from wiz_kernel_ext.protocol.requests import ListOperations
 from wiz_kernel_ext.protocol.results import TERMINAL_STATES, OperationInfo
 
 
-def show(desk: Desk, line: str) -> None:
+def show(host: MagicHost, line: str) -> None:
     """`%wiz_ops [-n N]`; starts no service."""
     arguments = OPS.parse_line(line)
-    client = desk.notebook.client
+    client = host.notebook.client
     if not client.running():
-        say(desk, NO_SERVICE)
+        say(host, NO_SERVICE)
         return
     table = operation_table(client.operations(arguments.n), time.time())
-    desk.screen.show(tables_drawing("", [table]))
+    host.screen.show(tables_drawing("", [table]))
 
 
-def attach(desk: Desk, line: str) -> Any:
+def attach(host: MagicHost, line: str) -> Any:
     """`%wiz_attach [ID]`."""
     arguments = ATTACH.parse_line(line)
     variable = checked_variable(arguments.o)
-    client = desk.notebook.client
-    info = client.operation(arguments.id) if arguments.id else _latest(desk)
+    client = host.notebook.client
+    info = client.operation(arguments.id) if arguments.id else _latest(host)
     operation = client.attach(info.id)
     if info.kind == "prompt":
         about = f"session {info.session}" if info.session else ""
-        view = answer_view(desk, about, info.id)
+        view = answer_view(host, about, info.id)
         return follow(
             operation,
             view,
-            lambda answer: desk.notebook.keep(variable, answer),
-            desk.notebook.leaving,
+            lambda answer: host.notebook.keep(variable, answer),
+            host.notebook.leaving,
         )
     if info.kind != "load":
-        work = WorkView(desk.screen, info.title, info.id, time.monotonic)
-        follow_work(operation, work, desk.notebook.leaving)
+        work = WorkView(host.screen, info.title, info.id, time.monotonic)
+        follow_work(operation, work, host.notebook.leaving)
         return None
-    bar = LoadView(desk.screen, info.title, time.monotonic)
+    bar = LoadView(host.screen, info.title, time.monotonic)
     bar.begin()
     for events in operation.batches(INTERVAL_S):
         bar.take(events)
@@ -60,24 +60,24 @@ def attach(desk: Desk, line: str) -> Any:
     return None
 
 
-def cancel(desk: Desk, line: str) -> None:
+def cancel(host: MagicHost, line: str) -> None:
     """`%wiz_cancel [ID]`; starts no service."""
     arguments = CANCEL.parse_line(line)
-    client = desk.notebook.client
+    client = host.notebook.client
     if not client.running():
-        say(desk, NO_SERVICE)
+        say(host, NO_SERVICE)
         return
     if arguments.id:
         ended = client.cancel(arguments.id)
     else:
-        session, _ = desk.notebook.open_session(desk.session or None)
+        session, _ = host.notebook.open_session(host.session or None)
         ended = sorted({*client.cancel(), *client.cancel(session=session.id)})
-    say(desk, f"Cancelled: {', '.join(ended)}" if ended else "Nothing was running.")
+    say(host, f"Cancelled: {', '.join(ended)}" if ended else "Nothing was running.")
 
 
-def _latest(desk: Desk) -> OperationInfo:
-    session, _ = desk.notebook.open_session(desk.session or None)
-    client = desk.notebook.client
+def _latest(host: MagicHost) -> OperationInfo:
+    session, _ = host.notebook.open_session(host.session or None)
+    client = host.notebook.client
     request = ListOperations(limit=50, session=session.id)
     found = client.request(request, list[OperationInfo])
     # Work on models belongs to no session: what runs of it may be what this notebook began.

@@ -6,15 +6,15 @@ import argparse
 import time
 from typing import TYPE_CHECKING, Any
 
-from wiz_kernel_ext.cli.flags import given
+from wiz_kernel_ext.commands.flags import given
 from wiz_kernel_ext.errors import BadRequest, OperationCancelled
-from wiz_kernel_ext.notebook.current import checked_variable
+from wiz_kernel_ext.notebook.current_notebook import checked_variable
 from wiz_kernel_ext.notebook.defaults import SAMPLING
 from wiz_kernel_ext.notebook.follow import follow, follow_behind
-from wiz_kernel_ext.notebook.magics.desk import Desk, say
-from wiz_kernel_ext.notebook.magics.lines import PROMPT
+from wiz_kernel_ext.notebook.magics.arguments import PROMPT
+from wiz_kernel_ext.notebook.magics.host import MagicHost, say
 from wiz_kernel_ext.notebook.views.answer import AnswerView, PlainAnswer, RichAnswer
-from wiz_kernel_ext.notebook.views.loading import about_session
+from wiz_kernel_ext.notebook.views.load import about_session
 from wiz_kernel_ext.protocol.codec import build
 from wiz_kernel_ext.protocol.options import PromptOptions
 from wiz_kernel_ext.protocol.requests import Prompt
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from wiz_kernel_ext.client import Operation
 
 
-def run(desk: Desk, line: str, cell: str | None) -> Any:
+def run(host: MagicHost, line: str, cell: str | None) -> Any:
     """`%wiz_prompt TEXT`, or `%%wiz_prompt` with the text in the cell's body."""
     arguments, text = PROMPT.parse_prompt_line(line)
     if cell is not None:
@@ -37,12 +37,12 @@ def run(desk: Desk, line: str, cell: str | None) -> Any:
             field="prompt",
         )
     variable = checked_variable(arguments.o)
-    sampling = desk.over(SAMPLING, given(arguments, SAMPLING.values()))
+    sampling = host.over(SAMPLING, given(arguments, SAMPLING.values()))
     options = build(PromptOptions, sampling)
-    operation, view = _asked(desk, arguments, text, options)
-    keep = desk.notebook.keep
+    operation, view = _asked(host, arguments, text, options)
+    keep = host.notebook.keep
     if not arguments.background:
-        leaving = desk.notebook.leaving
+        leaving = host.notebook.leaving
         answer = follow(operation, view, lambda answer: keep(variable, answer), leaving)
         if answer.finish_reason == "cancelled":
             raise OperationCancelled(
@@ -52,28 +52,28 @@ def run(desk: Desk, line: str, cell: str | None) -> Any:
             )
         return answer
     keep(variable, operation)
-    if desk.notebook.headless():
-        follow(operation, view, lambda _: None, desk.notebook.leaving)
-    elif desk.screen.rich:
+    if host.notebook.headless():
+        follow(operation, view, lambda _: None, host.notebook.leaving)
+    elif host.screen.rich:
         follow_behind(operation, view)
     else:
-        say(desk, f"Runs in the background: %wiz_attach {operation.id} shows it.")
+        say(host, f"Runs in the background: %wiz_attach {operation.id} shows it.")
     return operation
 
 
 def _asked(
-    desk: Desk, arguments: argparse.Namespace, text: str, options: PromptOptions
+    host: MagicHost, arguments: argparse.Namespace, text: str, options: PromptOptions
 ) -> tuple[Operation, AnswerView]:
-    name = desk.session or None if arguments.session is None else arguments.session
-    session, known = desk.notebook.open_session(name, system=arguments.system, new=arguments.new)
+    name = host.session or None if arguments.session is None else arguments.session
+    session, known = host.notebook.open_session(name, system=arguments.system, new=arguments.new)
     request = Prompt(prompt=text, options=options, session=session.id, autoload=True)
-    operation = desk.notebook.client.start(request)
-    return operation, answer_view(desk, about_session(session, known=known), operation.id)
+    operation = host.notebook.client.start(request)
+    return operation, answer_view(host, about_session(session, known=known), operation.id)
 
 
-def answer_view(desk: Desk, about: str, operation_id: str) -> AnswerView:
+def answer_view(host: MagicHost, about: str, operation_id: str) -> AnswerView:
     """How this front end draws an answer."""
-    screen = desk.screen
+    screen = host.screen
     if screen.rich:
         return RichAnswer(screen, about, operation_id, time.monotonic)
     return PlainAnswer(screen, about)

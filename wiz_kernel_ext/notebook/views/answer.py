@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from wiz_kernel_ext.cli.report import speed
+from wiz_kernel_ext.commands.service_tables import speed
 from wiz_kernel_ext.errors import WizError
 from wiz_kernel_ext.notebook.screen import Drawing, Screen
 from wiz_kernel_ext.notebook.views.pace import Pace

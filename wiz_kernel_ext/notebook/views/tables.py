@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from wiz_kernel_ext.cli.report import Table
+from wiz_kernel_ext.commands.service_tables import Table
 from wiz_kernel_ext.notebook.screen import Drawing
 
 

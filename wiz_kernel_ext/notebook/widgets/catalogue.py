@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from wiz_kernel_ext.cli.model_report import (
+from wiz_kernel_ext.commands.model_tables import (
     CONVERT_BYTES_PER_S,
     Q8_0_SHARE,
     convertible,
     without_gguf,
 )
-from wiz_kernel_ext.cli.words import duration, size
+from wiz_kernel_ext.commands.numbers import duration, size
 from wiz_kernel_ext.errors import BadRequest
-from wiz_kernel_ext.hub.names import parse_name
+from wiz_kernel_ext.models.names import parse_name
 from wiz_kernel_ext.protocol.hub import Deletion, Fit, LibraryModel, RepoHit, RepoListing
 
 # Bytes of the GGUF to one of a checkpoint, as those mostly are: two bytes a number.

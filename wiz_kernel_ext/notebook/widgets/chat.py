@@ -7,13 +7,13 @@ from typing import Any
 from wiz_kernel_ext.errors import WizError
 from wiz_kernel_ext.notebook.identity import checked_session_name
 from wiz_kernel_ext.notebook.screen import Drawing
+from wiz_kernel_ext.notebook.widgets.change_watcher import ChangeWatcher
 from wiz_kernel_ext.notebook.widgets.conversation import Conversation
 from wiz_kernel_ext.notebook.widgets.forms import conversation_drawing, error_drawing
 from wiz_kernel_ext.notebook.widgets.loading import begin_load
 from wiz_kernel_ext.notebook.widgets.pages import module, style
 from wiz_kernel_ext.notebook.widgets.panel import Action, Panel
-from wiz_kernel_ext.notebook.widgets.surroundings import Surroundings, surroundings
-from wiz_kernel_ext.notebook.widgets.watching import Watch
+from wiz_kernel_ext.notebook.widgets.panel_clients import PanelClients, panel_clients
 from wiz_kernel_ext.protocol.results import SessionInfo
 
 
@@ -30,16 +30,18 @@ class Chat(Panel):
     urgent = frozenset({"stop"})
 
     def __init__(
-        self, session: str | None = None, *, around: Surroundings | None = None, **options: Any
+        self, session: str | None = None, *, around: PanelClients | None = None, **options: Any
     ) -> None:
-        around = around or surroundings()
+        around = around or panel_clients()
         super().__init__(around.notebook.shell)
         self._around = around
         self._name = None if session is None else checked_session_name(session)
         self.conversation = Conversation(
             lambda: around.notebook.client, around.watching, self._open_own, self.post, options
         )
-        self._watch = Watch(around.watching, self.conversation.refresh, self.conversation.gone)
+        self._watch = ChangeWatcher(
+            around.watching, self.conversation.refresh, self.conversation.gone
+        )
 
     def post(self, content: dict[str, Any]) -> None:
         """Tell the page, and keep what can be read without it up to date."""

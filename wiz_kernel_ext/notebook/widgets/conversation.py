@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from wiz_kernel_ext.errors import BadRequest, SessionNotFound, WizError
 from wiz_kernel_ext.notebook.views.pace import INTERVAL_S
-from wiz_kernel_ext.notebook.widgets.answering import Answering
+from wiz_kernel_ext.notebook.widgets.answer_stream import AnswerStream
 from wiz_kernel_ext.notebook.widgets.pagination import PAGE_SIZE, as_page, page_before
 from wiz_kernel_ext.notebook.widgets.panel import described
 from wiz_kernel_ext.protocol.codec import build
@@ -64,7 +64,7 @@ class Conversation:
         self.model: str | None = None
         self.info: SessionInfo | None = None
         self.messages: list[SessionMessage] = []
-        self.answering: Answering | None = None
+        self.answering: AnswerStream | None = None
 
     def open(self, name: str | None = None, *, new: bool = False) -> None:
         """Show the session called `name`, else this notebook's own; `new` begins an empty one."""
@@ -221,13 +221,13 @@ class Conversation:
         if not ids or (self.answering is not None and self.answering.id == ids[0]):
             return
         sent = self._sent.pop(ids[0], None)
-        self.answering = Answering(ids[0], sent or self._watching.operation(ids[0]).title)
+        self.answering = AnswerStream(ids[0], sent or self._watching.operation(ids[0]).title)
         self._post({"kind": "asked", "answering": self.answering.snapshot()})
         threading.Thread(
             target=self._follow, args=(self.answering,), name="wiz-follow", daemon=True
         ).start()
 
-    def _follow(self, answering: Answering) -> None:
+    def _follow(self, answering: AnswerStream) -> None:
         try:
             operation = self._watching.attach(answering.id)
             for events in operation.batches(INTERVAL_S):

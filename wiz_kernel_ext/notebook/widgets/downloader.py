@@ -11,18 +11,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wiz_kernel_ext.cli.words import size
+from wiz_kernel_ext.commands.numbers import size
 from wiz_kernel_ext.errors import WizError
 from wiz_kernel_ext.hub.token import keep_token
 from wiz_kernel_ext.notebook.screen import Drawing
-from wiz_kernel_ext.notebook.widgets.finding import Finding
+from wiz_kernel_ext.notebook.widgets.change_watcher import ChangeWatcher
 from wiz_kernel_ext.notebook.widgets.forms import error_drawing, library_drawing
+from wiz_kernel_ext.notebook.widgets.hub_search import HubSearch
+from wiz_kernel_ext.notebook.widgets.jobs import Jobs, is_paused
 from wiz_kernel_ext.notebook.widgets.local_models import LocalModels
 from wiz_kernel_ext.notebook.widgets.pages import module, style
 from wiz_kernel_ext.notebook.widgets.panel import Action, Panel, described
-from wiz_kernel_ext.notebook.widgets.surroundings import Surroundings, surroundings
-from wiz_kernel_ext.notebook.widgets.watching import Watch
-from wiz_kernel_ext.notebook.widgets.work import Work, is_paused
+from wiz_kernel_ext.notebook.widgets.panel_clients import PanelClients, panel_clients
 from wiz_kernel_ext.protocol.codec import build
 from wiz_kernel_ext.protocol.hub import Verification
 from wiz_kernel_ext.protocol.hub_requests import ConvertModel, PullModel, QuantizeModel, VerifyModel
@@ -49,17 +49,17 @@ class Downloader(Panel):
     _css = style("panel.css", "table.css", "downloader.css")
     urgent = frozenset({"search", "repo", "pause", "cancel"})
 
-    def __init__(self, *, around: Surroundings | None = None) -> None:
-        around = around or surroundings()
+    def __init__(self, *, around: PanelClients | None = None) -> None:
+        around = around or panel_clients()
         super().__init__(around.notebook.shell)
         self._around = around
-        self._work = Work()
+        self._work = Jobs()
         self._shown: list[dict[str, Any]] = []
         self._followed: set[str] = set()
         self._paused: dict[str, OperationInfo] = {}
-        self._finding = Finding(lambda: self._client, self)
+        self._finding = HubSearch(lambda: self._client, self)
         self._local = LocalModels(lambda: self._client, around.watching, self)
-        self._watch = Watch(
+        self._watch = ChangeWatcher(
             around.watching, self._refresh, self._gone, busy=lambda: self._work.busy, beat_s=BEAT_S
         )
 

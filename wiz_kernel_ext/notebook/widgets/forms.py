@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from wiz_kernel_ext.cli.report import Table
-from wiz_kernel_ext.cli.words import size
+from wiz_kernel_ext.commands.numbers import size
+from wiz_kernel_ext.commands.service_tables import Table
 from wiz_kernel_ext.errors import WizError
 from wiz_kernel_ext.notebook.screen import Drawing
 from wiz_kernel_ext.notebook.views.tables import tables_drawing

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wiz_kernel_ext.cli.words import size
+from wiz_kernel_ext.commands.numbers import size
 from wiz_kernel_ext.notebook.widgets import catalogue
 from wiz_kernel_ext.notebook.widgets.loading import begin_load
 from wiz_kernel_ext.notebook.widgets.panel import Panel

@@ -5,16 +5,16 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from wiz_kernel_ext.cli.report import service_line, status_tables
+from wiz_kernel_ext.commands.service_tables import service_line, status_tables
 from wiz_kernel_ext.errors import WizError
 from wiz_kernel_ext.notebook.screen import Drawing
 from wiz_kernel_ext.notebook.views.tables import tables_drawing
-from wiz_kernel_ext.notebook.widgets.board import Board
+from wiz_kernel_ext.notebook.widgets.change_watcher import ChangeWatcher
 from wiz_kernel_ext.notebook.widgets.forms import error_drawing
 from wiz_kernel_ext.notebook.widgets.pages import module, style
 from wiz_kernel_ext.notebook.widgets.panel import Action, Panel
-from wiz_kernel_ext.notebook.widgets.surroundings import Surroundings, surroundings
-from wiz_kernel_ext.notebook.widgets.watching import Watch
+from wiz_kernel_ext.notebook.widgets.panel_clients import PanelClients, panel_clients
+from wiz_kernel_ext.notebook.widgets.status_rows import StatusRows
 from wiz_kernel_ext.protocol.requests import UnloadModel
 from wiz_kernel_ext.protocol.results import UnloadInfo
 
@@ -29,13 +29,13 @@ class Status(Panel):
     _css = style("panel.css", "table.css", "status.css")
     urgent = frozenset({"cancel"})
 
-    def __init__(self, *, around: Surroundings | None = None) -> None:
-        around = around or surroundings()
+    def __init__(self, *, around: PanelClients | None = None) -> None:
+        around = around or panel_clients()
         super().__init__(around.notebook.shell)
         self._around = around
-        self._board = Board()
-        self._watch = Watch(
-            around.watching, self._refresh, self._gone, busy=lambda: self._board.busy
+        self._rows = StatusRows()
+        self._watch = ChangeWatcher(
+            around.watching, self._refresh, self._gone, busy=lambda: self._rows.busy
         )
 
     def actions(self) -> dict[str, Action]:
@@ -64,13 +64,13 @@ class Status(Panel):
             self._gone()
 
     def _refresh(self) -> None:
-        was_busy = self._board.busy
-        self.post(self._board.draw(self._around.watching.status()))
-        if was_busy and not self._board.busy:
+        was_busy = self._rows.busy
+        self.post(self._rows.draw(self._around.watching.status()))
+        if was_busy and not self._rows.busy:
             self.refresh_form()
 
     def _gone(self) -> None:
-        self._board.busy = False
+        self._rows.busy = False
         self.post({"kind": "gone"})
 
     def _cancel(self, operation_id: str) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
 from wiz_kernel_ext.errors import Conflict
+from wiz_kernel_ext.hub.collections import Collections
+from wiz_kernel_ext.hub.deletion import remove
 from wiz_kernel_ext.hub.inspection import inspect
-from wiz_kernel_ext.hub.library import Library
 from wiz_kernel_ext.hub.search import list_repo, search
+from wiz_kernel_ext.hub.updates import with_updates
+from wiz_kernel_ext.models.library import Library
 from wiz_kernel_ext.protocol import hub_requests as r
 from wiz_kernel_ext.protocol.hub import (
     Aliases,
@@ -19,9 +23,9 @@ from wiz_kernel_ext.protocol.hub import (
     RepoHit,
     RepoListing,
 )
-from wiz_kernel_ext.service.following import see_through
+from wiz_kernel_ext.service.event_stream import see_through
 from wiz_kernel_ext.service.handlers.routing import Table
-from wiz_kernel_ext.service.model_work import ModelWork
+from wiz_kernel_ext.service.jobs import Jobs
 from wiz_kernel_ext.service.supervisor import Supervisor
 from wiz_kernel_ext.transport.server import ServerComm
 
@@ -31,7 +35,8 @@ class ModelHandlers:
     """`hub:search` to `hub:removeCollection`."""
 
     library: Library
-    work: ModelWork
+    collections: Collections
+    jobs: Jobs
     supervisor: Supervisor
 
     def table(self) -> Table:
@@ -73,15 +78,16 @@ class ModelHandlers:
 
     async def pull(self, comm: ServerComm, request: r.PullModel) -> Any:
         """hub:pull."""
-        return await see_through(comm, await self.work.pull(request, comm.client))
+        return await see_through(comm, await self.jobs.pull(request, comm.client))
 
     async def list_models(self, comm: ServerComm, request: r.ListModels) -> list[LibraryModel]:
         """hub:listModels."""
-        return await self.library.models(request.check)
+        models = await asyncio.to_thread(self.library.models)
+        return await with_updates(models) if request.check else models
 
     async def remove(self, comm: ServerComm, request: r.RemoveModel) -> Deletion:
         """hub:removeModel."""
-        deletion = await self.library.remove(request.model, only_ask=True)
+        deletion = await remove(self.library, request.model, only_ask=True)
         loaded = {worker.path for worker in self.supervisor.all()} & set(deletion.files)
         if request.only_ask:
             return deletion
@@ -90,19 +96,19 @@ class ModelHandlers:
                 f"{deletion.name} is loaded.",
                 hint=f"Unload it first: `wiz unload {request.model}`.",
             )
-        return await self.library.remove(request.model)
+        return await remove(self.library, request.model)
 
     async def verify(self, comm: ServerComm, request: r.VerifyModel) -> Any:
         """hub:verify."""
-        return await see_through(comm, await self.work.verify(request, comm.client))
+        return await see_through(comm, await self.jobs.verify(request, comm.client))
 
     async def convert(self, comm: ServerComm, request: r.ConvertModel) -> Any:
         """hub:convert."""
-        return await see_through(comm, await self.work.convert(request, comm.client))
+        return await see_through(comm, await self.jobs.convert(request, comm.client))
 
     async def quantize(self, comm: ServerComm, request: r.QuantizeModel) -> Any:
         """hub:quantize."""
-        return await see_through(comm, await self.work.quantize(request, comm.client))
+        return await see_through(comm, await self.jobs.quantize(request, comm.client))
 
     async def list_aliases(self, comm: ServerComm, request: r.ListAliases) -> Aliases:
         """hub:listAliases."""
@@ -111,25 +117,25 @@ class ModelHandlers:
     async def set_alias(self, comm: ServerComm, request: r.SetAlias) -> list[LibraryModel]:
         """hub:setAlias."""
         self.library.set_alias(request.alias, request.model)
-        return await self.library.models()
+        return await asyncio.to_thread(self.library.models)
 
     async def set_default(self, comm: ServerComm, request: r.SetDefaultModel) -> list[LibraryModel]:
         """hub:setDefaultModel."""
         self.library.set_default(request.model)
-        return await self.library.models()
+        return await asyncio.to_thread(self.library.models)
 
     async def list_collections(
         self, comm: ServerComm, request: r.ListCollections
     ) -> list[Collection]:
         """hub:listCollections."""
-        return await self.library.collections(request.refresh)
+        return await self.collections.list(request.refresh)
 
     async def add_collection(self, comm: ServerComm, request: r.AddCollection) -> Collection:
         """hub:addCollection."""
-        return await self.library.add_collection(request.name, request.source)
+        return await self.collections.add(request.name, request.source)
 
     async def remove_collection(self, comm: ServerComm, request: r.RemoveCollection) -> Collection:
         """hub:removeCollection."""
-        known = {collection.name: collection for collection in await self.library.collections()}
-        await self.library.remove_collection(request.name)
+        known = {collection.name: collection for collection in await self.collections.list()}
+        await asyncio.to_thread(self.collections.remove, request.name)
         return known[request.name]

@@ -20,9 +20,9 @@ from wiz_kernel_ext.protocol.results import (
     Status,
 )
 from wiz_kernel_ext.service.changes import Changes
-from wiz_kernel_ext.service.following import see_through
+from wiz_kernel_ext.service.event_stream import see_through
 from wiz_kernel_ext.service.handlers.routing import Table
-from wiz_kernel_ext.service.model_work import ModelWork
+from wiz_kernel_ext.service.jobs import Jobs
 from wiz_kernel_ext.service.operations import Operation, Operations
 from wiz_kernel_ext.service.records import Records, operation_info
 from wiz_kernel_ext.service.sessions import Sessions, session_info
@@ -41,7 +41,7 @@ class ServiceHandlers:
     sessions: Sessions
     operations: Operations
     supervisor: Supervisor
-    work: ModelWork
+    jobs: Jobs
     changes: Changes
     service_info: Callable[[], ServiceInfo]
     stop: Callable[[], None]
@@ -93,7 +93,7 @@ class ServiceHandlers:
                 field="operationId",
             )
         try:
-            return await self.work.discard(operation)
+            return await self.jobs.discard(operation)
         finally:
             # It is given up, even where the hub cannot be asked what its parts are called.
             await self.records.call(

@@ -12,10 +12,10 @@ from wiz_kernel_ext.errors import BadRequest, ContextNotLoaded, ModelFileNotFoun
 from wiz_kernel_ext.protocol import requests as r
 from wiz_kernel_ext.protocol.results import ContextInfo, RuntimeInfo, UnloadInfo
 from wiz_kernel_ext.service.clients import Clients
-from wiz_kernel_ext.service.following import see_through
+from wiz_kernel_ext.service.event_stream import see_through
 from wiz_kernel_ext.service.handlers.routing import Table
+from wiz_kernel_ext.service.jobs import Jobs
 from wiz_kernel_ext.service.loading import Loading
-from wiz_kernel_ext.service.model_work import ModelWork
 from wiz_kernel_ext.service.prompting import Prompting
 from wiz_kernel_ext.service.sessions import Sessions
 from wiz_kernel_ext.service.supervisor import Supervisor, model_key
@@ -31,7 +31,7 @@ class WorkerHandlers:
     supervisor: Supervisor
     loading: Loading
     prompting: Prompting
-    work: ModelWork
+    jobs: Jobs
 
     def table(self) -> Table:
         """Which request goes where."""
@@ -106,7 +106,7 @@ class WorkerHandlers:
 
     async def download_model(self, comm: ServerComm, request: r.DownloadModel) -> Any:
         """worker:downloadModel."""
-        return await see_through(comm, await self.work.download(request, comm.client))
+        return await see_through(comm, await self.jobs.download(request, comm.client))
 
     def _loaded(self, model_path: str | None) -> str | None:
         """As `_named`, also where the file is gone and where it is called as the status does."""

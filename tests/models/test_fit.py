@@ -1,0 +1,206 @@
+"""The estimate of what a model takes, against llama.cpp's own figures, and against a machine."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.support.gguf_bytes import small_model
+from tests.support.tiny_gguf import Shape, write_tiny_gguf
+from wiz_kernel_ext.gguf_file.header import read_file_header, read_header
+from wiz_kernel_ext.gguf_file.shape import model_shape
+from wiz_kernel_ext.gguf_file.skeleton import write_skeleton
+from wiz_kernel_ext.gguf_file.source import BytesSource, FileSource
+from wiz_kernel_ext.models.fit import (
+    PROCESS_BYTES,
+    Use,
+    compute_bytes,
+    estimate,
+    estimate_by_size,
+    kv_bytes,
+    measured,
+)
+from wiz_kernel_ext.models.machine import Machine, cgroup_available_bytes, this_machine
+from wiz_kernel_ext.models.rehearsal import rehearse
+
+HEADER = read_header(BytesSource(small_model()))
+MIB = 2**20
+ROOMY = Machine(available_bytes=64 * 10**9, repacked_types=frozenset({"Q4_K", "Q4_0"}))
+
+SHAPES = {
+    "narrow": Shape(width=256, n_heads=4, n_kv_heads=2, n_ffn=768, n_vocab=2000),
+    "wide": Shape(width=512, n_heads=8, n_kv_heads=2, n_ffn=2048, n_vocab=8000),
+}
+
+
+@pytest.mark.parametrize("flash", [False, True], ids=["plain", "flash"])
+@pytest.mark.parametrize("name", SHAPES)
+def test_kv_and_compute_are_what_llama_cpp_allocates(
+    name: str, flash: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from wiz_kernel_ext.engine.backend import ContextParameters, LoadParameters
+    from wiz_kernel_ext.engine.llama import backend as llama
+
+    path = write_tiny_gguf(tmp_path / "m.gguf", SHAPES[name])
+    use = Use(context_size=2048, flash_attention=flash)
+    shape = model_shape(read_file_header(path))
+    said: list[str] = []
+    monkeypatch.setattr(llama.log_tail, "add", lambda level, text: said.append(text))
+    model = llama.LlamaBackend().load(str(path), LoadParameters(), lambda fraction: True)
+    context = model.create_context(
+        ContextParameters(
+            pool_size=use.cells_for(shape.n_ctx_train),
+            sequence_ids=16,
+            batch_size=use.batch_size,
+            threads=1,
+            flash_attention=flash,
+        )
+    )
+    context.close()
+    model.close()
+    log = "".join(said)
+    (kv,) = re.findall(r"CPU KV buffer size = +([\d.]+) MiB", log)
+    (compute,) = re.findall(r"CPU compute buffer size = +([\d.]+) MiB", log)
+    assert kv_bytes(shape, use) / MIB == pytest.approx(float(kv), abs=0.01)
+    assert compute_bytes(shape, use) / MIB == pytest.approx(float(compute), rel=0.1)
+
+
+def test_the_demo_model_fits_anywhere() -> None:
+    from wiz_kernel_ext.demo import model_path
+
+    fit = estimate(read_file_header(model_path()), this_machine(), Use())
+    assert fit.verdict == "fits"
+    assert fit.needed_bytes < 400_000_000
+
+
+def test_the_verdict_follows_the_memory() -> None:
+    def verdict(available_bytes: int) -> str:
+        machine = Machine(available_bytes=available_bytes)
+        return estimate(HEADER, machine, Use()).verdict
+
+    needed = estimate(HEADER, ROOMY, Use()).needed_bytes
+    assert verdict(2 * needed) == "fits"
+    assert verdict(needed) == "tight"
+    assert verdict(needed - 1) == "too big"
+
+
+def test_a_longer_context_takes_more() -> None:
+    short = estimate(HEADER, ROOMY, Use(context_size=512))
+    long = estimate(HEADER, ROOMY, Use(context_size=8192))
+    assert long.kv_bytes == 16 * short.kv_bytes
+    assert long.context_size == 8192
+    quantized = estimate(HEADER, ROOMY, Use(context_size=8192, kv_type="q8_0"))
+    assert quantized.kv_bytes == long.kv_bytes * 34 // 64
+
+
+def test_the_parts_of_a_split_model_count_together() -> None:
+    fit = estimate(HEADER, ROOMY, Use(), files_bytes=10**10)
+    assert fit.weights_bytes == 10**10
+    total = fit.weights_bytes + fit.kv_bytes + fit.compute_bytes + PROCESS_BYTES
+    assert fit.needed_bytes == total
+
+
+def test_by_size_alone_the_repacked_half_is_counted() -> None:
+    q4 = estimate_by_size(4 * 10**9, "Q4_K_M", ROOMY, Use())
+    q8 = estimate_by_size(4 * 10**9, "Q8_0", ROOMY, Use())
+    assert (q4.basis, q4.repacked_bytes, q8.repacked_bytes) == ("size", 2 * 10**9, 0)
+    assert q4.verdict == "fits"
+    assert estimate_by_size(10**11, "", ROOMY, Use()).verdict == "too big"
+
+
+def files(root: Path, texts: dict[str, str]) -> None:
+    for name, text in texts.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+
+
+CGROUPS: dict[str, tuple[dict[str, str], int | None]] = {
+    "none": ({"proc/self/cgroup": "0::/user\n", "cg/user/memory.max": "max\n"}, None),
+    "v2": (
+        {
+            "proc/self/cgroup": "0::/user/app\n",
+            "cg/user/app/memory.max": "1000\n",
+            "cg/user/app/memory.current": "700\n",
+            "cg/user/app/memory.stat": "anon 400\ninactive_file 200\n",
+        },
+        500,
+    ),
+    "v2, the one above is tighter": (
+        {
+            "proc/self/cgroup": "0::/user/app\n",
+            "cg/user/app/memory.max": "max\n",
+            "cg/user/memory.max": "1000\n",
+            "cg/user/memory.current": "1200\n",
+            "cg/user/memory.stat": "inactive_file 0\n",
+        },
+        0,
+    ),
+    "v2, seen from inside a container": (
+        {
+            "proc/self/cgroup": "0::/docker/1234\n",
+            "cg/memory.max": "1000\n",
+            "cg/memory.current": "100\n",
+            "cg/memory.stat": "inactive_file 50\n",
+        },
+        950,
+    ),
+    "v1": (
+        {
+            "proc/self/cgroup": "5:cpu:/x\n4:memory:/y\n",
+            "cg/memory/y/memory.limit_in_bytes": "1000\n",
+            "cg/memory/y/memory.usage_in_bytes": "600\n",
+            "cg/memory/y/memory.stat": "total_inactive_file 100\n",
+        },
+        500,
+    ),
+    "v1, no limit": (
+        {
+            "proc/self/cgroup": "4:memory:/\n",
+            "cg/memory/memory.limit_in_bytes": "9223372036854771712\n",
+        },
+        None,
+    ),
+    "no cgroups": ({"proc/x": ""}, None),
+}
+
+
+@pytest.mark.parametrize("case", CGROUPS)
+def test_the_cgroup_bounds_what_is_available(case: str, tmp_path: Path) -> None:
+    texts, expected = CGROUPS[case]
+    files(tmp_path, texts)
+    assert cgroup_available_bytes(tmp_path / "proc", tmp_path / "cg") == expected
+
+
+def test_a_tight_cgroup_is_named(tmp_path: Path) -> None:
+    files(tmp_path, CGROUPS["v2"][0])
+    machine = this_machine(tmp_path / "proc", tmp_path / "cg")
+    assert (machine.available_bytes, machine.limit) == (500, "cgroup")
+    assert this_machine().available_bytes > 10**6
+
+
+@pytest.mark.parametrize("skeleton", [False, True], ids=["file", "skeleton"])
+async def test_the_engine_itself_tells_what_a_model_would_take(
+    tmp_path: Path, skeleton: bool
+) -> None:
+    path = write_tiny_gguf(tmp_path / "m.gguf", SHAPES["wide"])
+    header = read_file_header(path)
+    if skeleton:
+        with FileSource(path) as source:
+            write_skeleton(source, header, tmp_path / "s.gguf")
+        path = tmp_path / "s.gguf"
+    use, shape = Use(context_size=1024), model_shape(header)
+    found = await rehearse(path, use, shape.n_ctx_train)
+    assert found is not None
+    kv, compute = found
+    assert kv == kv_bytes(shape, use)
+    assert compute == pytest.approx(compute_bytes(shape, use), rel=0.1)
+    fit = measured(estimate(header, ROOMY, use), kv, compute, ROOMY)
+    assert (fit.basis, fit.verdict) == ("measured", "fits")
+
+
+async def test_where_the_engine_cannot_tell_the_sums_stand(tmp_path: Path) -> None:
+    path = tmp_path / "m.gguf"
+    path.write_bytes(small_model())
+    assert await rehearse(path, Use(), 2048) is None

@@ -1,0 +1,101 @@
+"""`jupyter wiz prompt`: one answer on standard output, as it comes."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from wiz_kernel_ext.client import Client, Operation
+from wiz_kernel_ext.commands.flags import given, sampling_flags
+from wiz_kernel_ext.commands.service_tables import speed
+from wiz_kernel_ext.errors import BadRequest
+from wiz_kernel_ext.protocol.answer import Answer
+from wiz_kernel_ext.protocol.codec import build
+from wiz_kernel_ext.protocol.events import Notice
+from wiz_kernel_ext.protocol.options import PromptOptions
+from wiz_kernel_ext.protocol.requests import ChatMessage, CreateContext, LoadModel, Prompt
+from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo, SessionInfo
+
+DEFAULT_MODEL = "demo"
+REDRAW_S = 0.1
+
+
+def prompt(arguments: argparse.Namespace) -> int:
+    """Answer TEXT; with --session in that conversation, else in none. Ctrl-C cancels: exit 130."""
+    text = _text(arguments.text)
+    options = build(PromptOptions, given(arguments, sampling_flags().values()))
+    client = Client()
+    try:
+        info = None
+        if arguments.session:
+            info = client.open_session(arguments.session, system_prompt=arguments.system)
+        model = _model(client, arguments.model, info)
+        if info is not None:
+            request = Prompt(
+                prompt=text, options=options, session=info.id, model_path=model, autoload=True
+            )
+        else:
+            system = arguments.system
+            request = Prompt(
+                prompt=text,
+                options=options,
+                messages=[ChatMessage(role="system", content=system)] if system else [],
+                model_path=model,
+                autoload=True,
+            )
+        answer = _streamed(client.start(request))
+        if sys.stderr.isatty():
+            took = speed(answer.usage.n_tokens, answer.timings.generation_s)
+            print(f"[{took}]", file=sys.stderr)
+    finally:
+        client.close()
+    return 0
+
+
+def _text(words: list[str]) -> str:
+    """The prompt from the line, or from standard input if that is not a person."""
+    if words and words != ["-"]:
+        return " ".join(words)
+    if not words and sys.stdin.isatty():
+        raise BadRequest("TEXT is missing.", hint='jupyter wiz prompt "Hello"', field="text")
+    text = sys.stdin.read().strip()
+    if not text:
+        raise BadRequest("The prompt is empty.", hint="Write it to standard input.", field="text")
+    return text
+
+
+def _model(client: Client, name: str | None, session: SessionInfo | None) -> str | None:
+    """Load the model named, else use the session's, what is loaded, the default, or demo."""
+    if name is None:
+        if (session is not None and session.model_path) or client.status().workers:
+            return None
+        name = client.aliases().default or DEFAULT_MODEL
+    path = Path(name).expanduser()
+    path_or_name = str(path.resolve()) if path.is_file() else name
+    operation = client.start(LoadModel(model_path=path_or_name))
+    for events in operation.batches(REDRAW_S):
+        for event in events:
+            if isinstance(event, Notice):
+                print(f"[{event.words}]", file=sys.stderr)
+    model = operation.result()
+    assert isinstance(model, ModelInfo)
+    client.request(CreateContext(model_path=model.model_path), ContextInfo)
+    return model.model_path
+
+
+def _streamed(operation: Operation) -> Answer:
+    written = ""
+    try:
+        for delta in operation:
+            written += delta.text
+            print(delta.text, end="", flush=True)
+        answer = operation.result()
+    except KeyboardInterrupt:
+        operation.cancel()
+        print(flush=True)
+        raise
+    assert isinstance(answer, Answer)
+    # Deltas are a preview: the end carries the truth.
+    print(answer[len(written) :] if answer.startswith(written) else f"\n{answer}", flush=True)
+    return answer

@@ -1,0 +1,159 @@
+"""What the service says of itself, as tables: for a terminal as text, for a notebook's view.
+
+Pure: a result in, rows of text out. Times shown are relative to `now`, seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from wiz_kernel_ext.commands.numbers import count, duration, shortened, size
+from wiz_kernel_ext.protocol.results import (
+    OperationInfo,
+    ServiceInfo,
+    SessionInfo,
+    Status,
+    UnloadInfo,
+    WorkerInfo,
+)
+from wiz_kernel_ext.remedies import worded
+
+TITLE_WIDTH = 40
+
+
+@dataclass(frozen=True)
+class Table:
+    """A caption, column names and rows; without rows only `empty` is shown."""
+
+    caption: str
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+    empty: str
+
+    def plain(self) -> str:
+        """The table in a fixed-width font."""
+        if not self.rows:
+            return self.empty
+        lines = [self.columns, *self.rows]
+        widths = [max(len(line[i]) for line in lines) for i in range(len(self.columns))]
+        drawn = [
+            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+            for line in lines
+        ]
+        return "\n".join([self.caption, *(f"  {line}" for line in drawn)])
+
+
+def status_tables(status: Status, now: float) -> list[Table]:
+    """Models, running and latest operations, and sessions."""
+    return [
+        worker_table(status.workers),
+        operation_table(status.operations[:5], now),
+        session_table(status.sessions[:5], now),
+    ]
+
+
+def service_line(status: Status) -> str:
+    """The service in one line."""
+    service = status.service
+    about = f"Wiz service {service.version}, pid {service.pid}"
+    return " · ".join([about, *engine_words(service), f"log: {service.log_file}"])
+
+
+def engine_words(service: ServiceInfo) -> list[str]:
+    """The engine and how it is used, once that is known: one line, or none."""
+    if (engine := service.engine) is None:
+        return []
+    how = "" if engine.is_plain else worded(f", {engine.way}: `wiz doctor`")
+    return [f"llama-cpp-python {engine.version}{how}"]
+
+
+def worker_table(workers: Sequence[WorkerInfo]) -> Table:
+    """The loaded models."""
+    rows = [
+        (
+            worker.model,
+            str(worker.pid),
+            size(worker.memory_bytes),
+            "-" if worker.context is None else str(worker.context),
+            "-" if worker.sequences is None else str(worker.sequences),
+            "-" if worker.threads is None else str(worker.threads),
+            str(worker.n_running) + (f" (+{worker.n_queued} queued)" if worker.n_queued else ""),
+            _stays(worker),
+        )
+        for worker in workers
+    ]
+    columns = ("model", "pid", "memory", "context", "sequences", "threads", "running", "unloads in")
+    return Table("Models", columns, rows, "No model is loaded.")
+
+
+def operation_table(operations: Sequence[OperationInfo], now: float) -> Table:
+    """Operations, in the order given."""
+    rows = [
+        (
+            operation.id,
+            operation.kind,
+            _state(operation),
+            operation.session or "-",
+            _took(operation, now),
+            shortened(operation.title, TITLE_WIDTH),
+        )
+        for operation in operations
+    ]
+    columns = ("operation", "kind", "state", "session", "took", "about")
+    return Table("Operations", columns, rows, "No operation was started yet.")
+
+
+def session_table(sessions: Sequence[SessionInfo], now: float) -> Table:
+    """Sessions, in the order given."""
+    rows = [
+        (
+            session.name,
+            str(session.n_messages),
+            f"{duration(max(0.0, now - session.updated_at))} ago",
+            (session.model_path or "-").rpartition("/")[2],
+        )
+        for session in sessions
+    ]
+    columns = ("session", "messages", "used", "model")
+    return Table("Sessions", columns, rows, "There is no session yet.")
+
+
+def loaded_line(name: str, size_bytes: int, load_time_s: float, shared: bool) -> str:
+    """One line about a model just loaded."""
+    how = "was loaded already: shared" if shared else f"loaded in {duration(load_time_s)}"
+    return f"{name} ({size(size_bytes)}) {how}"
+
+
+def unloaded_line(info: UnloadInfo) -> str:
+    """One line about a model just unloaded."""
+    name = info.model_path.rpartition("/")[2]
+    return f"{name} unloaded, {size(info.freed_bytes)} given back."
+
+
+def speed(n_tokens: int, time_s: float) -> str:
+    """Tokens and, where it means something, tokens per second."""
+    text = count(n_tokens, "token")
+    return f"{text} · {n_tokens / time_s:.0f} tokens/s" if n_tokens > 1 and time_s > 0 else text
+
+
+def _state(operation: OperationInfo) -> str:
+    """The state, and how far it is: by tokens once it answers, before that by its stage."""
+    if operation.state != "running":
+        return operation.state
+    if operation.n_tokens:
+        return f"running, {count(operation.n_tokens, 'token')}"
+    if operation.total:
+        return f"running, {operation.stage} {operation.done / operation.total:.0%}"
+    return "running"
+
+
+def _took(operation: OperationInfo, now: float) -> str:
+    end = now if operation.ended_at is None else operation.ended_at
+    return duration(max(0.0, end - operation.created_at))
+
+
+def _stays(worker: WorkerInfo) -> str:
+    if worker.keep_alive_s is None or worker.keep_alive_s < 0:
+        return "never"
+    return duration(max(0.0, worker.keep_alive_s - worker.idle_s))

@@ -1,0 +1,1 @@
+"""Models made here: converted from a checkpoint, quantized, each in a process of its own."""

@@ -1,0 +1,170 @@
+"""Will a model run here? An estimate from its header, or only from its size.
+
+Pure: the sums for the way this project loads models (`worker/context_plan.py`), for a `Machine`.
+The compute buffer's form was found by measuring llama.cpp's for models of several shapes; see
+`tests/models/test_fit.py`, which measures again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wiz_kernel_ext.gguf_file.header import Header
+from wiz_kernel_ext.gguf_file.shape import ModelShape, model_shape
+from wiz_kernel_ext.models.machine import Machine
+from wiz_kernel_ext.protocol.hub import Fit, FitBasis, Verdict
+
+DEFAULT_CONTEXT_SIZE = 4096
+PROCESS_BYTES = 150_000_000
+"""A worker's own memory: interpreter, libraries, vocabulary."""
+COMFORT = 0.9
+"""More of the available memory than this is tight: estimates err, and others live here too."""
+_KV_BYTES = {"f32": 4.0, "f16": 2.0, "bf16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}
+_REPACKED_BY_SIZE = ("Q4_0", "Q4_K", "IQ4_NL", "Q2_K")
+_POOL_FACTOR = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Use:
+    """How a model would be used; None is the default for it. See `CreateContext`."""
+
+    context_size: int | None = None
+    sequences: int = 8
+    batch_size: int = 512
+    kv_type: str = "f16"
+    flash_attention: bool = False
+
+    def context_for(self, n_ctx_train: int) -> int:
+        """The context of one conversation, in tokens."""
+        return self.context_size or min(n_ctx_train or DEFAULT_CONTEXT_SIZE, DEFAULT_CONTEXT_SIZE)
+
+    def sequence_ids(self) -> int:
+        """How many sequences the memory tells apart: those running, and as many resting."""
+        return self.sequences + max(8, self.sequences)
+
+    def cells_for(self, n_ctx_train: int) -> int:
+        """The cells of the whole KV memory, in tokens."""
+        return self.context_for(n_ctx_train) * min(_POOL_FACTOR, self.sequences)
+
+
+def estimate(header: Header, machine: Machine, use: Use, *, files_bytes: int | None = None) -> Fit:
+    """Whether the model of `header` runs on `machine`.
+
+    `files_bytes` is the size of all parts of a split model, whose first part `header` is of.
+    """
+    shape = model_shape(header)
+    total_bytes = files_bytes or header.size_bytes
+    repacked = sum(
+        tensor.size_bytes
+        for tensor in header.tensors
+        if tensor.type.name in machine.repacked_types
+        and tensor.name != "token_embd.weight"
+        and len(tensor.shape) > 1
+        and tensor.shape[1] % 8 == 0
+    )
+    if total_bytes > header.size_bytes:
+        repacked = repacked * total_bytes // max(header.size_bytes, 1)
+    return _fit(
+        "header",
+        machine,
+        context_size=use.context_for(shape.n_ctx_train),
+        weights=total_bytes,
+        repacked=repacked,
+        kv=kv_bytes(shape, use),
+        compute=compute_bytes(shape, use),
+    )
+
+
+def measured(fit: Fit, kv: int, compute: int, machine: Machine) -> Fit:
+    """`fit` with the engine's own figures in the place of the sums."""
+    return _fit(
+        "measured",
+        machine,
+        context_size=fit.context_size,
+        weights=fit.weights_bytes,
+        repacked=fit.repacked_bytes,
+        kv=kv,
+        compute=compute,
+    )
+
+
+def estimate_by_size(
+    size_bytes: int, quant: str, machine: Machine, use: Use, *, shape: ModelShape | None = None
+) -> Fit:
+    """The same where only size and label are known, and perhaps the `shape` of a sister file.
+
+    Without one, KV and compute are those of a typical model of that size.
+    """
+    quant = quant.removeprefix("UD-")
+    repacks = any(name in machine.repacked_types for name in _REPACKED_BY_SIZE)
+    half = repacks and quant.startswith(_REPACKED_BY_SIZE)
+    if shape is not None:
+        kv, compute, n_ctx_train = (
+            kv_bytes(shape, use),
+            compute_bytes(shape, use),
+            shape.n_ctx_train,
+        )
+    else:
+        cells, n_ctx_train = use.cells_for(0), 0
+        # 7 to 8 billion parameters in 4 GB: 128 KiB a token with f16 and grouped heads.
+        kv = int(cells * _KV_BYTES[use.kv_type] * 65_536 * min(1.0, size_bytes / 4e9) ** 0.5)
+        compute = cells * use.batch_size * 4 * (2 if use.flash_attention else 33)
+    return _fit(
+        "size" if shape is None else "header",
+        machine,
+        context_size=use.context_for(n_ctx_train),
+        weights=size_bytes,
+        repacked=size_bytes // 2 if half else 0,
+        kv=kv,
+        compute=compute,
+    )
+
+
+def kv_bytes(shape: ModelShape, use: Use) -> int:
+    """The KV memory: every layer in full, as llama.cpp keeps it for sliding windows too."""
+    kept = shape.kv_values * use.cells_for(shape.n_ctx_train) * _KV_BYTES[use.kv_type]
+    return int(kept) + 4 * shape.state_values * use.sequences
+
+
+def compute_bytes(shape: ModelShape, use: Use) -> int:
+    """The scratch memory of one step of `batch_size` tokens, and its output."""
+    cells, batch = use.cells_for(shape.n_ctx_train), use.batch_size
+    mask = cells * (2 if use.flash_attention else 4)
+    feed_forward = 4 * (3 * shape.n_ffn + 4 * shape.n_embd)
+    attention = 0 if use.flash_attention else 4 * (cells * shape.n_heads + 6 * shape.n_embd)
+    return batch * (mask + max(feed_forward, attention)) + 4 * shape.n_vocab * 2 * use.sequences
+
+
+def _fit(
+    basis: FitBasis,
+    machine: Machine,
+    *,
+    context_size: int,
+    weights: int,
+    repacked: int,
+    kv: int,
+    compute: int,
+) -> Fit:
+    least = weights + kv + compute + PROCESS_BYTES
+    needed = least + repacked
+    available = machine.available_bytes
+    verdict: Verdict = "too big"
+    if needed <= available * COMFORT:
+        verdict = "fits"
+    elif least <= available:
+        # The mapped pages of what was repacked are not read again: the system can drop them.
+        verdict = "tight"
+    return Fit(
+        verdict=verdict,
+        basis=basis,
+        context_size=context_size,
+        weights_bytes=weights,
+        repacked_bytes=repacked,
+        kv_bytes=kv,
+        compute_bytes=compute,
+        other_bytes=PROCESS_BYTES,
+        needed_bytes=needed,
+        least_bytes=least,
+        available_bytes=available,
+        limit=machine.limit,
+    )

@@ -1,0 +1,35 @@
+"""What the header of a model's file says that a list of models shows; read once for each file."""
+
+from __future__ import annotations
+
+import msgspec
+
+from wiz_kernel_ext.errors import GgufInvalid, ModelFileNotFound
+from wiz_kernel_ext.gguf_file.header import read_file_header
+from wiz_kernel_ext.gguf_file.shape import model_shape
+from wiz_kernel_ext.models.places import FoundModel
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What a header said, for a file of that size and time of change."""
+
+    size_bytes: int
+    changed_at: float
+    quant: str = ""
+    architecture: str = ""
+    n_ctx_train: int = 0
+    n_params: int = 0
+    problem: str = ""
+
+
+def facts_of(found: FoundModel, known: Facts | None) -> Facts:
+    """`known` while the file is as it was; else what its header says now, or why it cannot."""
+    status = found.path.stat()
+    if known and (known.size_bytes, known.changed_at) == (status.st_size, status.st_mtime):
+        return known
+    size, changed = status.st_size, status.st_mtime
+    try:
+        shape = model_shape(read_file_header(found.path))
+    except (GgufInvalid, ModelFileNotFound) as error:
+        return Facts(size, changed, problem=error.message)
+    return Facts(size, changed, shape.quant, shape.architecture, shape.n_ctx_train, shape.n_params)

@@ -1,0 +1,139 @@
+"""The service as the status panel shows it: rows of facts, each with a key, sent when they differ.
+
+Pure but for the clock and the log file it reads. Rates come from two looks at the same counter.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from wiz_kernel_ext.commands.numbers import duration, shortened, size
+from wiz_kernel_ext.commands.service_tables import engine_words
+from wiz_kernel_ext.protocol.results import TERMINAL_STATES, OperationInfo, Status, WorkerInfo
+
+LOG_TAIL_BYTES = 8_000
+N_LOG_LINES = 40
+N_ENDED = 5
+N_SESSIONS = 8
+TITLE_WIDTH = 60
+
+
+class StatusRows:
+    """Turns a `Status` into what the page draws."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._counted: dict[str, tuple[int, float]] = {}
+        self.busy = False
+
+    def draw(self, status: Status) -> dict[str, Any]:
+        """Everything the panel shows of `status`."""
+        now = self._clock()
+        running = [o for o in status.operations if o.state not in TERMINAL_STATES]
+        ended = [o for o in status.operations if o.state in TERMINAL_STATES][:N_ENDED]
+        self.busy = bool(running)
+        operations = [self._operation(operation, now) for operation in [*running, *ended]]
+        self._counted = {o.id: self._counted[o.id] for o in running if o.id in self._counted}
+        service = status.service
+        return {
+            "kind": "status",
+            "service": " · ".join(
+                [
+                    f"Version {service.version}",
+                    f"process {service.pid}",
+                    f"up {duration(max(0.0, now - service.started_at))}",
+                    *engine_words(service),
+                ]
+            ),
+            "memory": _memory(status),
+            "models": [_model(worker) for worker in status.workers],
+            "operations": operations,
+            "sessions": [
+                {
+                    "name": session.name,
+                    "messages": session.n_messages,
+                    "used": f"{duration(max(0.0, now - session.updated_at))} ago",
+                }
+                for session in status.sessions[:N_SESSIONS]
+            ],
+            "log": log_tail(Path(service.log_file)) if service.log_file else "",
+        }
+
+    def _operation(self, operation: OperationInfo, now: float) -> dict[str, Any]:
+        running = operation.state not in TERMINAL_STATES
+        ended_at = operation.ended_at if operation.ended_at is not None else now
+        return {
+            "id": operation.id,
+            "kind": operation.kind,
+            "state": operation.state,
+            "session": operation.session or "",
+            "title": shortened(operation.title, TITLE_WIDTH),
+            "took": duration(max(0.0, ended_at - operation.created_at)),
+            "running": running,
+            "rate": self._rate(operation, now) if running else "",
+            "stage": operation.stage if running and not operation.n_tokens else "",
+            # Once it answers, nobody knows how far that will go: the prompt was read.
+            "fraction": operation.done / operation.total
+            if operation.total and not operation.n_tokens
+            else None,
+        }
+
+    def _rate(self, operation: OperationInfo, now: float) -> str:
+        """Tokens, or bytes of a download, per second since the last look."""
+        counter = int(operation.done) if operation.stage == "download" else operation.n_tokens
+        before, at = self._counted.get(operation.id, (counter, now))
+        self._counted[operation.id] = (counter, now)
+        if now <= at or not counter:
+            return ""
+        per_s = (counter - before) / (now - at)
+        return f"{size(per_s)}/s" if operation.stage == "download" else f"{per_s:.0f} tokens/s"
+
+
+def log_tail(file: Path) -> str:
+    """The last lines of a log; what cannot be read is no log."""
+    try:
+        with file.open("rb") as stream:
+            stream.seek(0, 2)
+            stream.seek(max(0, stream.tell() - LOG_TAIL_BYTES))
+            lines = stream.read().decode(errors="replace").splitlines()
+    except OSError:
+        return ""
+    return "\n".join(lines[-N_LOG_LINES:])
+
+
+def _model(worker: WorkerInfo) -> dict[str, Any]:
+    keep_alive_s = worker.keep_alive_s
+    stays = (
+        "for good"
+        if keep_alive_s is None or keep_alive_s < 0
+        else duration(max(0.0, keep_alive_s - worker.idle_s))
+    )
+    parts = {"weights": worker.weights_bytes, "KV": worker.kv_bytes}
+    return {
+        "path": worker.model_path,
+        "name": worker.model,
+        "memory": size(worker.memory_bytes),
+        "parts": " · ".join(f"{name} {size(n)}" for name, n in parts.items() if n),
+        "context": worker.context,
+        "sequences": worker.sequences,
+        "threads": worker.threads,
+        "running": worker.n_running,
+        "stays": "in use" if worker.n_running else stays,
+        "pid": worker.pid,
+    }
+
+
+def _memory(status: Status) -> dict[str, Any] | None:
+    """What the service and its workers take, of what they could."""
+    used = status.service.memory_bytes + sum(worker.memory_bytes for worker in status.workers)
+    available = status.service.memory_available_bytes
+    if not available:
+        return None
+    return {
+        "text": f"{size(used)} of {size(used + available)}",
+        "fraction": used / (used + available),
+        "limit": status.service.memory_limit,
+    }
