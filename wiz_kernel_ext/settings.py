@@ -35,8 +35,8 @@ class Settings:
     """Where things live and how long they stay; times in seconds.
 
     `keep_alive_s` is how long an unused model stays loaded (-1: for good); `idle_exit_s` how long a
-    service with nothing loaded, running or connected stays; `drain_timeout_s` how long a service that
-    makes room for a newer one lets go on what runs.
+    service with nothing loaded, running or connected stays; `drain_timeout_s` how long one that makes
+    room for a newer one lets go on what runs.
     """
 
     name: str = DEFAULT_NAME

@@ -4,10 +4,10 @@ Pure. The rules, of which each follows a strict order, so that two clients never
 
 - One protocol: they share. A service of an environment that ranks lower (no engine, or the same and
   an older version) is replaced while nothing runs and no model is loaded.
-- The service's protocol is older: what runs there ends, then a service of the newer takes its place;
+- The service's protocol is older: what runs there ends, then one of the newer takes its place;
   unless the older has an engine and the newer has none, since the models would be gone.
-- The service's protocol is newer, or it is not to be replaced: the client gets a service of its own,
-  named by its protocol, with a database of its own.
+- The service's protocol is newer, or it is not to be replaced: the client gets a service of its
+  own, named by its protocol, with a database of its own.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ def said_apart(asker: PythonEnvironment, running: ConnectionInfo | PythonEnviron
         why = f"is older ({there}), and this environment has no engine to take its place with"
         update = f"{running.executable} -m pip install -U wiz-kernel-ext"
     return (
-        f"The wiz service {why}: a separate one is used here, with its own models in memory and its "
-        f"own conversations. To share one: {update}"
+        f"The wiz service {why}: a separate one is used here, with its own models in memory and "
+        f"its own conversations. To share one: {update}"
     )
 
 

@@ -189,7 +189,7 @@ class EngineInfo(Result, frozen=True, kw_only=True):
 class ServiceInfo(Result, frozen=True, kw_only=True):
     """The service process. `memory_available_bytes` is what others could still take here.
 
-    `executable` is the interpreter it runs in, which may be of another environment than the asker's.
+    `executable` is the interpreter it runs in, maybe of another environment than the asker's.
     """
 
     pid: int

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 def begin_with_former(file: Path) -> Path | None:
-    """Where there is no `file` yet, make it of the latest former one of this host; which that was."""
+    """Where there is no `file`, make it of the latest former one of this host; says of which."""
     if file.exists() or not file.name.startswith(_PREFIX):
         return None
     former = file.parent.glob(_FORMER_PREFIX + file.name.removeprefix(_PREFIX))
