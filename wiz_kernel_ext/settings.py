@@ -35,7 +35,7 @@ class Settings:
     """Where things live and how long they stay; times in seconds.
 
     `keep_alive_s` is how long an unused model stays loaded (-1: for good); `idle_exit_s` how long a
-    service with nothing loaded, running or connected stays; `drain_timeout_s` how long one that makes
+    service with nothing loaded, running or connected stays; `drain_timeout_s` how long one making
     room for a newer one lets go on what runs.
     """
 
