@@ -19,10 +19,9 @@ from wiz_kernel_ext.protocol.hub import (
     RepoListing,
 )
 from wiz_kernel_ext.protocol.requests import (
+    AnyRequest,
     CreateContext,
-    ListOperations,
     LoadModel,
-    Request,
     UnloadModel,
 )
 from wiz_kernel_ext.protocol.results import (
@@ -138,7 +137,7 @@ class FakeClient:
     load: FakeOperation | None = None
     is_running: bool = True
     known: list[OperationInfo] = field(default_factory=list)
-    asked: list[Request] = field(default_factory=list)
+    asked: list[AnyRequest] = field(default_factory=list)
     opened: list[dict[str, Any]] = field(default_factory=list)
     cancelled: list[Any] = field(default_factory=list)
     refusal: WizError | None = None
@@ -151,7 +150,7 @@ class FakeClient:
     removed: list[str] = field(default_factory=list)
     deletion: Deletion = DELETION
 
-    def start(self, request: Request) -> FakeOperation:
+    def start(self, request: AnyRequest) -> FakeOperation:
         self.asked.append(request)
         if self.refusal:
             raise self.refusal
@@ -162,7 +161,7 @@ class FakeClient:
             return self.work.pop(0)
         return self.prompts.pop(0)
 
-    def request(self, request: Request, result: Any) -> Any:
+    def request(self, request: AnyRequest) -> Any:
         self.asked.append(request)
         if self.refusal:
             raise self.refusal
@@ -171,8 +170,6 @@ class FakeClient:
                 model_path="/m/demo.gguf", context_size=2048, sequences=4, threads=2,
                 batch_size=512, pool_size=8192,
             )  # fmt: skip
-        if isinstance(request, ListOperations):
-            return self.known
         assert isinstance(request, UnloadModel)
         return UnloadInfo(model_path="/m/demo.gguf", freed_bytes=5 << 20)
 
@@ -216,7 +213,7 @@ class FakeClient:
             operations=self.known,
         )
 
-    def operations(self, limit: int = 20) -> list[OperationInfo]:
+    def operations(self, limit: int = 20, *, session: str | None = None) -> list[OperationInfo]:
         return self.known[:limit]
 
     def operation(self, operation_id: str) -> OperationInfo:

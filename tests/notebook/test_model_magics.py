@@ -29,7 +29,7 @@ from wiz_kernel_ext.protocol.hub_requests import (
     QuantizeModel,
     VerifyModel,
 )
-from wiz_kernel_ext.protocol.requests import LoadModel, Request
+from wiz_kernel_ext.protocol.requests import AnyRequest, LoadModel
 from wiz_kernel_ext.protocol.results import OperationInfo
 
 TOO_BIG = Fit(verdict="too big", needed_bytes=40 << 30, available_bytes=8 << 30, context_size=512)
@@ -79,7 +79,7 @@ def loaded(cells: Cells) -> list[str | None]:
     ],
 )
 def test_what_takes_time_is_asked_for_as_it_was_written(
-    cells: Cells, line: str, request_: Request
+    cells: Cells, line: str, request_: AnyRequest
 ) -> None:
     cells.client.work = [FakeOperation([], "/c/r.gguf")]
     cells.must(line)

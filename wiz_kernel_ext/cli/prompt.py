@@ -13,9 +13,10 @@ from wiz_kernel_ext.errors import BadRequest
 from wiz_kernel_ext.protocol.answer import Answer
 from wiz_kernel_ext.protocol.codec import build
 from wiz_kernel_ext.protocol.events import Notice
+from wiz_kernel_ext.protocol.messages import ChatMessage
 from wiz_kernel_ext.protocol.options import PromptOptions
-from wiz_kernel_ext.protocol.requests import ChatMessage, CreateContext, LoadModel, Prompt
-from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo, SessionInfo
+from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel, Prompt
+from wiz_kernel_ext.protocol.results import ModelInfo, SessionInfo
 
 DEFAULT_MODEL = "demo"
 REDRAW_S = 0.1
@@ -80,7 +81,7 @@ def _model(client: Client, name: str | None, session: SessionInfo | None) -> str
                 print(f"[{event.words}]", file=sys.stderr)
     model = operation.result()
     assert isinstance(model, ModelInfo)
-    client.request(CreateContext(model_path=model.model_path), ContextInfo)
+    client.request(CreateContext(model_path=model.model_path))
     return model.model_path
 
 

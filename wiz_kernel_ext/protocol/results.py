@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from wiz_kernel_ext.protocol.requests import ChatMessage
+from wiz_kernel_ext.protocol.messages import ChatMessage
 
 OperationState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
 OperationKind = Literal["prompt", "load", "download", "verify", "convert", "quantize"]

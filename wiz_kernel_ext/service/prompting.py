@@ -9,6 +9,7 @@ import contextlib
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -21,7 +22,8 @@ from wiz_kernel_ext.errors import (
     WizError,
 )
 from wiz_kernel_ext.protocol.events import Notice, StateChanged
-from wiz_kernel_ext.protocol.requests import ChatMessage, CreateContext, LoadModel, Prompt
+from wiz_kernel_ext.protocol.messages import ChatMessage
+from wiz_kernel_ext.protocol.requests import AnyPrompt, CreateContext, LoadModel, Prompt
 from wiz_kernel_ext.protocol.results import AnswerInfo, SessionMessage
 from wiz_kernel_ext.service.clients import Clients, ClientState
 from wiz_kernel_ext.service.loading import Loading
@@ -43,7 +45,7 @@ class Prompting:
     operations: Operations
     loading: Loading
 
-    async def begin(self, request: Prompt, client: str) -> Operation:
+    async def begin(self, request: AnyPrompt[Any], client: str) -> Operation:
         """Start the operation that answers `request`; what is wrong at once is raised at once."""
         state = self.clients[client]
         session = await self._session(request, state)
@@ -72,7 +74,7 @@ class Prompting:
         await self.operations.start(operation, body)
         return operation
 
-    async def _session(self, request: Prompt, state: ClientState) -> SessionRow | None:
+    async def _session(self, request: AnyPrompt[Any], state: ClientState) -> SessionRow | None:
         if request.messages is not None:
             return None
         name = request.session or state.session_id
@@ -81,7 +83,7 @@ class Prompting:
         return await self.sessions.find(name)
 
     def _model_of(
-        self, request: Prompt, state: ClientState, session: SessionRow | None
+        self, request: AnyPrompt[Any], state: ClientState, session: SessionRow | None
     ) -> str | None:
         """The key of the model to ask: named, else last loaded here, else the session's."""
         if request.model_path:
@@ -101,7 +103,7 @@ class Prompting:
     async def _answer(
         self,
         operation: Operation,
-        request: Prompt,
+        request: AnyPrompt[Any],
         state: ClientState,
         session: SessionRow | None,
     ) -> AnswerInfo:
@@ -133,7 +135,11 @@ class Prompting:
         )
 
     async def _ask(
-        self, operation: Operation, request: Prompt, worker: Worker, history: list[ChatMessage]
+        self,
+        operation: Operation,
+        request: AnyPrompt[Any],
+        worker: Worker,
+        history: list[ChatMessage],
     ) -> AnswerInfo:
         passed_on = Prompt(
             prompt=request.prompt,
@@ -147,7 +153,7 @@ class Prompting:
     async def _worker(
         self,
         operation: Operation,
-        request: Prompt,
+        request: AnyPrompt[Any],
         state: ClientState,
         session: SessionRow | None,
     ) -> Worker:
@@ -174,7 +180,7 @@ class Prompting:
         return self._ready(key)
 
     def _as_before(
-        self, request: Prompt, key: str, session: SessionRow | None
+        self, request: AnyPrompt[Any], key: str, session: SessionRow | None
     ) -> tuple[LoadModel, CreateContext]:
         """How the model was loaded the last time, as far as anybody remembers."""
         if remembered := self.loading.remembered(key):
@@ -204,7 +210,7 @@ class Prompting:
     async def _keep(
         self,
         operation: Operation,
-        request: Prompt,
+        request: AnyPrompt[Any],
         session: SessionRow | None,
         text: str,
         finish_reason: str | None,

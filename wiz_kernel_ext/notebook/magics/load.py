@@ -14,7 +14,7 @@ from wiz_kernel_ext.notebook.views.load import LoadView, about_session
 from wiz_kernel_ext.notebook.views.pace import INTERVAL_S
 from wiz_kernel_ext.protocol.codec import build
 from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel
-from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo
+from wiz_kernel_ext.protocol.results import ModelInfo
 
 
 def run(host: MagicHost, line: str) -> None:
@@ -33,7 +33,7 @@ def run(host: MagicHost, line: str) -> None:
     try:
         model = _loaded(host, request, view)
         context = {"model_path": model.model_path, "reload": arguments.reload, **context}
-        made = host.notebook.client.request(build(CreateContext, context), ContextInfo)
+        made = host.notebook.client.request(build(CreateContext, context))
         session, known = host.notebook.open_session(host.session or None)
     except (WizError, KeyboardInterrupt):
         view.say("not loaded")

@@ -12,7 +12,7 @@ from wiz_kernel_ext.notebook.views.pace import INTERVAL_S
 from wiz_kernel_ext.notebook.widgets.panel import described
 from wiz_kernel_ext.protocol.events import Progress
 from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel
-from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo
+from wiz_kernel_ext.protocol.results import ModelInfo
 
 if TYPE_CHECKING:
     from wiz_kernel_ext.client import Client, Operation
@@ -39,7 +39,7 @@ def _follow(
                 show({"model": model, "fraction": steps[-1].done / (steps[-1].total or 1.0)})
         loaded: ModelInfo = operation.result()
         context = CreateContext(model_path=loaded.model_path, context_size=context_size)
-        client.request(context, ContextInfo)
+        client.request(context)
     except WizError as error:
         show({"model": model, "fraction": None, **described(error)})
     else:

@@ -13,7 +13,7 @@ from wiz_kernel_ext.protocol import requests as r
 from wiz_kernel_ext.protocol.results import ContextInfo, RuntimeInfo, UnloadInfo
 from wiz_kernel_ext.service.clients import Clients
 from wiz_kernel_ext.service.event_stream import see_through
-from wiz_kernel_ext.service.handlers.routing import Table
+from wiz_kernel_ext.service.handlers.routing import Handlers, handles
 from wiz_kernel_ext.service.jobs import Jobs
 from wiz_kernel_ext.service.loading import Loading
 from wiz_kernel_ext.service.prompting import Prompting
@@ -23,7 +23,7 @@ from wiz_kernel_ext.transport.server import ServerComm
 
 
 @dataclass(frozen=True)
-class WorkerHandlers:
+class WorkerHandlers(Handlers):
     """`worker:initialize` to `worker:downloadModel`."""
 
     clients: Clients
@@ -33,19 +33,7 @@ class WorkerHandlers:
     prompting: Prompting
     jobs: Jobs
 
-    def table(self) -> Table:
-        """Which request goes where."""
-        return {
-            r.Initialize: self.initialize,
-            r.LoadModel: self.load_model,
-            r.CreateContext: self.create_context,
-            r.InitializeSession: self.initialize_session,
-            r.Prompt: self.prompt,
-            r.SendPrompt: self.send_prompt,
-            r.UnloadModel: self.unload_model,
-            r.DownloadModel: self.download_model,
-        }
-
+    @handles(r.Initialize)
     async def initialize(self, comm: ServerComm, request: r.Initialize) -> RuntimeInfo:
         """worker:initialize."""
         self.clients[comm.client].defaults = request
@@ -63,11 +51,13 @@ class WorkerHandlers:
             loaded=[worker.path for worker in workers],
         )
 
+    @handles(r.LoadModel)
     async def load_model(self, comm: ServerComm, request: r.LoadModel) -> Any:
         """worker:loadModel."""
         state = self.clients[comm.client]
         return await see_through(comm, await self.loading.begin(request, comm.client, state))
 
+    @handles(r.CreateContext)
     async def create_context(self, comm: ServerComm, request: r.CreateContext) -> ContextInfo:
         """worker:createContext."""
         state = self.clients[comm.client]
@@ -77,6 +67,7 @@ class WorkerHandlers:
             state.contexts.add(key)
         return info
 
+    @handles(r.InitializeSession)
     async def initialize_session(self, comm: ServerComm, request: r.InitializeSession) -> str:
         """worker:initializeSession."""
         state = self.clients[comm.client]
@@ -87,15 +78,18 @@ class WorkerHandlers:
         state.session_id, state.model = row.id, worker.key
         return row.id
 
+    @handles(r.Prompt)
     async def prompt(self, comm: ServerComm, request: r.Prompt) -> Any:
         """worker:prompt."""
         return await see_through(comm, await self.prompting.begin(request, comm.client))
 
+    @handles(r.SendPrompt)
     async def send_prompt(self, comm: ServerComm, request: r.SendPrompt) -> str:
         """worker:sendPrompt."""
         operation = await self.prompting.begin(request, comm.client)
         return operation.id
 
+    @handles(r.UnloadModel)
     async def unload_model(self, comm: ServerComm, request: r.UnloadModel) -> UnloadInfo:
         """worker:unloadModel."""
         state = self.clients[comm.client]
@@ -104,6 +98,7 @@ class WorkerHandlers:
             key = only.key
         return await self.supervisor.unload(key, comm.client, force=request.force)
 
+    @handles(r.DownloadModel)
     async def download_model(self, comm: ServerComm, request: r.DownloadModel) -> Any:
         """worker:downloadModel."""
         return await see_through(comm, await self.jobs.download(request, comm.client))
