@@ -20,13 +20,13 @@ from wiz_kernel_ext.protocol.hub import (
 )
 from wiz_kernel_ext.protocol.requests import (
     AnyRequest,
-    CreateContext,
-    LoadModel,
+    Load,
     UnloadModel,
 )
 from wiz_kernel_ext.protocol.results import (
     AnswerInfo,
     ContextInfo,
+    Loaded,
     ModelInfo,
     OperationInfo,
     ServiceInfo,
@@ -154,22 +154,28 @@ class FakeClient:
         self.asked.append(request)
         if self.refusal:
             raise self.refusal
-        if isinstance(request, LoadModel):
-            model = ModelInfo(model_path="/m/demo.gguf", name="demo", size_bytes=1 << 20)
-            return self.load or FakeOperation([], model)
+        if isinstance(request, Load):
+            return self.load or FakeOperation([], self.loaded(request))
         if request.target.startswith("hub:"):
             return self.work.pop(0)
         return self.prompts.pop(0)
+
+    def loaded(self, request: Load) -> Loaded:
+        fields = ("session", "notebook", "kernel_id", "system_prompt", "new")
+        options = {name: getattr(request, name) for name in fields}
+        return Loaded(
+            model=ModelInfo(model_path="/m/demo.gguf", name="demo", size_bytes=1 << 20),
+            context=ContextInfo(
+                model_path="/m/demo.gguf", context_size=2048, sequences=4, threads=2,
+                batch_size=512, pool_size=8192,
+            ),
+            session=self.open_session(**options),
+        )  # fmt: skip
 
     def request(self, request: AnyRequest) -> Any:
         self.asked.append(request)
         if self.refusal:
             raise self.refusal
-        if isinstance(request, CreateContext):
-            return ContextInfo(
-                model_path="/m/demo.gguf", context_size=2048, sequences=4, threads=2,
-                batch_size=512, pool_size=8192,
-            )  # fmt: skip
         assert isinstance(request, UnloadModel)
         return UnloadInfo(model_path="/m/demo.gguf", freed_bytes=5 << 20)
 

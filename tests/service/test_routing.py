@@ -37,9 +37,9 @@ def test_requests_of_one_kind_of_operation_end_alike() -> None:
 def test_every_request_has_exactly_one_handler() -> None:
     part = Mock()
     tables = [
-        WorkerHandlers(part, part, part, part, part, part).table(),
+        WorkerHandlers(part, part, part, part, part, part, part).table(),
         ModelHandlers(part, part, part, part).table(),
-        ServiceHandlers(part, part, part, part, part, part, part, part).table(),
+        ServiceHandlers(part, part, part, part, part, part, part, part, part).table(),
     ]
     handled = [request for table in tables for request in table]
     assert len(handled) == len(set(handled))

@@ -6,6 +6,7 @@ The sync `Client` is a view of this one; nothing is decided there.
 from __future__ import annotations
 
 import asyncio
+import os
 from contextlib import suppress
 from typing import Any, TypeVar, cast
 
@@ -31,6 +32,7 @@ from wiz_kernel_ext.protocol.requests import (
     GetStatus,
     ListOperations,
     ListSessions,
+    Load,
     OpenSession,
     Prompt,
     Request,
@@ -38,6 +40,7 @@ from wiz_kernel_ext.protocol.requests import (
     result_type,
 )
 from wiz_kernel_ext.protocol.results import (
+    Loaded,
     OperationInfo,
     ServiceInfo,
     SessionDetail,
@@ -116,6 +119,18 @@ class AsyncClient(WorkerCalls[AsyncOperation], ModelCalls):
         with suppress(WizError):
             await self._connection.ask(Cancel(operation_id=(await beginning).id))
 
+    async def load(self, model: str | None = None, /, **options: Any) -> Loaded:
+        """Have a model ready to answer: found, loaded or shared, its context, a conversation.
+
+        `model` is any name of one; None is the default. Other keywords are `Load`'s fields: fetch,
+        context_size, sequences, gpu_layers, keep_alive_s, session, system_prompt, reload, …
+        Without `session` a new conversation begins, so that `prompt` can follow. All or nothing:
+        where it raises, all is as it was. Raises ModelFileNotFound, BadRequest, Conflict,
+        ModelLoadFailed, WorkerDied.
+        """
+        options.setdefault("new", "session" not in options)
+        return await self.request(build(Load, {"model": _from_here(model), **options}))
+
     async def invoke(self, target: str, payload: dict[str, Any] | None = None) -> Any:
         """A raw call: `invoke("worker:loadModel", {"modelPath": …})`, camelCase both ways.
 
@@ -188,3 +203,9 @@ class AsyncClient(WorkerCalls[AsyncOperation], ModelCalls):
 
 def _given(arguments: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in arguments.items() if name != "self"}
+
+
+def _from_here(model: str | None) -> str | None:
+    """The absolute path of what is a file here: the service has another working directory."""
+    path = os.path.abspath(os.path.expanduser(model)) if model else ""  # noqa: PTH100, PTH111
+    return path if path and "\0" not in path and os.path.isfile(path) else model  # noqa: PTH113

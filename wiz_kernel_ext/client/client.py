@@ -60,6 +60,7 @@ class Client:
     prompt = _sync(AsyncClient.prompt)
     unload_model = _sync(AsyncClient.unload_model)
     download_model = _sync(AsyncClient.download_model)
+    load = _sync(AsyncClient.load)
     search = _sync(AsyncClient.search)
     list_repo = _sync(AsyncClient.list_repo)
     inspect = _sync(AsyncClient.inspect)

@@ -20,9 +20,8 @@ from wiz_kernel_ext.protocol.hub import (
     RepoListing,
     Verification,
 )
-from wiz_kernel_ext.protocol.requests import Request
+from wiz_kernel_ext.protocol.requests import ContextSize, Request
 
-ContextSize = Annotated[int, Meta(ge=8)]
 AliasName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z", max_length=64)]
 
 

@@ -13,10 +13,11 @@ import msgspec
 from msgspec import Meta
 
 from wiz_kernel_ext.protocol.messages import ChatMessage
-from wiz_kernel_ext.protocol.options import PromptOptions
+from wiz_kernel_ext.protocol.options import MAX_INT32, PromptOptions
 from wiz_kernel_ext.protocol.results import (
     AnswerInfo,
     ContextInfo,
+    Loaded,
     ModelInfo,
     OperationInfo,
     OperationKind,
@@ -29,7 +30,13 @@ from wiz_kernel_ext.protocol.results import (
     UnloadInfo,
 )
 
-GpuLayers = Annotated[int, Meta(ge=-1)] | Literal["auto"]
+GpuLayers = Annotated[int, Meta(ge=-1, le=MAX_INT32)] | Literal["auto"]
+ContextSize = Annotated[int, Meta(ge=8, le=MAX_INT32)]
+Sequences = Annotated[int, Meta(ge=1, le=256)]
+Threads = Annotated[int, Meta(ge=1, le=512)]
+BatchSize = Annotated[int, Meta(ge=1, le=MAX_INT32)]
+KvType = Literal["f32", "f16", "bf16", "q8_0", "q4_0"]
+Seed = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 # Something to see, and nothing that would break a line or a terminal.
 SessionName = Annotated[
     str,
@@ -128,13 +135,13 @@ class CreateContext(Request[ContextInfo], frozen=True, kw_only=True):
     target = "worker:createContext"
     is_change = True
     model_path: str | None = None
-    context_size: Annotated[int, Meta(ge=8)] | None = None
-    sequences: Annotated[int, Meta(ge=1, le=256)] | None = None
-    threads: Annotated[int, Meta(ge=1, le=512)] | None = None
-    batch_size: Annotated[int, Meta(ge=1)] | None = None
-    kv_type: Literal["f32", "f16", "bf16", "q8_0", "q4_0"] | None = None
+    context_size: ContextSize | None = None
+    sequences: Sequences | None = None
+    threads: Threads | None = None
+    batch_size: BatchSize | None = None
+    kv_type: KvType | None = None
     flash_attention: bool | None = None
-    seed: Annotated[int, Meta(ge=0, le=2**32 - 1)] | None = None
+    seed: Seed | None = None
     reload: bool = False
 
 
@@ -194,6 +201,43 @@ class UnloadModel(Request[UnloadInfo], frozen=True, kw_only=True):
     is_change = True
     model_path: str | None = None
     force: bool = False
+
+
+class Load(Request[Loaded], frozen=True, kw_only=True):
+    """Have a model ready to answer: found, fetched if need be, loaded or shared, with a context.
+
+    All or nothing: what fails leaves the asker's model and session, and the machine, as they were.
+
+    `model` is any name of one ("demo", a path, an alias, `user/repo:QUANT`; None: the default), and
+    `fetch` allows that it is downloaded. The fields of `LoadModel` and `CreateContext` say how it
+    is loaded; what is left open fits what there is, and what was asked for and is otherwise is a
+    `Conflict`, unless `reload` is set. With `session` the conversation of that name is found or
+    made (`notebook`, `kernel_id`, `new` and `system_prompt` as in `OpenSession`); with `new` alone
+    one without a name is made; else none.
+    """
+
+    target = "service:load"
+    operation = "setup"
+    model: str | None = None
+    fetch: bool = False
+    gpu_layers: GpuLayers | None = None
+    use_mmap: bool | None = None
+    use_mlock: bool | None = None
+    check_tensors: bool | None = None
+    keep_alive_s: Annotated[float, Meta(ge=-1)] | None = None
+    context_size: ContextSize | None = None
+    sequences: Sequences | None = None
+    threads: Threads | None = None
+    batch_size: BatchSize | None = None
+    kv_type: KvType | None = None
+    flash_attention: bool | None = None
+    seed: Seed | None = None
+    reload: bool = False
+    session: SessionName | None = None
+    notebook: str | None = None
+    kernel_id: str | None = None
+    new: bool = False
+    system_prompt: str | None = None
 
 
 class DownloadModel(Request[str], frozen=True, kw_only=True):

@@ -89,9 +89,9 @@ class WorkerProcess:
         info = await self._ask("load", request, ModelInfo, emit, on_cancel)
         return msgspec.structs.replace(info, worker_pid=self.pid)
 
-    async def create_context(self, request: CreateContext) -> ContextInfo:
+    async def create_context(self, request: CreateContext, emit: Emit) -> ContextInfo:
         """Pass `worker:createContext` on."""
-        return await self._ask("context", request, ContextInfo)
+        return await self._ask("context", request, ContextInfo, emit)
 
     async def prompt(self, request: Prompt, emit: Emit, on_cancel: OnCancel) -> AnswerInfo:
         """Pass `worker:prompt` on."""

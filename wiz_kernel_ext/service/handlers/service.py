@@ -23,6 +23,7 @@ from wiz_kernel_ext.service.changes import Changes
 from wiz_kernel_ext.service.event_stream import see_through
 from wiz_kernel_ext.service.handlers.routing import Handlers, handles
 from wiz_kernel_ext.service.jobs import Jobs
+from wiz_kernel_ext.service.loads import Loads
 from wiz_kernel_ext.service.operations import Operation, Operations
 from wiz_kernel_ext.service.records import Records, operation_info
 from wiz_kernel_ext.service.sessions import Sessions, session_info
@@ -42,6 +43,7 @@ class ServiceHandlers(Handlers):
     operations: Operations
     supervisor: Supervisor
     jobs: Jobs
+    loads: Loads
     changes: Changes
     service_info: Callable[[], ServiceInfo]
     stop: Callable[[], None]
@@ -51,6 +53,11 @@ class ServiceHandlers(Handlers):
         """service:attach."""
         operation = await self._operation(request.operation_id)
         return await see_through(comm, operation, request.from_seq)
+
+    @handles(r.Load)
+    async def load(self, comm: ServerComm, request: r.Load) -> Any:
+        """service:load."""
+        return await see_through(comm, await self.loads.begin(request, comm.client))
 
     @handles(r.Cancel)
     async def cancel(self, comm: ServerComm, request: r.Cancel) -> list[str]:
