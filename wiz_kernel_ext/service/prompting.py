@@ -188,6 +188,8 @@ class Prompting:
             hint = "Choose with `wiz load MODEL`: it is shared at once."
             if only := self.supervisor.only(hint=hint):
                 meant = Meant(only.key, Path(only.path))
+            elif meant.path is None and await asyncio.to_thread(self.loads.library.default):
+                meant = await asyncio.to_thread(lambda: _of_path(self.loads.locate(None)))
         try:
             worker = self._ready(meant.key)
         except (ModelNotLoaded, ContextNotLoaded) as missing:
