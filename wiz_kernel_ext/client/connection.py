@@ -35,7 +35,7 @@ from wiz_kernel_ext.errors import (
     WizError,
 )
 from wiz_kernel_ext.protocol.codec import decode
-from wiz_kernel_ext.protocol.requests import Request, StopService
+from wiz_kernel_ext.protocol.requests import AnyRequest, StopService
 from wiz_kernel_ext.protocol.results import ServiceInfo
 from wiz_kernel_ext.settings import Settings
 from wiz_kernel_ext.transport.client import ClientComm, CommClient
@@ -73,12 +73,12 @@ class Connection:
         """Find the service, or start one where that is allowed; nothing is asked of it."""
         await self._connected(stopping=False)
 
-    async def open(self, request: Request) -> ClientComm:
+    async def open(self, request: AnyRequest) -> ClientComm:
         """Open a comm with `request`, with a service started for it where there is none."""
         client = await self._connected(stopping=isinstance(request, StopService))
         return await client.open(request.target, _absolute(request))
 
-    async def ask(self, request: Request) -> msgspec.Raw:
+    async def ask(self, request: AnyRequest) -> msgspec.Raw:
         """The encoded result of `request`; one that a stopping service refused is sent again."""
         for attempt in range(MAX_MEETINGS):
             comm = await self.open(request)
@@ -99,7 +99,7 @@ class Connection:
         """`error`, with what to do where it may come from the service being an older one."""
         return explained(error, this_environment(), self.info)
 
-    async def ask_soon(self, request: Request) -> msgspec.Raw:
+    async def ask_soon(self, request: AnyRequest) -> msgspec.Raw:
         """`ask`, for what is answered at once; raises ServiceError where it is not."""
         try:
             longest_s = self.settings.start_timeout_s + ANSWER_TIMEOUT_S
