@@ -216,7 +216,7 @@ class FakeClient:
             operations=self.known,
         )
 
-    def operations(self, limit: int = 20) -> list[OperationInfo]:
+    def operations(self, limit: int = 20, *, session: str | None = None) -> list[OperationInfo]:
         return self.known[:limit]
 
     def operation(self, operation_id: str) -> OperationInfo:
@@ -235,8 +235,9 @@ class FakeClient:
     def sessions(self) -> list[SessionInfo]:
         return [SessionInfo(id="1", name="notes"), SessionInfo(id="2", name="two words")]
 
-    def stop(self) -> None:
+    def stop(self) -> ServiceInfo:
         self.is_running = False
+        return self.status().service
 
     def close(self) -> None:
         self.is_closed = True

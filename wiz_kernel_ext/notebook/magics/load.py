@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import time
 
 from wiz_kernel_ext.commands.flags import given
 from wiz_kernel_ext.errors import WizError
 from wiz_kernel_ext.notebook.defaults import CONTEXT, MODEL
-from wiz_kernel_ext.notebook.magics.arguments import LOAD
 from wiz_kernel_ext.notebook.magics.host import MagicHost
 from wiz_kernel_ext.notebook.magics.obtain import converted, named, obtained
 from wiz_kernel_ext.notebook.views.load import LoadView, about_session
@@ -17,9 +17,8 @@ from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel
 from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo
 
 
-def run(host: MagicHost, line: str) -> None:
+def run(host: MagicHost, arguments: argparse.Namespace) -> None:
     """`%wiz_load MODEL [options]`."""
-    arguments = LOAD.parse_line(line)
     load = {"reload": arguments.reload, **host.over(MODEL, given(arguments, MODEL.values()))}
     context = host.over(CONTEXT, given(arguments, CONTEXT.values()))
     name = named(host, arguments.model)

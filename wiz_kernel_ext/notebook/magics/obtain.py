@@ -24,7 +24,7 @@ from wiz_kernel_ext.errors import (
 )
 from wiz_kernel_ext.models.names import parse_name
 from wiz_kernel_ext.notebook.magics.host import MagicHost, say
-from wiz_kernel_ext.notebook.magics.models import NotebookAsker, shown
+from wiz_kernel_ext.notebook.magics.notebook_ui import NotebookUI, shown
 from wiz_kernel_ext.protocol.codec import build
 from wiz_kernel_ext.protocol.hub import Inspection
 from wiz_kernel_ext.protocol.hub_requests import ConvertModel, PullModel
@@ -66,7 +66,7 @@ def obtained(host: MagicHost, name: str, context_size: int | None) -> str:
         say(host, f"{name} may not run here: {fit_line(found.fit)}")
     if found.path:
         return model
-    path: str = NotebookAsker(host).follow(client.start(PullModel(model=found.name)), found.name)
+    path: str = NotebookUI(host).follow(client.start(PullModel(model=found.name)), found.name)
     return path
 
 
@@ -75,7 +75,7 @@ def converted(host: MagicHost, name: str, out_type: str) -> str:
     source = located_source(name)
     request = build(ConvertModel, {"source": source, "out_type": out_type})
     try:
-        path: str = NotebookAsker(host).follow(host.notebook.client.start(request), name)
+        path: str = NotebookUI(host).follow(host.notebook.client.start(request), name)
     except Conflict as error:
         path = error.details.get("target", "")
         if not path or not _made_of(host, path, name):
