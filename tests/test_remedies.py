@@ -33,7 +33,7 @@ def a_program_again() -> Iterator[None]:
         (
             "terminal",
             "Fetch it: jupyter wiz pull u/r:Q8_0, then jupyter wiz rm a --yes. "
-            "jupyter wiz status tells.",
+            "jupyter wiz ops tells.",
         ),
         (
             "python",

@@ -14,12 +14,9 @@ from typing import Literal
 Place = Literal["notebook", "terminal", "python"]
 
 _COMMAND = re.compile(r"`wiz (?P<name>[a-z]+)(?P<rest>(?: [^`]*)?)`")
-# Where a terminal has no command of that name: the one that comes closest.
-_TERMINAL = {"load": "prompt --model", "ops": "status", "attach": "status"}
 _METHODS = {
     "alias": "set_alias",
     "convert": "convert_model",
-    "load": "load_model",
     "ops": "operations",
     "quantize": "quantize_model",
     "rm": "remove_model",
@@ -44,8 +41,7 @@ def _command(name: str, words: list[str]) -> str:
     if _place == "notebook":
         return " ".join([f"%wiz_{name}", *words])
     if _place == "terminal":
-        known = _TERMINAL.get(name, name)
-        return " ".join(["jupyter wiz", known, *([] if known == "status" else words)])
+        return " ".join(["jupyter wiz", name, *words])
     if name == "alias" and (not words or words[0] == "--default"):
         name, words = ("set_default_model", words[1:]) if words else ("aliases", [])
     if name == "doctor":  # no method of a client: what it is about may be that none can be had

@@ -104,7 +104,7 @@ def test_a_model_is_unloaded_by_its_name(here: Home) -> None:
     again = wiz(here, "unload")
     assert again.returncode == 1
     assert again.stderr.startswith("ModelNotLoaded: ")
-    assert "jupyter wiz prompt --model demo" in again.stderr
+    assert "jupyter wiz load demo" in again.stderr
 
 
 def test_ctrl_c_cancels_the_answer_and_exits_with_130(here: Home) -> None:
@@ -150,3 +150,13 @@ def test_help_is_no_failure(here: Home) -> None:
     ran = wiz(here, "--help")
     assert ran.returncode == 0
     assert "logs" in ran.stdout
+
+
+def test_a_model_is_loaded_for_whoever_prompts_next(here: Home) -> None:
+    ran = wiz(here, "load", "tiny.gguf", "--ctx", "256", "--seqs", "1")
+    assert ran.returncode == 0, ran.stderr
+    assert "loaded in" in ran.stdout and "context 256" in ran.stdout
+    again = wiz(here, "load", "tiny.gguf", "--ctx", "512")
+    assert again.returncode == 1
+    assert again.stderr.startswith("Conflict: ") and "contextSize is 256, not 512" in again.stderr
+    assert "shared" in wiz(here, "load", "tiny.gguf").stdout

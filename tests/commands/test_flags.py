@@ -20,6 +20,8 @@ from wiz_kernel_ext.protocol.options import PromptOptions
 
 ALL = {**sampling_flags(), **model_flags(), **context_flags()}
 
+HUGE = "12345678901234567890"
+
 
 def parse(*argv: str) -> dict[str, Any]:
     """What the sampling flags make of a command line."""
@@ -51,6 +53,13 @@ def test_flags_of_the_model_and_of_the_context_have_the_names_people_know() -> N
         ("gpu_layers", "auto", "auto"),
         ("gpu_layers", "-1", -1),
         ("context_size", "8192", 8192),
+        ("context_size", "8k", 8192),
+        ("context_size", "8K", 8192),
+        ("context_size", "8_192", 8192),
+        ("context_size", "1m", 1 << 20),
+        ("max_tokens", "2k", 2048),
+        ("batch_size", "1_024", 1024),
+        ("repeat_last_n", "1k", 1024),
         ("kv_type", "q8_0", "q8_0"),
         ("keep_alive_s", "90", 90.0),
         ("keep_alive_s", "30m", 1800.0),
@@ -72,11 +81,16 @@ def test_a_flag_reads_what_the_wire_takes(field: str, text: str, value: object) 
         ("temperature", "nan", "a number from 0.0 to 100.0"),
         ("temperature", "-0.1", "a number from 0.0 to 100.0"),
         ("dry_multiplier", "inf", "a number of at least 0.0"),
-        ("top_k", "1.5", "a whole number of at least 0"),
-        ("max_tokens", "0", "a whole number of at least 1"),
+        ("top_k", "1.5", "a whole number from 0 to 2147483647"),
+        ("max_tokens", "0", "a whole number from 1 to 2147483647"),
         ("seed", "4294967296", "a whole number from 0 to 4294967295"),
         ("repeat_penalty", "0", "a number above 0.0, up to 10.0"),
-        ("gpu_layers", "some", "a whole number of at least -1 or 'auto'"),
+        ("gpu_layers", "some", "a whole number from -1 to 2147483647 or 'auto'"),
+        ("gpu_layers", HUGE, "a whole number from -1 to 2147483647 or 'auto'"),
+        ("max_tokens", HUGE, "a whole number from 1 to 2147483647"),
+        ("context_size", HUGE, "a whole number from 8 to 2147483647"),
+        ("context_size", "4096m", "a whole number from 8 to 2147483647"),
+        ("seed", "8k", "a whole number from 0 to 4294967295"),
         ("kv_type", "q9", "'bf16' or 'f16' or 'f32' or 'q4_0' or 'q8_0'"),
         ("keep_alive_s", "soon", "seconds, or a time like 30m or 2h, or forever"),
         ("logit_bias", "12", "KEY=VALUE, with a number"),

@@ -20,7 +20,7 @@ from tests.cli.test_commands import wiz
 from tests.support.homes import Home
 from tests.support.stand_in_hub import Repository, StandInHub
 from tests.support.tiny_gguf import Shape, write_tiny_gguf
-from wiz_kernel_ext.cli.models import CALLED_OFF
+from wiz_kernel_ext.cli.terminal_ui import CALLED_OFF
 from wiz_kernel_ext.client import Client
 from wiz_kernel_ext.demo import model_path
 

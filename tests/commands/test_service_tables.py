@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import wiz_kernel_ext
-from wiz_kernel_ext.cli.service import status_json
+from wiz_kernel_ext.commands.json_values import plain
 from wiz_kernel_ext.commands.numbers import count, duration, shortened, size
 from wiz_kernel_ext.commands.service_tables import (
     operation_table,
@@ -42,7 +42,7 @@ STATUS = Status(
 
 
 def test_the_json_has_the_names_that_scripts_rely_on() -> None:
-    found = json.loads(json.dumps(status_json(STATUS)))
+    found = json.loads(json.dumps(plain(STATUS)))
     assert set(found) == {"service", "workers", "operations", "sessions"}
     assert {"pid", "version", "connection_file"} <= set(found["service"])
     assert {

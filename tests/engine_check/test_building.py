@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import shlex
 import subprocess
@@ -179,7 +180,8 @@ async def test_where_no_build_is_right_the_doctor_does_not_advise_to_build_once_
 
     monkeypatch.setattr(doctor, "checked", checked)
     monkeypatch.setattr(doctor, "rebuilt", rebuilt)
+    arguments = argparse.Namespace(rebuild=True, safer=False, read_in="python")
     with pytest.raises(EngineUnusable, match="SIGILL") as raised:
-        await asyncio.to_thread(doctor.doctor, rebuild=True, safer=False)
+        await asyncio.to_thread(doctor.run, arguments)
     assert "--rebuild" not in raised.value.hint
     assert "every way" in raised.value.hint

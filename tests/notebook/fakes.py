@@ -238,8 +238,9 @@ class FakeClient:
     def sessions(self) -> list[SessionInfo]:
         return [SessionInfo(id="1", name="notes"), SessionInfo(id="2", name="two words")]
 
-    def stop(self) -> None:
+    def stop(self) -> ServiceInfo:
         self.is_running = False
+        return self.status().service
 
     def close(self) -> None:
         self.is_closed = True

@@ -6,7 +6,9 @@ import pytest
 
 from wiz_kernel_ext.errors import BadRequest
 from wiz_kernel_ext.notebook.magic_parser import split_words
-from wiz_kernel_ext.notebook.magics.arguments import LOAD, PROMPT
+from wiz_kernel_ext.notebook.magics.parsers import PARSERS
+
+LOAD, PROMPT = PARSERS["load"], PARSERS["prompt"]
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,1 @@
-"""What is typed: command-line flags and the `jupyter wiz` command."""
+"""The `jupyter wiz` command: how commands are typed and answered at a terminal."""

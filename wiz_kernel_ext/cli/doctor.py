@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 
 from wiz_kernel_ext.engine_check.build import EngineBuild, engine_build
@@ -12,7 +13,7 @@ from wiz_kernel_ext.engine_check.processor import Processor, this_processor
 from wiz_kernel_ext.engine_check.rebuild import rebuilt
 from wiz_kernel_ext.engine_check.verdict import Verdict
 from wiz_kernel_ext.errors import EngineUnusable
-from wiz_kernel_ext.remedies import worded
+from wiz_kernel_ext.remedies import read_in, worded
 from wiz_kernel_ext.settings import Settings
 from wiz_kernel_ext.transport.endpoints import places
 
@@ -22,12 +23,14 @@ _ALL_BUILT = (
 )
 
 
-def doctor(*, rebuild: bool, safer: bool) -> int:
-    """Try the engine anew and print what came of it; with `rebuild`, build until it is right.
+def run(arguments: argparse.Namespace) -> int:
+    """Try the engine anew and print the outcome; with --rebuild, build until it is right.
 
-    `safer` leaves the first recipe out. Raises EngineUnusable where nothing works in the end.
+    --safer leaves the first recipe out. Raises EngineUnusable where nothing works in the end.
     """
-    return asyncio.run(_doctor(rebuild=rebuild, recipes=RECIPES[1:] if safer else RECIPES))
+    read_in(arguments.read_in)
+    recipes = RECIPES[1:] if arguments.safer else RECIPES
+    return asyncio.run(_doctor(rebuild=arguments.rebuild, recipes=recipes))
 
 
 async def _doctor(*, rebuild: bool, recipes: tuple[Recipe, ...]) -> int:

@@ -22,7 +22,7 @@ DEFAULT_MODEL = "demo"
 REDRAW_S = 0.1
 
 
-def prompt(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Answer TEXT; with --session in that conversation, else in none. Ctrl-C cancels: exit 130."""
     text = _text(arguments.text)
     options = build(PromptOptions, given(arguments, sampling_flags().values()))

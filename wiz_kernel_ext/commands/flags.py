@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, get_type_hints
 
 import msgspec
@@ -19,6 +21,18 @@ from wiz_kernel_ext.commands.option_help import MEANING
 from wiz_kernel_ext.protocol.options import PromptOptions
 from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel
 
+# No integer of a request is larger unless its type says so: llama.cpp counts with 32 bits.
+MAX_INTEGER = 2**31 - 1
+_INTEGER = re.compile(r"(?P<digits>[+-]?\d+(?:_\d+)*)(?P<unit>[km]?)", re.IGNORECASE)
+_TOKENS = {"k": 1024, "m": 1024**2}
+_IN_TOKENS = {
+    "batch_size",
+    "context_size",
+    "dry_allowed_length",
+    "dry_penalty_last_n",
+    "max_tokens",
+    "repeat_last_n",
+}
 _UNITS_BYTES = {"k": 1e3, "m": 1e6, "g": 1e9}
 _UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -33,6 +47,7 @@ class Flag:
     takes: str
     help: str
     metavar: str
+    most: int | None = None
 
     @property
     def mapping(self) -> bool:
@@ -56,13 +71,18 @@ class Flag:
                 return text
             if self.field.endswith("_s"):
                 return self.check(seconds(text))
+            if self.most is not None:
+                return self.check(_integer(text, _TOKENS if self.field in _IN_TOKENS else {}))
             return self.check(text)
         except ValueError:
             raise argparse.ArgumentTypeError(f"takes {self.takes}, not {text!r}") from None
 
     def check(self, value: Any) -> Any:
         """`value` as the wire would take it; raises ValueError."""
-        return _finite(msgspec.convert(value, self.annotation, strict=False))
+        made = _finite(msgspec.convert(value, self.annotation, strict=False))
+        if self.most is not None and isinstance(made, int) and made > self.most:
+            raise ValueError(f"{made} is more than {self.most}")
+        return made
 
 
 def flags(struct: type[msgspec.Struct], names: Mapping[str, str] | None = None) -> dict[str, Flag]:
@@ -78,6 +98,7 @@ def flags(struct: type[msgspec.Struct], names: Mapping[str, str] | None = None) 
             takes=_takes(field, kinds[field]),
             help=MEANING[field],
             metavar=_metavar(field, kinds[field]),
+            most=_most(kinds[field]),
         )
         for field, name in chosen.items()
     }
@@ -109,11 +130,13 @@ def given(arguments: argparse.Namespace, flags: Iterable[Flag]) -> dict[str, Any
     }
 
 
+@cache
 def sampling_flags() -> dict[str, Flag]:
     """One flag for every sampling option there is."""
     return flags(PromptOptions)
 
 
+@cache
 def model_flags() -> dict[str, Flag]:
     """The flags of loading a model."""
     names = {
@@ -126,6 +149,7 @@ def model_flags() -> dict[str, Flag]:
     return flags(LoadModel, names)
 
 
+@cache
 def context_flags() -> dict[str, Flag]:
     """The flags of creating a context."""
     names = {
@@ -137,6 +161,15 @@ def context_flags() -> dict[str, Flag]:
         "flash_attention": "flash-attention",
     }
     return flags(CreateContext, names)
+
+
+def whole_number(text: str) -> int:
+    """An integer of at least 0, as an argument; raises argparse.ArgumentTypeError."""
+    number = _integer(text, {})
+    if not isinstance(number, int) or not 0 <= number <= MAX_INTEGER:
+        what = f"takes a whole number from 0 to {MAX_INTEGER}, not {text!r}"
+        raise argparse.ArgumentTypeError(what)
+    return number
 
 
 def seconds(text: str) -> float:
@@ -158,6 +191,15 @@ def bytes_per_s(text: str) -> float:
     return rate
 
 
+def _integer(text: str, units: Mapping[str, int]) -> int | str:
+    """The integer that `text` is, with its unit ("8_192", "8k"); what is none stays as it is."""
+    found = _INTEGER.fullmatch(text.strip())
+    unit = found["unit"].lower() if found else ""
+    if found is None or (unit and unit not in units):
+        return text
+    return int(found["digits"]) * units.get(unit, 1)
+
+
 def _finite(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{value} is not a finite number")
@@ -167,6 +209,14 @@ def _finite(value: Any) -> Any:
 def _alternatives(kind: msgspec.inspect.Type) -> list[msgspec.inspect.Type]:
     types = kind.types if isinstance(kind, msgspec.inspect.UnionType) else (kind,)
     return [t for t in types if not isinstance(t, msgspec.inspect.NoneType)]
+
+
+def _most(kind: msgspec.inspect.Type) -> int | None:
+    """The largest integer of a type; None where it has no integers."""
+    integers = [one for one in _alternatives(kind) if isinstance(one, msgspec.inspect.IntType)]
+    if not integers:
+        return None
+    return MAX_INTEGER if integers[0].le is None else integers[0].le
 
 
 def _metavar(field: str, kind: msgspec.inspect.Type) -> str:
@@ -199,9 +249,11 @@ def _describe(field: str, kind: msgspec.inspect.Type) -> str:
         return "a text" if isinstance(kind, msgspec.inspect.StrType) else "a value"
     if field.endswith("_s"):
         return "seconds, or a time like 30m or 2h, or forever"
-    noun = "a whole number" if isinstance(kind, msgspec.inspect.IntType) else "a number"
-    if kind.ge is not None and kind.le is not None:
-        return f"{noun} from {kind.ge} to {kind.le}"
+    integer = isinstance(kind, msgspec.inspect.IntType)
+    noun = "a whole number" if integer else "a number"
+    most = MAX_INTEGER if integer and kind.le is None else kind.le
+    if kind.ge is not None and most is not None:
+        return f"{noun} from {kind.ge} to {most}"
     if kind.gt is not None and kind.le is not None:
         return f"{noun} above {kind.gt}, up to {kind.le}"
     return f"{noun} of at least {kind.ge}" if kind.ge is not None else noun

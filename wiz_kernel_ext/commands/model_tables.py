@@ -12,6 +12,7 @@ import msgspec
 
 from wiz_kernel_ext.commands.numbers import count, duration, shortened, size
 from wiz_kernel_ext.commands.service_tables import Table
+from wiz_kernel_ext.errors import AmbiguousModel
 from wiz_kernel_ext.protocol.hub import (
     Aliases,
     Collection,
@@ -198,6 +199,13 @@ def choice_table(choices: Sequence[Mapping[str, Any]]) -> Table:
         for choice in choices
     ]
     return Table("It could be", ("name", "quant", "size", "verdict"), rows, "")
+
+
+def chosen_from_table(error: AmbiguousModel) -> AmbiguousModel:
+    """`error` where its choices are shown as a table beside it."""
+    choices = error.details.get("choices") or []
+    hint = f"Name one of them, like {choices[0]['name']}." if choices else error.info().hint
+    return AmbiguousModel(error.message, hint=hint, **error.details)
 
 
 def fit_line(fit: Fit) -> str:

@@ -27,10 +27,10 @@ MEANING = {
     "mirostat_eta": "Mirostat: how fast it adapts",
     "seed": "makes the answer repeatable",
     "logit_bias": "add VALUE to the logit of token KEY (an id or its text); repeatable",
-    "max_tokens": "the longest answer, in tokens",
+    "max_tokens": "the longest answer, in tokens (2k: 2048)",
     "stop": "end the answer before this text; repeatable",
     # model and context
-    "context_size": "the longest conversation, in tokens",
+    "context_size": "the longest conversation, in tokens (8k: 8192)",
     "sequences": "how many prompts run at once",
     "threads": "CPU threads",
     "batch_size": "the most tokens of one step",

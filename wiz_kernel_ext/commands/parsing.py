@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from wiz_kernel_ext.errors import BadRequest
 
+_SHORT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _WRONG_CHOICE = re.compile(r"invalid choice: '([^']*)'")
 
 
@@ -90,3 +91,14 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
         return min(longer, key=len)
     close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     return close[0] if close else None
+
+
+def checked_name(name: str, what: str) -> str:
+    """`name` if `what` ("An alias") can be called that; raises BadRequest."""
+    if not _SHORT_NAME.fullmatch(name):
+        raise BadRequest(
+            f"{what} cannot be called {name[:80]!r}.",
+            hint="Use up to 64 letters, digits, dots, dashes and underscores.",
+            field="name",
+        )
+    return name

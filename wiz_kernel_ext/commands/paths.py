@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 
 def located(name: str) -> str:
@@ -31,6 +32,16 @@ def absolute(name: str) -> Path:
     """`name` as a path from here."""
     # Path's own methods raise for an unknown user, and resolve links.
     return Path(os.path.abspath(os.path.expanduser(name)))  # noqa: PTH100, PTH111
+
+
+def with_absolute_paths(values: dict[str, Any]) -> dict[str, Any]:
+    """`values` with absolute paths; a plain name for `output` is for the service to place."""
+    made = dict(values)
+    if "llama_cpp" in values:
+        made["llama_cpp"] = str(absolute(values["llama_cpp"]))
+    if len(Path(values.get("output", "")).parts) > 1:
+        made["output"] = str(absolute(values["output"]))
+    return made
 
 
 def _is(path: Path, test: Callable[[Path], bool]) -> bool:

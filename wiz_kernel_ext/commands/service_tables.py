@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import wiz_kernel_ext
 from wiz_kernel_ext.commands.numbers import count, duration, shortened, size
 from wiz_kernel_ext.protocol.results import (
+    Loaded,
     OperationInfo,
     ServiceInfo,
     SessionInfo,
@@ -137,6 +138,23 @@ def loaded_line(name: str, size_bytes: int, load_time_s: float, shared: bool) ->
     """One line about a model just loaded."""
     how = "was loaded already: shared" if shared else f"loaded in {duration(load_time_s)}"
     return f"{name} ({size(size_bytes)}) {how}"
+
+
+def described(loaded: Loaded) -> str:
+    """What is loaded, and how, in one line."""
+    model, context = loaded.model, loaded.context
+    name = model.name or model.model_path.rpartition("/")[2]
+    parts = [
+        loaded_line(name, model.size_bytes, loaded.timings.total_s, model.shared),
+        f"context {context.context_size}",
+        f"sequences {context.sequences}",
+        f"threads {context.threads}",
+    ]
+    if model.gpu_layers:
+        parts.append(f"GPU layers {model.gpu_layers}")
+    if model.worker_pid is not None:
+        parts.append(f"worker {model.worker_pid}")
+    return " · ".join(parts)
 
 
 def unloaded_line(info: UnloadInfo) -> str:

@@ -10,6 +10,7 @@ from wiz_kernel_ext.protocol.events import Progress
 
 WINDOW_S = 10.0
 LEAST_S = 0.5
+BYTE_STAGES = ("download", "verify", "convert", "quantize")
 
 
 class Throughput:
@@ -44,7 +45,9 @@ class Throughput:
 
 
 def told(progress: Progress, speed: float | None) -> str:
-    """Progress in bytes in one line: "45% · 1.2 of 2.7 GB · 35.0 MB/s · 42.0 s left"."""
+    """Progress in one line, for bytes: "45% · 1.2 of 2.7 GB · 35.0 MB/s · 42.0 s left"."""
+    if progress.stage not in BYTE_STAGES:
+        return f"{progress.done / progress.total:.0%}" if progress.total else "…"
     parts = []
     if progress.total:
         parts.append(f"{progress.done / progress.total:.0%}")

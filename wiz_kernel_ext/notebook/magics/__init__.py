@@ -1,21 +1,24 @@
-"""The magics by name: each line goes to the file that knows what to do.
+"""The magics: one for each command of `commands/definitions/` that a notebook has.
 
-`WizMagics` holds what they share, the notebook and the defaults of `%config WizMagics`. A magic's
-own file is read when it is first used: `%load_ext` should not be felt.
+`WizMagics` holds what they share, the notebook and the defaults of `%config WizMagics`. How a magic
+is done is read when it is first used: `%load_ext` should not be felt.
 """
 
 from __future__ import annotations
 
 import atexit
+from collections.abc import Callable
 from functools import cached_property
 from importlib import import_module
+from types import new_class
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import line_cell_magic, line_magic, magics_class, no_var_expand
 
+from wiz_kernel_ext.commands.command import Command
 from wiz_kernel_ext.notebook.defaults import Defaults
-from wiz_kernel_ext.notebook.magic_parser import takes
-from wiz_kernel_ext.notebook.magics import arguments as lines
+from wiz_kernel_ext.notebook.magic_parser import MagicParser, takes
+from wiz_kernel_ext.notebook.magics.parsers import COMMANDS, PARSERS
 
 if TYPE_CHECKING:
     from wiz_kernel_ext.client import Client
@@ -29,12 +32,54 @@ def _connect() -> Client:
     return Client()
 
 
-def _file(name: str) -> Any:
-    return import_module(f"{__name__}.{name}")
+def _do(host: Any, name: str, command: Command, *parsed: Any) -> Any:
+    """Do a command in its own file here, if it has one, or as its definition says."""
+    if "notebook" in command.own_file:
+        return import_module(f"{__name__}.{name}").run(host, *parsed)
+    return import_module(f"{__name__}.notebook_ui").run(host, command, *parsed)
+
+
+def _line_magic(name: str, command: Command, parser: MagicParser) -> Callable[..., Any]:
+    def magic(self: Any, line: str) -> Any:
+        return _do(self, name, command, parser.parse_line(line))
+
+    return magic
+
+
+def _text_magic(name: str, command: Command, parser: MagicParser) -> Callable[..., Any]:
+    """The text is a line's rest, or a cell's body, in which nothing is expanded."""
+
+    def magic(self: Any, line: str, cell: str | None = None) -> Any:
+        arguments, text = parser.parse_prompt_line(line)
+        if cell is not None:
+            if text:
+                raise parser.unexpected(text.split()[0])
+            text = cell.strip("\n")
+        return _do(self, name, command, arguments, text)
+
+    return magic
+
+
+def _add_magics(namespace: dict[str, Any]) -> None:
+    for name, command in COMMANDS.items():
+        parser = PARSERS[name]
+        make = _text_magic if command.takes_text else _line_magic
+        magic = make(name, command, parser)
+        magic.__name__ = magic.__qualname__ = parser.prog
+        marked = takes(parser)(magic)
+        namespace[parser.prog] = (
+            no_var_expand(line_cell_magic(marked)) if command.takes_text else line_magic(marked)
+        )
+
+
+if TYPE_CHECKING:
+    _Magics = Defaults
+else:
+    _Magics = new_class("_Magics", (Defaults,), {}, _add_magics)
 
 
 @magics_class
-class WizMagics(Defaults):
+class WizMagics(_Magics):
     """The magics of wiz_kernel_ext."""
 
     @cached_property
@@ -59,109 +104,3 @@ class WizMagics(Defaults):
         if "notebook" in vars(self):
             self.notebook.close()
             atexit.unregister(self.notebook.close)
-
-    @line_magic
-    @takes(lines.LOAD)
-    def wiz_load(self, line: str) -> None:
-        _file("load").run(self, line)
-
-    @no_var_expand
-    @line_cell_magic
-    @takes(lines.PROMPT)
-    def wiz_prompt(self, line: str, cell: str | None = None) -> Any:
-        return _file("prompt").run(self, line, cell)
-
-    @line_magic
-    @takes(lines.CHAT)
-    def wiz_chat(self, line: str) -> None:
-        _file("chat").run(self, line)
-
-    @line_magic
-    @takes(lines.DOWNLOAD)
-    def wiz_download(self, line: str) -> None:
-        _file("download").run(self, line)
-
-    @line_magic
-    @takes(lines.STATUS)
-    def wiz_status(self, line: str) -> None:
-        _file("status").run(self, line)
-
-    @line_magic
-    @takes(lines.DOCTOR)
-    def wiz_doctor(self, line: str) -> None:
-        _file("doctor").run(self, line)
-
-    @line_magic
-    @takes(lines.OPS)
-    def wiz_ops(self, line: str) -> None:
-        _file("operations").show(self, line)
-
-    @line_magic
-    @takes(lines.ATTACH)
-    def wiz_attach(self, line: str) -> Any:
-        return _file("operations").attach(self, line)
-
-    @line_magic
-    @takes(lines.CANCEL)
-    def wiz_cancel(self, line: str) -> None:
-        _file("operations").cancel(self, line)
-
-    @line_magic
-    @takes(lines.MODELS["search"])
-    def wiz_search(self, line: str) -> None:
-        _file("models").run(self, "search", line)
-
-    @line_magic
-    @takes(lines.MODELS["pull"])
-    def wiz_pull(self, line: str) -> None:
-        _file("models").run(self, "pull", line)
-
-    @line_magic
-    @takes(lines.MODELS["models"])
-    def wiz_models(self, line: str) -> None:
-        _file("models").run(self, "models", line)
-
-    @line_magic
-    @takes(lines.MODELS["rm"])
-    def wiz_rm(self, line: str) -> None:
-        _file("models").run(self, "rm", line)
-
-    @line_magic
-    @takes(lines.MODELS["convert"])
-    def wiz_convert(self, line: str) -> None:
-        _file("models").run(self, "convert", line)
-
-    @line_magic
-    @takes(lines.MODELS["quantize"])
-    def wiz_quantize(self, line: str) -> None:
-        _file("models").run(self, "quantize", line)
-
-    @line_magic
-    @takes(lines.MODELS["verify"])
-    def wiz_verify(self, line: str) -> None:
-        _file("models").run(self, "verify", line)
-
-    @line_magic
-    @takes(lines.MODELS["inspect"])
-    def wiz_inspect(self, line: str) -> None:
-        _file("models").run(self, "inspect", line)
-
-    @line_magic
-    @takes(lines.MODELS["alias"])
-    def wiz_alias(self, line: str) -> None:
-        _file("models").run(self, "alias", line)
-
-    @line_magic
-    @takes(lines.MODELS["collections"])
-    def wiz_collections(self, line: str) -> None:
-        _file("models").run(self, "collections", line)
-
-    @line_magic
-    @takes(lines.UNLOAD)
-    def wiz_unload(self, line: str) -> None:
-        _file("lifetime").unload(self, line)
-
-    @line_magic
-    @takes(lines.STOP)
-    def wiz_stop(self, line: str) -> None:
-        _file("lifetime").stop(self, line)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
+
 from wiz_kernel_ext.commands.flags import given
 from wiz_kernel_ext.notebook.defaults import SAMPLING
-from wiz_kernel_ext.notebook.magics.arguments import CHAT
 from wiz_kernel_ext.notebook.magics.host import MagicHost, say
 from wiz_kernel_ext.notebook.widgets import Chat
 from wiz_kernel_ext.notebook.widgets.panel import show_panel
 
 
-def run(host: MagicHost, line: str) -> None:
+def run(host: MagicHost, arguments: argparse.Namespace) -> None:
     """`%wiz_chat [options]`."""
-    arguments = CHAT.parse_line(line)
     name = host.session or None if arguments.session is None else arguments.session
     options = host.over(SAMPLING, given(arguments, SAMPLING.values()))
     show_panel(host.screen, Chat(name, **options))

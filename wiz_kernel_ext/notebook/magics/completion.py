@@ -11,37 +11,24 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import TryNext
 
-from wiz_kernel_ext.commands.model_arguments import LINES
+from wiz_kernel_ext.commands.command import KnownNames
 from wiz_kernel_ext.errors import WizError
-from wiz_kernel_ext.notebook.magic_parser import MagicParser
+from wiz_kernel_ext.notebook.magics.parsers import COMMANDS, PARSERS
 
 if TYPE_CHECKING:
     from wiz_kernel_ext.client import Client
 
 MAX_MODEL_FILES = 200
-MAGICS = (
-    "load",
-    "prompt",
-    "chat",
-    "download",
-    "status",
-    "ops",
-    "attach",
-    "cancel",
-    "unload",
-    "stop",
-)
-TAKE_MODELS = ("pull", "rm", "quantize", "verify", "inspect")
 
 
 def add_completion(shell: Any) -> None:
     """Complete the lines of every `wiz_` magic in `shell`, now and when they are loaded again."""
     if "wiz_load" in _completed(shell):
         return
-    for name in (*MAGICS, *LINES):
-        for prefix in ("%wiz_", "%%wiz_"):
+    for name in PARSERS:
+        for magic in (f"%wiz_{name}", f"%%wiz_{name}"):
             shell.set_hook(
-                "complete_command", lambda _, event: complete(shell, event), str_key=prefix + name
+                "complete_command", lambda _, event: complete(shell, event), str_key=magic
             )
 
 
@@ -50,20 +37,18 @@ def complete(shell: Any, event: Any) -> list[str]:
     magics = shell.magics_manager.registry.get("WizMagics")
     if magics is None:
         raise TryNext
-    name = event.command.lstrip("%")
-    parser: MagicParser = getattr(type(magics), name).parser
+    name = event.command.lstrip("%").removeprefix("wiz_")
     # IPython completes from the last colon on, and names of models have one.
     before, blank, word = event.text_until_cursor.rpartition(" ")
     head = word.removesuffix(event.symbol)
     words = f"{before}{blank}".split()[1:]
-    found = candidates(name, parser, words, word, Known(magics.notebook))
+    found = candidates(name, words, word, ServiceNames(magics.notebook))
     return [match.removeprefix(head) for match in found if match.startswith(head)]
 
 
-def candidates(
-    name: str, parser: MagicParser, words: list[str], symbol: str, known: Known
-) -> list[str]:
-    """The completions of `symbol` after `words` on a line of the magic `name`."""
+def candidates(name: str, words: list[str], symbol: str, known: KnownNames) -> list[str]:
+    """The completions of `symbol` after `words` on a line of the magic of the command `name`."""
+    parser = PARSERS[name]
     last = words[-1] if words else ""
     if last == "--session":
         return known.sessions()
@@ -73,38 +58,30 @@ def candidates(
         return []
     if symbol.startswith("-"):
         return [option for option in parser.option_names() if option.startswith("--")]
-    if name == "wiz_load":
-        return sorted({"demo", *model_files(Path()), *known.library()})
-    if name == "wiz_unload":
-        return known.models()
-    if name in ("wiz_attach", "wiz_cancel"):
-        return known.operations(running=name == "wiz_cancel")
-    return _of_models(name.removeprefix("wiz_"), words, known)
+    return COMMANDS[name].completes(words, known)
 
 
-def _of_models(command: str, words: list[str], known: Known) -> list[str]:
-    if command in TAKE_MODELS and not words:
-        return sorted({*model_files(Path()), *known.library()})
-    if command == "quantize":
-        return quants()
-    if command == "collections" and not words:
-        return ["add", "remove", "refresh"]
-    if command == "collections" and words == ["remove"]:
-        return known.collections()
-    return []
-
-
-class Known:
-    """The names a running service knows."""
+class ServiceNames:
+    """The names that a running service has."""
 
     def __init__(self, notebook: Any) -> None:
         self._notebook = notebook
+
+    def model_files(self) -> list[str]:
+        """The GGUF files in the working directory and one level below."""
+        return model_files(Path())
+
+    def quants(self) -> list[str]:
+        """What can be quantized to."""
+        from wiz_kernel_ext.making.quantize import QUANTS
+
+        return list(QUANTS)
 
     def sessions(self) -> list[str]:
         """Names of sessions, latest used first."""
         return self._ask(lambda client: [_word(session.name) for session in client.sessions()])
 
-    def models(self) -> list[str]:
+    def loaded(self) -> list[str]:
         """Models that are loaded."""
         return self._ask(lambda client: [worker.model_path for worker in client.status().workers])
 
@@ -143,13 +120,6 @@ def model_files(folder: Path) -> list[str]:
     """The GGUF files in `folder` and one level below."""
     found = sorted([*folder.glob("*.gguf"), *folder.glob("*/*.gguf")])
     return [str(path) for path in found[:MAX_MODEL_FILES]]
-
-
-def quants() -> list[str]:
-    """What can be quantized to."""
-    from wiz_kernel_ext.making.quantize import QUANTS
-
-    return list(QUANTS)
 
 
 def _completed(shell: Any) -> set[str]:

@@ -15,7 +15,7 @@ from wiz_kernel_ext.errors import (
 )
 from wiz_kernel_ext.models.names import parse_name
 from wiz_kernel_ext.notebook.magics.host import MagicHost, say
-from wiz_kernel_ext.notebook.magics.models import NotebookAsker
+from wiz_kernel_ext.notebook.magics.notebook_ui import NotebookUI
 from wiz_kernel_ext.protocol.codec import build
 from wiz_kernel_ext.protocol.hub_requests import ConvertModel
 
@@ -25,7 +25,7 @@ def converted(host: MagicHost, name: str, out_type: str) -> str:
     source = located_source(name)
     request = build(ConvertModel, {"source": source, "out_type": out_type})
     try:
-        path: str = NotebookAsker(host).follow(host.notebook.client.start(request), name)
+        path: str = NotebookUI(host).follow(host.notebook.client.start(request), name)
     except Conflict as error:
         path = error.details.get("target", "")
         if not path or not _made_of(host, path, name):

@@ -6,6 +6,7 @@ takes minutes, and an interrupt ends it with all it started.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
 import signal
@@ -13,13 +14,11 @@ import subprocess
 import sys
 
 from wiz_kernel_ext.children.child import child_environment
-from wiz_kernel_ext.notebook.magics.arguments import DOCTOR
 from wiz_kernel_ext.notebook.magics.host import MagicHost
 
 
-def run(host: MagicHost, line: str) -> None:
+def run(host: MagicHost, arguments: argparse.Namespace) -> None:
     """`%wiz_doctor [--rebuild]`; asks no service."""
-    arguments = DOCTOR.parse_line(line)
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "wiz_kernel_ext", "doctor", "--read-in", "notebook"),

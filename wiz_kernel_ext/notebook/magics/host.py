@@ -12,9 +12,7 @@ from wiz_kernel_ext.commands.paths import located
 from wiz_kernel_ext.notebook.current_notebook import Notebook
 from wiz_kernel_ext.notebook.screen import Drawing, Screen
 
-__all__ = ["NO_SERVICE", "MagicHost", "located", "say"]
-
-NO_SERVICE = "No service is running. It starts by itself with the first %wiz_load."
+__all__ = ["MagicHost", "located", "say"]
 
 
 class MagicHost(Protocol):

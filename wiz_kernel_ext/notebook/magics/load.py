@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
 import time
 from typing import Any
 
 from wiz_kernel_ext.commands.flags import given
-from wiz_kernel_ext.commands.paths import is_checkpoint
+from wiz_kernel_ext.commands.paths import is_checkpoint, located
 from wiz_kernel_ext.errors import AmbiguousModel, HubNotFound, ModelFileNotFound, WizError
 from wiz_kernel_ext.notebook.defaults import CONTEXT, MODEL
-from wiz_kernel_ext.notebook.magics.arguments import LOAD
 from wiz_kernel_ext.notebook.magics.conversion import converted, with_offer
-from wiz_kernel_ext.notebook.magics.host import MagicHost, located
-from wiz_kernel_ext.notebook.magics.models import shown
+from wiz_kernel_ext.notebook.magics.host import MagicHost
+from wiz_kernel_ext.notebook.magics.notebook_ui import shown
 from wiz_kernel_ext.notebook.views.load import LoadView, about_session
 from wiz_kernel_ext.notebook.views.pace import INTERVAL_S
 from wiz_kernel_ext.protocol.codec import build
@@ -20,9 +20,8 @@ from wiz_kernel_ext.protocol.requests import Load
 from wiz_kernel_ext.protocol.results import Loaded
 
 
-def run(host: MagicHost, line: str) -> None:
+def run(host: MagicHost, arguments: argparse.Namespace) -> None:
     """`%wiz_load MODEL [options]`."""
-    arguments = LOAD.parse_line(line)
     name = arguments.model or host.model or None
     request = build(
         Load,

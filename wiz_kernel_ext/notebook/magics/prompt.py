@@ -11,7 +11,6 @@ from wiz_kernel_ext.errors import BadRequest, OperationCancelled
 from wiz_kernel_ext.notebook.current_notebook import checked_variable
 from wiz_kernel_ext.notebook.defaults import SAMPLING
 from wiz_kernel_ext.notebook.follow import follow, follow_behind
-from wiz_kernel_ext.notebook.magics.arguments import PROMPT
 from wiz_kernel_ext.notebook.magics.host import MagicHost, say
 from wiz_kernel_ext.notebook.views.answer import AnswerView, PlainAnswer, RichAnswer
 from wiz_kernel_ext.notebook.views.load import about_session
@@ -23,13 +22,8 @@ if TYPE_CHECKING:
     from wiz_kernel_ext.client import Operation
 
 
-def run(host: MagicHost, line: str, cell: str | None) -> Any:
+def run(host: MagicHost, arguments: argparse.Namespace, text: str) -> Any:
     """`%wiz_prompt TEXT`, or `%%wiz_prompt` with the text in the cell's body."""
-    arguments, text = PROMPT.parse_prompt_line(line)
-    if cell is not None:
-        if text:
-            raise PROMPT.unexpected(text.split()[0])
-        text = cell.strip("\n")
     if not text.strip():
         raise BadRequest(
             "The prompt is empty.",

@@ -1,29 +1,19 @@
-"""`%wiz_status`: what is loaded, running and kept, and whose this notebook's session is."""
+"""`%wiz_status`: as a table, or as a panel that stays up to date."""
 
 from __future__ import annotations
 
-import time
+import argparse
 
-from wiz_kernel_ext.commands.service_tables import service_line, status_tables
-from wiz_kernel_ext.notebook.magics.arguments import STATUS
-from wiz_kernel_ext.notebook.magics.host import NO_SERVICE, MagicHost, say
-from wiz_kernel_ext.notebook.views.tables import tables_drawing
+from wiz_kernel_ext.commands.definitions.status import COMMAND
+from wiz_kernel_ext.notebook.magics import notebook_ui
+from wiz_kernel_ext.notebook.magics.host import MagicHost
 
 
-def run(host: MagicHost, line: str) -> None:
-    """`%wiz_status [--panel]`; starts no service."""
-    if STATUS.parse_line(line).panel:
-        _show_panel(host)
+def run(host: MagicHost, arguments: argparse.Namespace) -> None:
+    """`%wiz_status [--panel]`; the table starts no service."""
+    if not arguments.panel:
+        notebook_ui.run(host, COMMAND, arguments)
         return
-    client = host.notebook.client
-    if not client.running():
-        say(host, NO_SERVICE)
-        return
-    status = client.status()
-    host.screen.show(tables_drawing(service_line(status), status_tables(status, time.time())))
-
-
-def _show_panel(host: MagicHost) -> None:
     from wiz_kernel_ext.notebook.widgets import Status
     from wiz_kernel_ext.notebook.widgets.panel import show_panel
 

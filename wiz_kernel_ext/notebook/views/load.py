@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from html import escape
 
-from wiz_kernel_ext.commands.service_tables import loaded_line
+from wiz_kernel_ext.commands.service_tables import described
 from wiz_kernel_ext.commands.throughput import Throughput, told
 from wiz_kernel_ext.notebook.screen import Drawing, Screen
 from wiz_kernel_ext.notebook.views.pace import Pace
@@ -68,23 +68,6 @@ class LoadView:
             )
         text = f"Loading {self._model} … {STAGES.get(step.stage, step.stage)}"
         return Drawing(plain=text, html=escape(text))
-
-
-def described(loaded: Loaded) -> str:
-    """What is loaded, and how, in one line."""
-    model, context = loaded.model, loaded.context
-    name = model.name or model.model_path.rpartition("/")[2]
-    parts = [
-        loaded_line(name, model.size_bytes, loaded.timings.total_s, model.shared),
-        f"context {context.context_size}",
-        f"sequences {context.sequences}",
-        f"threads {context.threads}",
-    ]
-    if model.gpu_layers:
-        parts.append(f"GPU layers {model.gpu_layers}")
-    if model.worker_pid is not None:
-        parts.append(f"worker {model.worker_pid}")
-    return " · ".join(parts)
 
 
 def about_session(session: SessionInfo, *, known: bool) -> str:

@@ -1,0 +1,163 @@
+"""How a command of `commands/definitions/` is done at a terminal.
+
+What is found goes to standard output; the progress of an operation goes to standard error, where
+that is a terminal.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from wiz_kernel_ext.client import Client
+from wiz_kernel_ext.commands.command import Command, NothingToDo
+from wiz_kernel_ext.commands.json_values import plain
+from wiz_kernel_ext.commands.model_tables import (
+    choice_table,
+    chosen_from_table,
+    verification_line,
+)
+from wiz_kernel_ext.commands.service_tables import Table, described, loaded_line
+from wiz_kernel_ext.commands.throughput import Throughput, told
+from wiz_kernel_ext.errors import AmbiguousModel
+from wiz_kernel_ext.protocol.answer import Answer
+from wiz_kernel_ext.protocol.events import AnyEvent, Delta, Notice, Progress
+from wiz_kernel_ext.protocol.hub import Verification
+from wiz_kernel_ext.protocol.results import Loaded, ModelInfo
+
+if TYPE_CHECKING:
+    from wiz_kernel_ext.client import Operation
+    from wiz_kernel_ext.protocol.results import SessionInfo
+
+REDRAW_S = 0.2
+CLEARED = "\r\x1b[K"
+CALLED_OFF = "Cancelled. What came is kept: the same command goes on from there."
+
+
+def run(command: Command, arguments: argparse.Namespace) -> int:
+    """Do `command`; an interrupt cancels the operation it follows."""
+    assert command.run is not None
+    as_json = getattr(arguments, "json", False)
+    client = Client(start=command.starts_service)
+    try:
+        value = command.run(TerminalUI(client, quiet=as_json), arguments)
+    except NothingToDo as nothing:
+        raise nothing.error from None
+    except AmbiguousModel as error:
+        print(choice_table(error.details.get("choices", [])).plain(), file=sys.stderr)
+        raise chosen_from_table(error) from None
+    finally:
+        client.close()
+    if as_json:
+        print(json.dumps(plain(value), indent=2, ensure_ascii=False))
+    return 0
+
+
+class TerminalUI:
+    """The user of a terminal, or a script; `quiet` shows nothing."""
+
+    def __init__(self, client: Client, *, quiet: bool = False) -> None:
+        self.client = client
+        self._quiet = quiet
+
+    def show(self, line: str, tables: Sequence[Table] = ()) -> None:
+        """Print it."""
+        texts = [line, *(table.plain() for table in tables)]
+        if not self._quiet:
+            print("\n".join(text for text in texts if text))
+
+    def confirm(self, question: str) -> bool | None:
+        """Ask, if a person is there."""
+        if not sys.stdin.isatty():
+            return None
+        try:
+            return input(question).strip().lower() in ("y", "yes")
+        except EOFError:
+            return False
+
+    def session(self) -> SessionInfo | None:
+        """A terminal is in no conversation."""
+        return None
+
+    def close(self) -> None:
+        """Close the client."""
+        self.client.close()
+
+    def follow(self, operation: Operation, title: str) -> Any:
+        """Print an answer as it comes; show other progress on one line that is written over."""
+        progress = _ProgressLine(title)
+        written = ""
+        try:
+            for events in operation.batches(REDRAW_S):
+                progress.take(events)
+                text = "".join(event.text for event in events if isinstance(event, Delta))
+                if text:
+                    progress.clear()
+                    print(text, end="", flush=True)
+                    written += text
+            outcome = operation.result()
+        except KeyboardInterrupt:
+            operation.cancel()
+            if written:
+                print(flush=True)
+            if progress.stage == "download":
+                progress.say(CALLED_OFF)
+            raise
+        finally:
+            progress.clear()
+        _print_outcome(outcome, written, title)
+        return outcome
+
+
+class _ProgressLine:
+    """The line on standard error that says how far an operation is."""
+
+    def __init__(self, title: str) -> None:
+        self.stage = ""
+        self._title = title
+        self._throughput = Throughput(time.monotonic)
+        self._watched = sys.stderr.isatty()
+
+    def take(self, events: Sequence[AnyEvent]) -> None:
+        """Show the latest progress, and every notice on a line of its own."""
+        for event in events:
+            if isinstance(event, Notice):
+                self.say(event.words)
+        steps = [event for event in events if isinstance(event, Progress)]
+        if not steps:
+            return
+        self.stage = steps[-1].stage
+        if self._watched:
+            self._throughput.take(steps[-1])
+            state = told(steps[-1], self._throughput.bytes_per_s)
+            text = f"{CLEARED}{self.stage} {self._title}: {state}"
+            print(text, end="", file=sys.stderr, flush=True)
+
+    def say(self, text: str) -> None:
+        """Write a line that stays."""
+        self.clear()
+        print(text, file=sys.stderr)
+
+    def clear(self) -> None:
+        """Take the line away."""
+        if self._watched:
+            print(CLEARED, end="", file=sys.stderr, flush=True)
+
+
+def _print_outcome(outcome: Any, written: str, title: str) -> None:
+    """Print what an operation ended with, of an answer the part that is not `written` yet."""
+    if isinstance(outcome, Answer):
+        # Deltas are a preview: the end carries the whole text.
+        print(outcome[len(written) :] if outcome.startswith(written) else f"\n{outcome}")
+    elif isinstance(outcome, Loaded):
+        print(described(outcome))
+    elif isinstance(outcome, ModelInfo):
+        print(loaded_line(title, outcome.size_bytes, outcome.load_time_s, outcome.shared))
+    elif not isinstance(outcome, Verification):
+        print(outcome)
+    elif not outcome.bad:
+        print(verification_line(outcome))

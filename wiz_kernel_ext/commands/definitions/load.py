@@ -1,0 +1,82 @@
+"""`load`: have a model ready; a notebook does it in `notebook/magics/load.py`, with its session."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from wiz_kernel_ext.commands.command import (
+    NOTEBOOK,
+    Command,
+    Face,
+    KnownNames,
+    Parser,
+    UserInterface,
+)
+from wiz_kernel_ext.commands.definitions.convert import OUT_TYPE
+from wiz_kernel_ext.commands.flags import add_flags, context_flags, given, model_flags
+
+
+def arguments(parser: Parser, face: Face) -> None:
+    """MODEL, and how to load it."""
+    parser.add_argument(
+        "model",
+        nargs="?",
+        metavar="MODEL",
+        help="a .gguf file, demo, an alias, or a name on the hub",
+    )
+    parser.add_argument(
+        "--convert",
+        nargs="?",
+        const="bf16",
+        type=OUT_TYPE.read,
+        metavar="TYPE",
+        help="make a GGUF of a safetensors checkpoint first (bf16)",
+    )
+    parser.add_argument(
+        "--reload", action="store_true", help="load it anew where it is loaded with other options"
+    )
+    add_flags(parser, {**context_flags(), **model_flags()}.values())
+
+
+def run(ui: UserInterface, arguments: argparse.Namespace) -> Any:
+    """Have the model ready, for whoever prompts next; no conversation begins."""
+    from wiz_kernel_ext.commands.paths import located, located_source
+    from wiz_kernel_ext.protocol.codec import build
+    from wiz_kernel_ext.protocol.hub_requests import ConvertModel
+    from wiz_kernel_ext.protocol.requests import Load
+
+    name = arguments.model
+    if name and arguments.convert:
+        convert = ConvertModel(source=located_source(name), out_type=arguments.convert)
+        model = ui.follow(ui.client.start(convert), name)
+    else:
+        model = located(name) if name else None
+    wish = given(arguments, {**context_flags(), **model_flags()}.values())
+    request = build(Load, {"model": model, "fetch": True, "reload": arguments.reload, **wish})
+    return ui.follow(ui.client.start(request), name or "the default model")
+
+
+def completes(words: list[str], known: KnownNames) -> list[str]:
+    """Models on this machine."""
+    return sorted({"demo", *known.model_files(), *known.library()})
+
+
+COMMAND = Command(
+    help="load a GGUF model into a process of its own, or share it where it is loaded",
+    more="""A model of the hub that is not on this machine is downloaded first.
+
+        {0}load demo
+        {0}load models/mine.gguf --ctx 8k --threads 4 --keep-alive 2h
+        {0}load Qwen/Qwen2.5-1.5B-Instruct-GGUF:Q4_K_M
+        {0}load Qwen/Qwen2.5-0.5B-Instruct --convert q8_0""",
+    notebook_help="""It stays there when this kernel restarts. Prompts then go to it, in this
+    notebook's session.
+
+    Defaults: %config WizMagics.context_size = 8192""",
+    notebook_usage="%(prog)s [MODEL] [options]",
+    arguments=arguments,
+    run=run,
+    own_file=NOTEBOOK,
+    completes=completes,
+)

@@ -1,0 +1,43 @@
+"""`%wiz_attach`: an operation drawn again, as it would have been where it was begun."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Any
+
+from wiz_kernel_ext.commands.definitions.attach import chosen
+from wiz_kernel_ext.notebook.current_notebook import checked_variable
+from wiz_kernel_ext.notebook.follow import follow
+from wiz_kernel_ext.notebook.magics.host import MagicHost
+from wiz_kernel_ext.notebook.magics.notebook_ui import NotebookUI
+from wiz_kernel_ext.notebook.magics.prompt import answer_view
+from wiz_kernel_ext.notebook.views.load import LoadView
+from wiz_kernel_ext.notebook.views.pace import INTERVAL_S
+
+
+def run(host: MagicHost, arguments: argparse.Namespace) -> Any:
+    """`%wiz_attach [ID]`."""
+    variable = checked_variable(arguments.o)
+    ui = NotebookUI(host)
+    info = chosen(ui, arguments.id)
+    operation = ui.client.attach(info.id)
+    if info.kind == "prompt":
+        about = f"session {info.session}" if info.session else ""
+        view = answer_view(host, about, info.id)
+        return follow(
+            operation,
+            view,
+            lambda answer: host.notebook.keep(variable, answer),
+            host.notebook.leaving,
+        )
+    if info.kind not in ("load", "setup"):
+        ui.follow(operation, info.title)
+        return None
+    bar = LoadView(host.screen, info.title, time.monotonic)
+    bar.begin()
+    for events in operation.batches(INTERVAL_S):
+        bar.take(events)
+    operation.result()
+    bar.say("done")
+    return None
