@@ -83,7 +83,7 @@ class TerminalAsker:
                 stage = steps[-1].stage if steps else stage
                 if steps and watched:
                     throughput.take(steps[-1])
-                    state = told(steps[-1], throughput.bytes_per_s)
+                    state = told(steps[-1], throughput.per_s)
                     text = f"{CLEARED}{steps[-1].stage} {title}: {state}"
                     print(text, end="", file=sys.stderr, flush=True)
             outcome = operation.result()
