@@ -20,7 +20,7 @@ from wiz_kernel_ext.protocol.hub import Deletion, Fit, LibraryModel, RepoHit, Re
 # Bytes of the GGUF to one of a checkpoint, as those mostly are: two bytes a number.
 OUT_TYPES = {"bf16": 1.0, "q8_0": Q8_0_SHARE, "f16": 1.0, "f32": 2.0}
 # The context lengths that a model can be held to, in tokens.
-CONTEXTS = [2**n for n in range(9, 18)]
+CONTEXTS = tuple(2**n for n in range(9, 18))
 # Bits a number takes, for the sizes that quantizing is said to give: about, as layers differ.
 BITS = {"F32": 32.0, "F16": 16.0, "BF16": 16.0}
 QUANTS = {"Q8_0": 8.5, "Q6_K": 6.6, "Q5_K_M": 5.7, "Q4_K_M": 4.9, "Q4_0": 4.6, "IQ4_XS": 4.4}

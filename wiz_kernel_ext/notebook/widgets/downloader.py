@@ -49,7 +49,7 @@ class DownloaderState(msgspec.Struct, frozen=True, kw_only=True):
     `loading.shown`), `note` what came of the latest work or action. `gone`: the service has ended.
     """
 
-    contexts: list[int] = CONTEXTS
+    contexts: tuple[int, ...] = CONTEXTS
     models: list[dict[str, Any]] | None = None
     work: list[dict[str, Any]] = []
     load: dict[str, Any] | None = None

@@ -126,6 +126,7 @@ class ChatPage {
   draw(state) {
     const before = this.drawn ?? {};
     this.drawn = state;
+    this.isAway = false;
     if (!state.session) return;
     if (state.answer && state.answer.id !== before.answer?.id) {
       this.problem = null;
@@ -145,6 +146,7 @@ class ChatPage {
     this.drawBanner();
     const running = Boolean(state.answer?.running);
     if (this.locked) this.lock(false);
+    this.stopButton.disabled = false;
     show(this.stopButton, running);
     this.again.disabled = running || !(state.first + state.messages.length);
     if (running && state.n_waiting) this.note(`${state.n_waiting} more waiting`);

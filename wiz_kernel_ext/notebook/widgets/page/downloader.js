@@ -120,6 +120,8 @@ class DownloaderPage {
 
   enable(enabled) {
     for (const part of this.view.root.querySelectorAll("button, input, select")) part.disabled = !enabled;
+    // Some of them are disabled for a reason of their own.
+    this.library.drawn = "";
   }
 }
 

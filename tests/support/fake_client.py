@@ -6,13 +6,18 @@ import queue
 from collections.abc import Iterator
 from typing import Any
 
-from wiz_kernel_ext.errors import ServiceNotRunning, SessionNotFound
+import msgspec
+
+from wiz_kernel_ext.errors import OperationNotFound, ServiceNotRunning, SessionNotFound
 from wiz_kernel_ext.protocol.answer import Answer
 from wiz_kernel_ext.protocol.events import AnyEvent
+from wiz_kernel_ext.protocol.hub import LibraryModel
 from wiz_kernel_ext.protocol.requests import SendPrompt
 from wiz_kernel_ext.protocol.results import (
+    TERMINAL_STATES,
     AnswerInfo,
     OperationInfo,
+    OperationState,
     ServiceInfo,
     SessionDetail,
     SessionInfo,
@@ -51,38 +56,54 @@ class FakeClient:
         self.up = True
         self.now = 0.0
         self.kept: dict[str, tuple[SessionInfo, list[SessionMessage]]] = {}
-        self.running: list[OperationInfo] = []
+        self.known: list[OperationInfo] = []
         self.attached: dict[str, FakeOperation] = {}
         self.prompts: list[SendPrompt] = []
         self.cancelled: list[str] = []
         self.workers = [WORKER]
+        self.library: list[LibraryModel] = []
 
     def keep(self, name: str, *messages: SessionMessage) -> SessionInfo:
         """A session with these messages; another call adds to it."""
         old = self.kept[name][1] if name in self.kept else []
         return self.say(name, [*old, *messages])
 
-    def say(self, name: str, messages: list[SessionMessage]) -> SessionInfo:
+    def say(
+        self, name: str, messages: list[SessionMessage], model_path: str | None = None
+    ) -> SessionInfo:
         """The session has just these messages now."""
         self.now += 1.0
-        info = SessionInfo(id=name, name=name, n_messages=len(messages), updated_at=self.now)
+        info = SessionInfo(
+            id=name,
+            name=name,
+            n_messages=len(messages),
+            updated_at=self.now,
+            model_path=model_path,
+        )
         self.kept[name] = (info, messages)
         return info
 
-    def begin(self, id: str, session: str, outcome: Any = None) -> FakeOperation:
+    def begin(self, id: str, session: str, outcome: Any = None, title: str = "") -> FakeOperation:
         """A prompt is being answered, whoever asked."""
         operation = FakeOperation(id, outcome if outcome is not None else said("hi"))
         self.attached[id] = operation
-        self.running.append(
+        self.known.append(
             OperationInfo(
-                id=id, kind="prompt", state="running", title=f"prompt {id}", session=session
+                id=id,
+                kind="prompt",
+                state="running",
+                title=title or f"prompt {id}",
+                session=session,
             )
         )
         return operation
 
-    def end(self, id: str) -> None:
+    def end(self, id: str, state: OperationState = "done") -> None:
         """It has ended."""
-        self.running = [info for info in self.running if info.id != id]
+        self.known = [
+            msgspec.structs.replace(info, state=state) if info.id == id else info
+            for info in self.known
+        ]
         self.attached[id].feed.put(None)
 
     def sessions(self, limit: int = 100) -> list[SessionInfo]:
@@ -97,24 +118,36 @@ class FakeClient:
         return SessionDetail(info=info, messages=list(messages))
 
     def operations(self, limit: int = 20, session: str | None = None) -> list[OperationInfo]:
-        return [info for info in reversed(self.running) if info.session == session]
+        newest_first = [info for info in reversed(self.known) if info.session == session]
+        return newest_first[:limit]
 
     def operation(self, operation_id: str) -> OperationInfo:
-        return OperationInfo(
-            id=operation_id, kind="prompt", state="running", title=f"prompt {operation_id}"
-        )
+        for info in self.known:
+            if info.id == operation_id:
+                return info
+        raise OperationNotFound(f"There is no operation {operation_id!r}.")
 
     def status(self) -> Status:
         service = ServiceInfo(pid=1, version="1", connection_file="")
         return Status(service=service, workers=self.workers)
 
+    def models(self) -> list[LibraryModel]:
+        return self.library
+
     def attach(self, operation_id: str, from_seq: int = 0) -> FakeOperation:
-        return self.attached[operation_id]
+        """The one there is; whoever comes late is given its end alone."""
+        if operation_id not in self.attached:
+            raise OperationNotFound(f"There is no operation {operation_id!r}.")
+        operation = self.attached[operation_id]
+        if self.operation(operation_id).state in TERMINAL_STATES:
+            operation = FakeOperation(operation_id, operation.outcome)
+            operation.feed.put(None)
+        return operation
 
     def request(self, request: Any, result: type) -> str:
         self.prompts.append(request)
         id = f"op{len(self.prompts)}"
-        self.begin(id, request.session)
+        self.begin(id, request.session, title=request.prompt)
         return id
 
     def cancel(self, operation_id: str) -> list[str]:
