@@ -36,7 +36,8 @@ def test_the_service_is_seen_at_work_and_told_to_stop(
     cells = [
         f"%load_ext wiz_kernel_ext\n%wiz_load {slow_model}",
         "%wiz_status --panel",
-        "op = %wiz_prompt Go. --max-tokens 3000 --background",
+        "op = %wiz_prompt Go. --max-tokens 3000 --background --logit-bias '<|im_end|>=-100' "
+        "--logit-bias '<|endoftext|>=-100'",
     ]
     page.open(lab.notebook("status", cells))
     page.run(0)

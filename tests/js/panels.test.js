@@ -16,14 +16,21 @@ const answer = (small, running = true) => ({ id: "op", prompt: "hello", running,
 const PROBLEM = { error: "WorkerDied", message: "It died.", hint: "Again.", page: "" };
 const load = (state, parts = {}) => ({ model: "demo", state, fraction: null, notices: [], problem: null, ...parts });
 
-/** What every change of a story looks like to who saw it come, and to who comes just then. */
+/** What somebody sees of a view: its text, less what is hidden. */
+function seen(node) {
+  if (node.nodeType === 3) return node.data;
+  return node.hidden ? "" : [...node.childNodes].map(seen).join(" ");
+}
+
+/** Each change of a story, and what is seen then: the same by who saw it come and by who comes just
+    then. */
 async function early(panel, first, story) {
   const model = new FakeModel();
   await shown(panel, model);
   let state = first;
   let revision = 1;
   model.say({ kind: "state", revision, since: 0, state });
-  for (const change of story) {
+  for (const [change, ...patterns] of story) {
     state = applied(state, change);
     model.say({ kind: "state", revision: revision + 1, since: revision, ...change });
     revision += 1;
@@ -34,31 +41,32 @@ async function early(panel, first, story) {
     // What is read out to who cannot see it is what has just happened.
     for (const { el } of [model, late]) el.querySelector(".wiz-unseen[role=status]")?.replaceChildren();
     assert.equal(serialised(model.el).replaceAll(/wiz-(field|models)-[\w-]+/g, ""), serialised(late.el).replaceAll(/wiz-(field|models)-[\w-]+/g, ""), JSON.stringify(change));
+    for (const pattern of patterns) assert.match(seen(model.el).replaceAll(/\s+/g, " "), pattern);
   }
   return model;
 }
 
 test("a chat that is opened late shows what one shows that was there", async () => {
   const model = await early(chat, CHAT, [
-    { state: { messages: [said("user", "a", "1"), said("assistant", "**b**", "1", "3 tokens")] } },
-    { state: { answer: answer("waiting for its turn") } },
-    { state: { answer: answer("reading the prompt 50%"), answer_text: "wo" } },
-    { grown: { answer_text: "rd\n\n```\nco" }, state: { answer: answer("2 tokens"), n_waiting: 1 } },
-    { grown: { answer_text: "de" }, state: { answer: answer("9 tokens · 20 tokens/s", false), n_waiting: 0 } },
-    { grown: { messages: [said("user", "hello", "op"), said("assistant", "word\n\n```\ncode", "op", "9 tokens · 20 tokens/s")] }, state: { answer: null, answer_text: "" } },
-    { state: { load: load("running", { fraction: 0.5 }) } },
-    { state: { load: load("done", { notices: ["No layer is offloaded."] }) } },
-    { state: { load: load("failed", { problem: PROBLEM }) } },
-    { state: { load: null, lost: "There is no session 'own'." } },
-    { state: { lost: "", gone: true } },
-    { state: { gone: false, models: [...CHAT.models, { path: "/n", name: "other" }] } },
-    { state: { session: { id: "t", name: "other", system: "Be brief." }, messages: [], options: { top_k: 3 } } },
+    [{ state: { messages: [said("user", "a", "1"), said("assistant", "**b**", "1", "3 tokens")] } }, /You a .*Model b 3 tokens/],
+    [{ state: { answer: answer("waiting for its turn") } }, /You hello .*Model waiting for its turn .*Stop/],
+    [{ state: { answer: answer("reading the prompt 50%"), answer_text: "wo" } }, /wo reading the prompt 50%/],
+    [{ grown: { answer_text: "rd\n\n```\nco" }, state: { answer: answer("2 tokens"), n_waiting: 1 } }, /word .*co .*2 tokens/, /1 more waiting/],
+    [{ grown: { answer_text: "de" }, state: { answer: answer("9 tokens · 20 tokens/s", false), n_waiting: 0 } }, /code .*9 tokens · 20 tokens/],
+    [{ grown: { messages: [said("user", "hello", "op"), said("assistant", "word\n\n```\ncode", "op", "9 tokens · 20 tokens/s")] }, state: { answer: null, answer_text: "" } }, /code .*9 tokens · 20 tokens/],
+    [{ state: { load: load("running", { fraction: 0.5 }) } }, /Load loading demo/],
+    [{ state: { load: load("done", { notices: ["No layer is offloaded."] }) } }, /demo: No layer is offloaded/],
+    [{ state: { load: load("failed", { problem: PROBLEM }) } }, /It died\. .*Again\./],
+    [{ state: { load: null, lost: "There is no session 'own'." } }, /no session 'own'/],
+    [{ state: { lost: "", gone: true } }, /service has ended/],
+    [{ state: { gone: false, models: [...CHAT.models, { path: "/n", name: "other" }] } }, /as before \(demo\) demo other/],
+    [{ state: { session: { id: "t", name: "other", system: "Be brief." }, messages: [], options: { top_k: 3 } } }, /Nothing was said yet/],
   ]);
   assert.match(model.el.textContent, /Nothing was said yet/);
 });
 
 test("a question that failed is given back to every view, once", async () => {
-  const model = await early(chat, CHAT, [{ state: { failed: { id: "op", prompt: "hello", small: "not answered", problem: PROBLEM } } }]);
+  const model = await early(chat, CHAT, [[{ state: { failed: { id: "op", prompt: "hello", small: "not answered", problem: PROBLEM } } }, /It died\./]]);
   const input = model.el.querySelector("textarea.wiz-input");
   assert.equal(input.value, "hello");
   assert.match(model.el.querySelector(".wiz-banner").textContent, /It died\..*Again\./);
@@ -120,15 +128,15 @@ const row = (parts) => ({ id: "1", kind: "download", title: "u/r:Q8_0", path: nu
 
 test("a downloader that is opened late shows what one shows that was there", async () => {
   await early(downloader, DOWNLOADER, [
-    { state: { work: [row()] } },
-    { state: { work: [row({ loads: true, fraction: 0.7 })] } },
-    { state: { work: [row({ state: "paused", running: false, small: "kept" })] } },
-    { state: { work: [row({ state: "failed", running: false, problem: PROBLEM })] } },
-    { state: { work: [], models: [MODEL], note: { text: "u/r:Q8_0 is here.", load: "/c/r.gguf" } } },
-    { state: { work: [row({ kind: "load", path: "/c/r.gguf" })], note: null, load: load("running") } },
-    { state: { work: [], models: [{ ...MODEL, loaded: true }], load: load("done", { notices: ["ChatML is used."] }) } },
-    { state: { load: load("failed", { problem: { ...PROBLEM, page: "https://e.org/u/r" } }) } },
-    { state: { gone: true } },
+    [{ state: { work: [row()] } }, /u\/r:Q8_0 load when done Pause Cancel downloading 1 s left/],
+    [{ state: { work: [row({ loads: true, fraction: 0.7 })] } }, /downloading/],
+    [{ state: { work: [row({ state: "paused", running: false, small: "kept" })] } }, /Resume Cancel download paused kept/],
+    [{ state: { work: [row({ state: "failed", running: false, problem: PROBLEM })] } }, /Try again Dismiss download failed .*It died\. Again\./],
+    [{ state: { work: [], models: [MODEL], note: { text: "u/r:Q8_0 is here.", load: "/c/r.gguf" } } }, /u\/r:Q8_0 is here\. Load it OK/, /Load Verify Delete/],
+    [{ state: { work: [row({ kind: "load", path: "/c/r.gguf" })], note: null, load: load("running") } }, /Cancel loading/, /Loading … Verify/],
+    [{ state: { work: [], models: [{ ...MODEL, loaded: true }], load: load("done", { notices: ["ChatML is used."] }) } }, /demo is loaded\. ChatML is used\./, /loaded .*Unload/],
+    [{ state: { load: load("failed", { problem: { ...PROBLEM, page: "https://e.org/u/r" } }) } }, /It died\. .*Its page on the hub/],
+    [{ state: { gone: true } }, /service has ended/],
   ]);
 });
 
@@ -158,12 +166,12 @@ test("a status that is opened late shows what one shows that was there", async (
   const operation = { id: "1", kind: "prompt", state: "running", session: "s", title: "Go.", took: "1 s", running: true, rate: "", stage: "prompt", fraction: 0.5 };
   const worker = { path: "/m", name: "demo", memory: "1 GB", parts: "", context: 2048, sequences: 8, threads: 2, running: 1, stays: "in use", pid: 1 };
   const model = await early(status, first, [
-    { state: { running: true, service: "Version 1", log: "a" } },
-    { state: { models: [worker], operations: [operation], memory: { text: "1 of 2", fraction: 0.5, limit: "cgroup" } } },
-    { state: { operations: [{ ...operation, rate: "20 tokens/s", fraction: null, stage: "" }], log: "b" } },
-    { state: { operations: [{ ...operation, running: false, state: "done" }], models: [], sessions: [{ name: "s", messages: 2, used: "1 s ago" }] } },
-    { state: { running: false } },
-    { state: { running: true } },
+    [{ state: { running: true, service: "Version 1", log: "a" } }, /Version 1 .*No model is loaded/],
+    [{ state: { models: [worker], operations: [operation], memory: { text: "1 of 2", fraction: 0.5, limit: "cgroup" } } }, /1 of 2 \(limit of this container\)/, /demo 1 GB 2048 × 8 1 in use Unload/, /Go\. s running prompt 1 s Cancel/],
+    [{ state: { operations: [{ ...operation, rate: "20 tokens/s", fraction: null, stage: "" }], log: "b" } }, /running 20 tokens\/s/],
+    [{ state: { operations: [{ ...operation, running: false, state: "done" }], models: [], sessions: [{ name: "s", messages: 2, used: "1 s ago" }] } }, /Go\. s done/, /s 2 1 s ago/],
+    [{ state: { running: false } }, /not running .*No service is running/],
+    [{ state: { running: true } }, /s 2 1 s ago/],
   ]);
   assert.equal(model.el.querySelector(".wiz-banner").hidden, true);
 });

@@ -1,21 +1,41 @@
-"""A service for panels, scripted: sessions, operations that say what they are told to."""
+"""A service, scripted: what magics and panels ask of a client, and operations as tests have them."""
 
 from __future__ import annotations
 
 import queue
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
-from wiz_kernel_ext.errors import OperationNotFound, ServiceNotRunning, SessionNotFound
+from wiz_kernel_ext.errors import (
+    OperationNotFound,
+    ServiceNotRunning,
+    SessionNotFound,
+    WizError,
+)
 from wiz_kernel_ext.protocol.answer import Answer
-from wiz_kernel_ext.protocol.events import AnyEvent
-from wiz_kernel_ext.protocol.hub import LibraryModel
-from wiz_kernel_ext.protocol.requests import SendPrompt
+from wiz_kernel_ext.protocol.events import AnyEvent, Delta
+from wiz_kernel_ext.protocol.hub import (
+    Aliases,
+    Collection,
+    Deletion,
+    Inspection,
+    LibraryModel,
+    RepoListing,
+)
+from wiz_kernel_ext.protocol.requests import (
+    CreateContext,
+    LoadModel,
+    SendPrompt,
+    UnloadModel,
+)
 from wiz_kernel_ext.protocol.results import (
     TERMINAL_STATES,
     AnswerInfo,
+    ContextInfo,
+    ModelInfo,
     OperationInfo,
     OperationState,
     ServiceInfo,
@@ -24,44 +44,96 @@ from wiz_kernel_ext.protocol.results import (
     SessionMessage,
     Status,
     Timings,
+    UnloadInfo,
     Usage,
     WorkerInfo,
 )
 
-WORKER = WorkerInfo(pid=2, model="demo", model_path="/demo.gguf", loads=1)
+DELETION = Deletion(name="u/r:Q8_0", files=["/c/r.gguf"], freed_bytes=3 << 20)
+WORKER = WorkerInfo(pid=8, model="<demo>", model_path="/m/demo.gguf", loads=1)
+LIBRARY = [LibraryModel(name="u/r:Q8_0", path="/c/r.gguf", origin="hub")]
 
 
 class FakeOperation:
-    """Says the batches it is `fed`, until it is fed None; then `outcome` is its result."""
+    """Says `batches` and ends with `outcome`; interrupted by the user after `interrupt_after`.
 
-    def __init__(self, id: str, outcome: Any) -> None:
+    With `fed`, it goes on with the batches put into `feed`, until that gives None.
+    """
+
+    def __init__(
+        self,
+        batches: Sequence[list[AnyEvent]] = (),
+        outcome: Any = None,
+        *,
+        id: str = "op1",
+        interrupt_after: int | None = None,
+        after_cancel: Any = None,
+        fed: bool = False,
+    ) -> None:
         self.id = id
+        self.text = ""
         self.outcome = outcome
+        self.is_cancelled = False
         self.feed: queue.SimpleQueue[list[AnyEvent] | None] = queue.SimpleQueue()
+        self._batches = batches
+        self._interrupt_after = interrupt_after
+        self._after_cancel = after_cancel
+        self._fed = fed
 
     def batches(self, interval_s: float = 0.05) -> Iterator[list[AnyEvent]]:
-        while (events := self.feed.get()) is not None:
-            yield events
+        for number, events in enumerate(self._batches):
+            if number == self._interrupt_after:
+                raise KeyboardInterrupt
+            yield self._said(events)
+        while self._fed and (fed := self.feed.get()) is not None:
+            yield self._said(fed)
 
     def result(self, timeout_s: float | None = None) -> Any:
-        if isinstance(self.outcome, Exception):
-            raise self.outcome
-        return self.outcome
+        outcome = self._after_cancel if self.is_cancelled else self.outcome
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def cancel(self) -> None:
+        self.is_cancelled = True
+
+    def _said(self, events: list[AnyEvent]) -> list[AnyEvent]:
+        self.text += "".join(event.text for event in events if isinstance(event, Delta))
+        return events
 
 
+@dataclass
 class FakeClient:
-    """What a conversation asks of a client; `prompts` are those it was sent."""
+    """Answers from what it is given, and remembers what it was asked.
 
-    def __init__(self) -> None:
-        self.up = True
-        self.now = 0.0
-        self.kept: dict[str, tuple[SessionInfo, list[SessionMessage]]] = {}
-        self.known: list[OperationInfo] = []
-        self.attached: dict[str, FakeOperation] = {}
-        self.prompts: list[SendPrompt] = []
-        self.cancelled: list[str] = []
-        self.workers = [WORKER]
-        self.library: list[LibraryModel] = []
+    `prompts` are the operations that prompts begin, in their order; one that is sent and finds none
+    begins an operation that is `attached` and fed by the test. `known` are all that are listed.
+    """
+
+    prompts: list[FakeOperation] = field(default_factory=list)
+    load: FakeOperation | None = None
+    is_running: bool = True
+    known: list[OperationInfo] = field(default_factory=list)
+    attached: dict[str, FakeOperation] = field(default_factory=dict)
+    asked: list[Any] = field(default_factory=list)
+    sent: list[SendPrompt] = field(default_factory=list)
+    kept: dict[str, tuple[SessionInfo, list[SessionMessage]]] = field(default_factory=dict)
+    opened: list[dict[str, Any]] = field(default_factory=list)
+    cancelled: list[Any] = field(default_factory=list)
+    refusal: WizError | None = None
+    is_closed: bool = False
+    looked_into: list[tuple[str, int | None]] = field(default_factory=list)
+    inspections: list[Inspection | WizError] = field(default_factory=list)
+    listing: RepoListing | None = None
+    default: str | None = None
+    work: list[FakeOperation] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    deletion: Deletion = DELETION
+    workers: list[WorkerInfo] = field(default_factory=lambda: [WORKER])
+    library: list[LibraryModel] = field(default_factory=lambda: list(LIBRARY))
+    now: float = 0.0
+
+    # What a test has happen.
 
     def keep(self, name: str, *messages: SessionMessage) -> SessionInfo:
         """A session with these messages; another call adds to it."""
@@ -83,19 +155,18 @@ class FakeClient:
         self.kept[name] = (info, messages)
         return info
 
-    def begin(self, id: str, session: str, outcome: Any = None, title: str = "") -> FakeOperation:
+    def begin(
+        self, id: str, session: str | None, outcome: Any = None, title: str = ""
+    ) -> FakeOperation:
         """A prompt is being answered, whoever asked."""
-        operation = FakeOperation(id, outcome if outcome is not None else said("hi"))
-        self.attached[id] = operation
-        self.known.append(
-            OperationInfo(
-                id=id,
-                kind="prompt",
-                state="running",
-                title=title or f"prompt {id}",
-                session=session,
-            )
+        operation = FakeOperation(
+            id=id, outcome=outcome if outcome is not None else answer_in("hi"), fed=True
         )
+        self.attached[id] = operation
+        info = OperationInfo(
+            id=id, kind="prompt", state="running", title=title or f"prompt {id}", session=session
+        )
+        self.known.append(info)
         return operation
 
     def end(self, id: str, state: OperationState = "done") -> None:
@@ -106,10 +177,39 @@ class FakeClient:
         ]
         self.attached[id].feed.put(None)
 
-    def sessions(self, limit: int = 100) -> list[SessionInfo]:
-        if not self.up:
-            raise ServiceNotRunning("The wiz service is not running.")
-        return [info for info, _ in self.kept.values()]
+    # What it is asked.
+
+    def start(self, request: Any) -> FakeOperation:
+        self.asked.append(request)
+        if self.refusal:
+            raise self.refusal
+        if isinstance(request, LoadModel):
+            model = ModelInfo(model_path="/m/demo.gguf", name="demo", size_bytes=1 << 20)
+            return self.load or FakeOperation([], model)
+        if request.target.startswith("hub:"):
+            return self.work.pop(0)
+        return self.prompts.pop(0)
+
+    def request(self, request: Any, *_result: type) -> Any:
+        self.asked.append(request)
+        if self.refusal:
+            raise self.refusal
+        if isinstance(request, CreateContext):
+            return ContextInfo(
+                model_path="/m/demo.gguf", context_size=2048, sequences=4, threads=2,
+                batch_size=512, pool_size=8192,
+            )  # fmt: skip
+        if isinstance(request, SendPrompt):
+            self.sent.append(request)
+            return self.begin(f"op{len(self.sent)}", request.session, title=request.prompt).id
+        assert isinstance(request, UnloadModel)
+        return UnloadInfo(model_path="/m/demo.gguf", freed_bytes=5 << 20)
+
+    def open_session(self, session: str, **options: Any) -> SessionInfo:
+        self.opened.append({"session": session, **options})
+        if session in self.kept:
+            return self.kept[session][0]
+        return SessionInfo(id=f"id-{session}", name=session, n_messages=len(self.opened) - 1)
 
     def session(self, session: str) -> SessionDetail:
         if session not in self.kept:
@@ -117,9 +217,56 @@ class FakeClient:
         info, messages = self.kept[session]
         return SessionDetail(info=info, messages=list(messages))
 
-    def operations(self, limit: int = 20, session: str | None = None) -> list[OperationInfo]:
-        newest_first = [info for info in reversed(self.known) if info.session == session]
-        return newest_first[:limit]
+    def sessions(self, limit: int = 100) -> list[SessionInfo]:
+        self._must_run()
+        return [info for info, _ in self.kept.values()]
+
+    def drop_last_turn(self, session: str) -> list[SessionMessage]:
+        messages = self.kept[session][1]
+        self.say(session, messages[:-2])
+        return messages[-2:]
+
+    def inspect(self, model: str, *, context_size: int | None = None) -> Inspection:
+        self.looked_into.append((model, context_size))
+        outcome = self.inspections.pop(0) if self.inspections else Inspection(name=model, path="/m")
+        if isinstance(outcome, WizError):
+            raise outcome
+        return outcome
+
+    def list_repo(self, repo: str, *, context_size: int | None = None) -> RepoListing:
+        assert self.listing is not None
+        return self.listing
+
+    def aliases(self) -> Aliases:
+        return Aliases(aliases={"small": "u/r:Q8_0"}, default=self.default)
+
+    def models(self, *, check: bool = False) -> list[LibraryModel]:
+        return self.library
+
+    def collections(self, *, refresh: bool = False) -> list[Collection]:
+        return [Collection(name="team", source="/t.txt", models=["u/r"])]
+
+    def remove_model(self, model: str, *, only_ask: bool = False) -> Deletion:
+        if not only_ask:
+            self.removed.append(model)
+        return self.deletion
+
+    def running(self) -> bool:
+        return self.is_running
+
+    def status(self) -> Status:
+        self._must_run()
+        return Status(
+            service=ServiceInfo(pid=7, version="0.1.0", connection_file="/r/c.json"),
+            workers=self.workers,
+            operations=self.known,
+        )
+
+    def operations(self, limit: int = 20, *, session: str | None = None) -> list[OperationInfo]:
+        """As they are listed; those of a session newest first, in the order they were begun."""
+        if session is None:
+            return self.known[:limit]
+        return [info for info in reversed(self.known) if info.session == session][:limit]
 
     def operation(self, operation_id: str) -> OperationInfo:
         for info in self.known:
@@ -127,52 +274,59 @@ class FakeClient:
                 return info
         raise OperationNotFound(f"There is no operation {operation_id!r}.")
 
-    def status(self) -> Status:
-        service = ServiceInfo(pid=1, version="1", connection_file="")
-        return Status(service=service, workers=self.workers)
-
-    def models(self) -> list[LibraryModel]:
-        return self.library
-
     def attach(self, operation_id: str, from_seq: int = 0) -> FakeOperation:
-        """The one there is; whoever comes late is given its end alone."""
-        if operation_id not in self.attached:
-            raise OperationNotFound(f"There is no operation {operation_id!r}.")
-        operation = self.attached[operation_id]
+        """The one there is; whoever comes late to a fed one is given its end alone."""
+        operation = self.attached.get(operation_id)
+        if operation is None:
+            return self.prompts.pop(0)
         if self.operation(operation_id).state in TERMINAL_STATES:
-            operation = FakeOperation(operation_id, operation.outcome)
-            operation.feed.put(None)
+            return FakeOperation(id=operation_id, outcome=operation.outcome)
         return operation
 
-    def request(self, request: Any, result: type) -> str:
-        self.prompts.append(request)
-        id = f"op{len(self.prompts)}"
-        self.begin(id, request.session, title=request.prompt)
-        return id
+    def cancel(self, operation_id: str | None = None, *, session: str | None = None) -> list[str]:
+        self.cancelled.append(operation_id or session)
+        return [operation_id] if operation_id else []
 
-    def cancel(self, operation_id: str) -> list[str]:
-        self.cancelled.append(operation_id)
-        return [operation_id]
+    def stop(self) -> None:
+        self.is_running = False
 
-    def drop_last_turn(self, session: str) -> list[SessionMessage]:
-        messages = self.kept[session][1]
-        self.say(session, messages[:-2])
-        return messages[-2:]
+    def close(self) -> None:
+        self.is_closed = True
 
-    def open_session(self, session: str, **options: Any) -> SessionInfo:
-        return self.kept[session][0] if session in self.kept else self.say(session, [])
+    def _must_run(self) -> None:
+        if not self.is_running:
+            raise ServiceNotRunning("The wiz service is not running.")
 
 
-def said(text: str) -> Answer:
-    """An answer of ten tokens in half a second."""
+def answer(text: str, finish_reason: Any = "stop", operation_id: str = "op1") -> Answer:
+    """An answer of one token per word, at ten tokens per second."""
+    n_tokens = len(text.split())
     return Answer(
-        AnswerInfo(text=text, usage=Usage(n_tokens=10), timings=Timings(generation_s=0.5))
+        AnswerInfo(
+            text=text,
+            finish_reason=finish_reason,
+            usage=Usage(n_prompt_tokens=3, n_tokens=n_tokens),
+            timings=Timings(generation_s=n_tokens / 10),
+            operation_id=operation_id,
+        )
     )
 
 
-def turn(question: str, answer: str, operation: str | None = None) -> list[SessionMessage]:
+def answer_in(text: str, generation_s: float = 0.5) -> Answer:
+    """An answer of ten tokens in half a second."""
+    timings = Timings(generation_s=generation_s)
+    return Answer(AnswerInfo(text=text, usage=Usage(n_tokens=10), timings=timings))
+
+
+def said(*texts: str, **kwargs: Any) -> FakeOperation:
+    """A prompt that answers `texts`, each in a batch of its own."""
+    whole = answer("".join(texts))
+    return FakeOperation([[Delta(text=text)] for text in texts], whole, **kwargs)
+
+
+def turn(question: str, answered: str, operation: str | None = None) -> list[SessionMessage]:
     """A question and its answer."""
     return [
         SessionMessage(role="user", content=question, operation_id=operation),
-        SessionMessage(role="assistant", content=answer, operation_id=operation),
+        SessionMessage(role="assistant", content=answered, operation_id=operation),
     ]

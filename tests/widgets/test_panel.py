@@ -215,8 +215,8 @@ def test_a_chat_keeps_its_form_up_to_date(shell: Shell) -> None:
 def test_a_status_panel_says_that_no_service_runs_and_starts_none(shell: Shell) -> None:
     client = FakeClient()
     status = Status(around=around(shell, client))
-    assert "Wiz service 1, pid 1" in status.drawing().plain
-    client.up = False
+    assert "Wiz service 0.1.0, pid 7" in status.drawing().plain
+    client.is_running = False
 
     def refuse() -> Any:
         return client.sessions()

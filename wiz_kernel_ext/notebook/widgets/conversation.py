@@ -185,7 +185,7 @@ class Conversation:
             self._show(gone=True, answer=None, answer_text="", n_waiting=0)
 
     def earlier(self, number: int) -> dict[str, Any]:
-        """The messages before `number`, a page of them."""
+        """The messages before `number`, two pages of them."""
         with self._lock:
             number = max(0, min(number, len(self.messages)))
             first = before(self.messages, number)

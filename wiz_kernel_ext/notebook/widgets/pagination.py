@@ -32,8 +32,8 @@ def latest(messages: Sequence[SessionMessage]) -> int:
 
 
 def before(messages: Sequence[SessionMessage], number: int) -> int:
-    """The number of the first message of the page that comes before message `number`."""
-    return max((start for start in page_starts(messages) if start < number), default=0)
+    """The number of the first message of the two pages that come before message `number`."""
+    return ([start for start in page_starts(messages) if start < number][-2:] or [0])[0]
 
 
 def as_page(
