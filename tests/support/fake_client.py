@@ -1,4 +1,4 @@
-"""A service, scripted: what magics and panels ask of a client, and operations as tests have them."""
+"""A service, scripted: what magics and panels ask of a client, and operations told what to say."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from wiz_kernel_ext.protocol.hub import (
     RepoListing,
 )
 from wiz_kernel_ext.protocol.requests import (
-    CreateContext,
-    LoadModel,
+    AnyRequest,
+    Load,
     SendPrompt,
     UnloadModel,
 )
@@ -35,6 +35,7 @@ from wiz_kernel_ext.protocol.results import (
     TERMINAL_STATES,
     AnswerInfo,
     ContextInfo,
+    Loaded,
     ModelInfo,
     OperationInfo,
     OperationState,
@@ -115,7 +116,7 @@ class FakeClient:
     is_running: bool = True
     known: list[OperationInfo] = field(default_factory=list)
     attached: dict[str, FakeOperation] = field(default_factory=dict)
-    asked: list[Any] = field(default_factory=list)
+    asked: list[AnyRequest] = field(default_factory=list)
     sent: list[SendPrompt] = field(default_factory=list)
     kept: dict[str, tuple[SessionInfo, list[SessionMessage]]] = field(default_factory=dict)
     opened: list[dict[str, Any]] = field(default_factory=list)
@@ -179,26 +180,32 @@ class FakeClient:
 
     # What it is asked.
 
-    def start(self, request: Any) -> FakeOperation:
+    def start(self, request: AnyRequest) -> FakeOperation:
         self.asked.append(request)
         if self.refusal:
             raise self.refusal
-        if isinstance(request, LoadModel):
-            model = ModelInfo(model_path="/m/demo.gguf", name="demo", size_bytes=1 << 20)
-            return self.load or FakeOperation([], model)
+        if isinstance(request, Load):
+            return self.load or FakeOperation([], self.loaded(request))
         if request.target.startswith("hub:"):
             return self.work.pop(0)
         return self.prompts.pop(0)
 
-    def request(self, request: Any, *_result: type) -> Any:
+    def loaded(self, request: Load) -> Loaded:
+        fields = ("session", "notebook", "kernel_id", "system_prompt", "new")
+        options = {name: getattr(request, name) for name in fields}
+        return Loaded(
+            model=ModelInfo(model_path="/m/demo.gguf", name="demo", size_bytes=1 << 20),
+            context=ContextInfo(
+                model_path="/m/demo.gguf", context_size=2048, sequences=4, threads=2,
+                batch_size=512, pool_size=8192,
+            ),
+            session=self.open_session(**options),
+        )  # fmt: skip
+
+    def request(self, request: AnyRequest) -> Any:
         self.asked.append(request)
         if self.refusal:
             raise self.refusal
-        if isinstance(request, CreateContext):
-            return ContextInfo(
-                model_path="/m/demo.gguf", context_size=2048, sequences=4, threads=2,
-                batch_size=512, pool_size=8192,
-            )  # fmt: skip
         if isinstance(request, SendPrompt):
             self.sent.append(request)
             return self.begin(f"op{len(self.sent)}", request.session, title=request.prompt).id
@@ -263,8 +270,8 @@ class FakeClient:
         )
 
     def operations(self, limit: int = 20, *, session: str | None = None) -> list[OperationInfo]:
-        """As they are listed; those of a session newest first, in the order they were begun."""
-        if session is None:
+        """Those of a kept session newest first; else all that a test lists, in its order."""
+        if session not in self.kept:
             return self.known[:limit]
         return [info for info in reversed(self.known) if info.session == session][:limit]
 

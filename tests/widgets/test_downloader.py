@@ -34,7 +34,7 @@ class Downloads:
         notebook: Any = SimpleNamespace(shell=shell, client=client)
         self.watching = Client(start=False)
         self.panel = Downloader(around=PanelClients(notebook, self.watching))
-        self.panel.post = self.told.append  # type: ignore[method-assign]
+        self.panel.post = self.told.append  # type: ignore[assignment, method-assign]
         self.n = 0
 
     @property
@@ -112,7 +112,7 @@ def test_a_model_is_found_paused_resumed_loaded_when_done_and_deleted(
     assert any(asked.range for asked in hub.asked_for("GET", "store")), "it began anew"
     panel.ask("verify", model=NAME)
     panel.wait(lambda: "as the hub has it" in panel.note)
-    assert panel.state.load is None, "what was said of the last action is over"
+    assert not panel.state.load, "what was said of the last action is over"
     assert panel.answer("delete", model=NAME, path=None)["problem"]["error"] == "Conflict"
     asked = panel.answer("ask-delete", model=NAME)["result"]
     assert (asked["freed"], asked["loaded"], asked["path"]) == ("3.4 MB", True, path)
@@ -223,6 +223,12 @@ def test_a_second_view_is_told_what_the_first_one_shows(panel: Downloads, hub: S
     assert whole["state"] == msgspec.structs.asdict(panel.state)
 
 
+def standing(state: DownloaderState) -> DownloaderState:
+    """A state without what passes by itself: how long ago a model was used."""
+    models = [{**model, "used": ""} for model in state.models or []]
+    return msgspec.structs.replace(state, models=models)
+
+
 def test_a_panel_of_a_restarted_kernel_shows_what_the_old_one_did(
     panel: Downloads, hub: StandInHub, client: Client
 ) -> None:
@@ -238,7 +244,7 @@ def test_a_panel_of_a_restarted_kernel_shows_what_the_old_one_did(
     again = Downloads(client)
     again.ask("hello")
     again.wait(lambda: again.state.models is not None and again.state.work)
-    panel.wait(lambda: again.state == panel.state)
+    panel.wait(lambda: standing(again.state) == standing(panel.state))
     again.ask("bye")
     again.watching.close()
 

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from wiz_kernel_ext.errors import Conflict, SessionNotFound, StoreError
-from wiz_kernel_ext.protocol.requests import ChatMessage, OpenSession
+from wiz_kernel_ext.protocol.messages import ChatMessage
+from wiz_kernel_ext.protocol.requests import OpenSession
 from wiz_kernel_ext.protocol.results import SessionDetail, SessionInfo, SessionMessage
 from wiz_kernel_ext.service.records import Records
 from wiz_kernel_ext.store import SessionRow

@@ -20,7 +20,13 @@ from wiz_kernel_ext.children.child import signal_name
 from wiz_kernel_ext.errors import WizError, WorkerDied
 from wiz_kernel_ext.protocol.codec import decode
 from wiz_kernel_ext.protocol.events import AnyEvent, CancelThis
-from wiz_kernel_ext.protocol.requests import CreateContext, Initialize, LoadModel, Prompt, Request
+from wiz_kernel_ext.protocol.requests import (
+    AnyRequest,
+    CreateContext,
+    Initialize,
+    LoadModel,
+    Prompt,
+)
 from wiz_kernel_ext.protocol.results import AnswerInfo, ContextInfo, ModelInfo, RuntimeInfo
 from wiz_kernel_ext.service.crashes import REPEATED_HINT, Crash, OnCrash, Stage, nothing_known
 from wiz_kernel_ext.transport.client import ClientComm, CommClient
@@ -83,9 +89,9 @@ class WorkerProcess:
         info = await self._ask("load", request, ModelInfo, emit, on_cancel)
         return msgspec.structs.replace(info, worker_pid=self.pid)
 
-    async def create_context(self, request: CreateContext) -> ContextInfo:
+    async def create_context(self, request: CreateContext, emit: Emit) -> ContextInfo:
         """Pass `worker:createContext` on."""
-        return await self._ask("context", request, ContextInfo)
+        return await self._ask("context", request, ContextInfo, emit)
 
     async def prompt(self, request: Prompt, emit: Emit, on_cancel: OnCancel) -> AnswerInfo:
         """Pass `worker:prompt` on."""
@@ -109,7 +115,7 @@ class WorkerProcess:
     async def _ask(
         self,
         stage: Stage,
-        request: Request,
+        request: AnyRequest,
         result: type[T],
         emit: Emit | None = None,
         on_cancel: OnCancel | None = None,

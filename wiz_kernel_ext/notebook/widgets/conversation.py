@@ -131,7 +131,7 @@ class Conversation:
             autoload=True,
         )
         self._show(failed=None)
-        self._sent[self._asking().request(request, str)] = text
+        self._sent[self._asking().request(request)] = text
         self.refresh()
 
     def stop(self) -> None:

@@ -12,8 +12,7 @@ from wiz_kernel_ext.notebook.magics.host import located
 from wiz_kernel_ext.notebook.views.pace import INTERVAL_S
 from wiz_kernel_ext.notebook.widgets.panel import described
 from wiz_kernel_ext.protocol.events import Notice, Progress
-from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel
-from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo
+from wiz_kernel_ext.protocol.requests import Load
 
 if TYPE_CHECKING:
     from wiz_kernel_ext.client import Client
@@ -50,16 +49,14 @@ def _load(client: Client, model: str, show: Show, context_size: int | None) -> N
     notices: list[str] = []
     show(shown(model))
     try:
-        operation = client.start(LoadModel(model_path=located(model)))
+        operation = client.start(Load(model=located(model), context_size=context_size))
         for events in operation.batches(INTERVAL_S):
             notices += [event.words for event in events if isinstance(event, Notice)]
             steps = [event for event in events if isinstance(event, Progress) and event.total]
             if steps:
                 fraction = steps[-1].done / (steps[-1].total or 1.0)
                 show(shown(model, fraction=fraction, notices=one_each(notices)))
-        loaded: ModelInfo = operation.result()
-        context = CreateContext(model_path=loaded.model_path, context_size=context_size)
-        client.request(context, ContextInfo)
+        operation.result()
     except WizError as error:
         show(shown(model, "failed", notices=one_each(notices), problem=described(error)))
     else:

@@ -28,7 +28,7 @@ N_FORMS = 3
 Action = Callable[[dict[str, Any]], dict[str, Any] | None]
 
 log = logging.getLogger(__name__)
-_panels: WeakValueDictionary[str, Panel] = WeakValueDictionary()
+_panels: WeakValueDictionary[str, Panel[Any]] = WeakValueDictionary()
 
 
 class Panel(anywidget.AnyWidget, Generic[StateT]):
@@ -123,14 +123,14 @@ class Panel(anywidget.AnyWidget, Generic[StateT]):
         self._forms.append(NotebookScreen(self._publish).show(self._form()))
 
 
-def show_panel(screen: Screen, panel: Panel) -> None:
+def show_panel(screen: Screen, panel: Panel[Any]) -> None:
     """Show `panel` as the output of this cell; on a plain screen, its text."""
     if not screen.rich:
         screen.show(panel.drawing())
         return
     from IPython.display import display
 
-    show: Callable[[Panel], None] = display
+    show: Callable[[Panel[Any]], None] = display
     show(panel)
 
 

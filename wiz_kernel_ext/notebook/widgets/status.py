@@ -18,7 +18,6 @@ from wiz_kernel_ext.notebook.widgets.panel_clients import PanelClients, panel_cl
 from wiz_kernel_ext.notebook.widgets.status_rows import StatusRows, StatusState
 from wiz_kernel_ext.protocol.requests import UnloadModel
 from wiz_kernel_ext.protocol.results import Status as ServiceStatus
-from wiz_kernel_ext.protocol.results import UnloadInfo
 
 
 class Status(Panel[StatusState]):
@@ -85,7 +84,7 @@ class Status(Panel[StatusState]):
 
     def _unload(self, path: str, *, force: bool) -> None:
         request = UnloadModel(model_path=path, force=force)
-        self._around.watching.request(request, UnloadInfo)
+        self._around.watching.request(request)
 
     def _stop(self) -> None:
         self._around.watching.stop()
