@@ -90,7 +90,8 @@ def test_a_question_is_sent_with_the_options_and_its_answer_comes_as_it_grows(
     page.client.end("op1")
     page.wait(lambda: page.texts() == ["hello", "hi!"] and page.talk.answering is None)
     assert page.state.messages[-1]["small"] == "10 tokens · 20 tokens/s"
-    assert page.state.answer_text == ""
+    assert not page.state.answer
+    assert not page.state.answer_text
 
 
 def test_what_others_say_is_followed_and_then_added(page: Page) -> None:
@@ -147,7 +148,7 @@ def test_a_question_that_failed_before_anyone_looked_is_told_all_the_same(page: 
     request = page.client.request
 
     def fail_at_once(asked: Any) -> str:
-        id = request(asked)
+        id: str = request(asked)
         page.client.attached[id].outcome = WorkerDied("It died.")
         page.client.end(id)
         return id
