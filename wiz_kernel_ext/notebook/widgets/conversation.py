@@ -46,6 +46,7 @@ class ChatState(msgspec.Struct, frozen=True, kw_only=True):
     """All that a chat panel shows.
 
     `messages` are the latest, the first of which has number `first`.
+    `models` are those that are loaded, None: not yet known.
     `answer` is what is written, or was and is not among the messages yet; `answer_text` its text.
     `failed` is a question that was not answered, and why. `load` is the latest load from here (see
     `loading.shown`). `lost` says that the conversation was removed; `gone` that the service ended.
@@ -53,7 +54,7 @@ class ChatState(msgspec.Struct, frozen=True, kw_only=True):
 
     session: dict[str, Any] | None = None
     sessions: list[dict[str, Any]] = []
-    models: list[dict[str, Any]] = []
+    models: list[dict[str, Any]] | None = None
     model: str | None = None
     remembered: str = ""
     options: dict[str, Any] = {}
@@ -108,7 +109,7 @@ class Conversation:
         with self._lock:
             self._own = own
             self._adopt(info)
-        self.refresh()
+        self._refresh_or_gone()
 
     def begin(self) -> SessionInfo:
         """Show this notebook's own session, unless one is shown already."""
@@ -132,7 +133,7 @@ class Conversation:
         )
         self._show(failed=None)
         self._sent[self._asking().request(request)] = text
-        self.refresh()
+        self._refresh_or_gone()
 
     def stop(self) -> None:
         """Cancel what is being answered here; what there is of it is kept."""
@@ -177,6 +178,13 @@ class Conversation:
             except SessionNotFound as error:
                 self.answering = None
                 self._show(lost=error.message, answer=None, answer_text="", gone=False)
+
+    def _refresh_or_gone(self) -> None:
+        """Bring the copy up to date after what was done; a service that ends since is told of."""
+        try:
+            self.refresh()
+        except WizError:
+            self.gone()
 
     def gone(self) -> None:
         """The service has ended."""
@@ -271,10 +279,7 @@ class Conversation:
         with self._lock:
             if self.answering is answering:
                 self._end(answering)
-        try:
-            self.refresh()
-        except WizError:
-            self.gone()
+        self._refresh_or_gone()
 
     def _end(self, answering: AnswerStream) -> None:
         self._smalls[answering.id] = answering.small

@@ -135,6 +135,8 @@ class ChatPage {
     } else if (before.answer?.running && !state.answer?.running) {
       this.say(`Answer ended: ${(state.failed ?? state.answer ?? state.messages.at(-1))?.small ?? ""}`);
     }
+    // What was wrong with an action while the service ended is that it ended.
+    if (state.gone && !before.gone) this.problem = null;
     if (state.session.id !== before.session?.id) this.messages.toBottom();
     this.keepEarlier(before, state);
     this.drawHead(state);
@@ -169,11 +171,12 @@ class ChatPage {
   }
 
   drawHead(state) {
-    const { session, sessions, models, remembered } = state;
+    const { session, sessions, remembered } = state;
+    const models = state.models ?? [];
     const names = sessions.map((one) => [one.id, one.n ? `${one.name} (${one.n})` : one.name]);
     if (!names.some(([id]) => id === session.id)) names.unshift([session.id, session.name]);
     choices(this.session, names, session.id);
-    this.modelName.textContent = models.length === 1 ? models[0].name : models.length ? "" : remembered ? `${remembered} (not loaded)` : "No model is loaded";
+    this.modelName.textContent = models.length === 1 ? models[0].name : models.length ? "" : remembered ? `${remembered} (not loaded)` : state.models ? "No model is loaded" : "";
     show(this.modelName, models.length < 2);
     show(this.model, models.length > 1);
     if (models.length > 1) choices(this.model, [["", `as before${remembered ? ` (${remembered})` : ""}`], ...models.map((one) => [one.path, one.name])], state.model ?? "");

@@ -50,9 +50,10 @@ export class Loader {
     this.note.textContent = running ? `loading ${load.model}` : "";
     if (running && load.fraction !== null) this.bar.value = load.fraction;
     else this.bar.removeAttribute("value");
-    const wanted = running || (!models.length && !remembered);
+    const isNone = models !== null && !models.length;
+    const wanted = running || (isNone && !remembered);
     if (wanted) this.open(true, { focus: false });
-    else if (this.wanted && models.length) this.open(false);
-    this.wanted = wanted || (this.wanted && !models.length);
+    else if (this.wanted && !isNone) this.open(false);
+    this.wanted = wanted || (this.wanted && isNone);
   }
 }
