@@ -233,6 +233,7 @@ class Downloader(Panel[DownloaderState]):
             rows = self._work.draw(operations)
         for row in rows:
             if row["kind"] == "load":
+                row["path"] = self._local.path(row["path"])
                 row["title"] = self._local.name(row["path"])
         self.state.change(work=rows, gone=False)
         if was_running != {row["id"] for row in rows if row["running"]} or not self._work.busy:

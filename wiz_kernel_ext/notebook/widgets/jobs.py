@@ -14,7 +14,9 @@ from wiz_kernel_ext.commands.throughput import Throughput
 from wiz_kernel_ext.protocol.events import Progress
 from wiz_kernel_ext.protocol.results import TERMINAL_STATES, OperationInfo
 
-KINDS = frozenset({"download", "verify", "convert", "quantize", "load"})
+KINDS = frozenset({"download", "verify", "convert", "quantize", "load", "setup"})
+# Having a model ready is a load to who looks on.
+LOADS = frozenset({"load", "setup"})
 PAUSED = frozenset({"cancelled", "interrupted"})
 FAILED = frozenset({"failed", "interrupted"})
 FETCHING = ("convert", "download")
@@ -72,9 +74,9 @@ class Jobs:
         done, total = operation.done, operation.total
         return {
             "id": operation.id,
-            "kind": operation.kind,
+            "kind": "load" if operation.kind in LOADS else operation.kind,
             "title": operation.title,
-            "path": operation.model_path,
+            "path": operation.model_path or operation.title,
             "state": "paused" if paused else operation.state,
             "running": running,
             "fraction": done / total if total else None,

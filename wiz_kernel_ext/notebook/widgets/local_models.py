@@ -37,6 +37,10 @@ class LocalModels:
         """What the model at `path` is called here."""
         return self._names.get(path) or path.rpartition("/")[2]
 
+    def path(self, model: str) -> str:
+        """The path of the model that is called so here; else what it is called."""
+        return next((path for path, name in self._names.items() if name == model), model)
+
     def load(self, path: str, context_size: int | None = None) -> None:
         """Begin to load a model and return; how it goes is shown."""
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from wiz_kernel_ext.errors import WizError
+from wiz_kernel_ext.notebook.widgets.jobs import LOADS
 from wiz_kernel_ext.protocol.results import OperationInfo, Status
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ class ModelNames:
         return msgspec.structs.replace(status, workers=workers, operations=operations)
 
     def _title(self, operation: OperationInfo, called: dict[str, str]) -> str:
-        if operation.kind != "load" or not operation.model_path:
+        if operation.kind not in LOADS:
             return operation.title
-        return self.of(operation.model_path, called.get(operation.model_path, operation.title))
+        path = operation.model_path or operation.title
+        # What a model was asked for by is its path, or the name that it has already.
+        return self.of(path, called.get(path, "")) if "/" in path else path
