@@ -273,16 +273,19 @@ class Conversation:
                         return
                     answering.take(events)
                     self._show_answer()
-            answering.end(operation)
+            with self._lock:
+                answering.end(operation)
+                self._end(answering)
         except WizError as error:
-            answering.fail(error)
-        with self._lock:
-            if self.answering is answering:
+            with self._lock:
+                answering.fail(error)
                 self._end(answering)
         self._refresh_or_gone()
 
     def _end(self, answering: AnswerStream) -> None:
         self._smalls[answering.id] = answering.small
+        if self.answering is not answering:
+            return
         if answering.failed is not None:
             self.answering = None
             self._show_messages(failed=answering.failed)
