@@ -189,14 +189,13 @@ class Downloader(Panel[DownloaderState]):
 
     def _cancel(self, operation_id: str) -> None:
         """End work for good; of a download nothing stays."""
-        self._work.dismiss(operation_id)
         operation = self._around.watching.operation(operation_id)
+        self._around.watching.cancel(operation_id)
+        self._work.dismiss(operation_id)
+        self._refresh()
         if operation.kind == "download":
             freed = self._around.watching.discard_download(operation_id)
             self._note(f"{operation.title} is cancelled: {size(freed)} freed.")
-        else:
-            self._around.watching.cancel(operation_id)
-        self._refresh()
 
     def _dismiss(self, operation_id: str) -> None:
         self._work.dismiss(operation_id)
