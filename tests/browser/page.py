@@ -26,6 +26,19 @@ CLOSE_ALL = """async () => {
     }
     await jupyterapp.serviceManager.sessions.shutdownAll();
 }"""
+# What stands in a panel: its elements, their texts, and what is hidden, disabled or chosen. What is
+# read out to who cannot see is what has just happened.
+DRAWN = """panel => {
+    const draw = node => {
+        if (node.nodeType === 3) return node.data;
+        if (node.matches('.wiz-unseen[role=status]')) return '';
+        const said = ['hidden', 'disabled', 'checked', 'value', 'open']
+            .filter(name => node[name]).map(name => `${name}=${node[name]}`);
+        const children = [...node.childNodes].map(draw).join('');
+        return `<${node.tagName.toLowerCase()}.${node.className} ${said}>${children}\\n`;
+    };
+    return draw(panel).replaceAll(/data-lm-\\S+/g, '');
+}"""
 COUNT_LONG_TASKS = """
 window.longTasks = [];
 new PerformanceObserver(list => list.getEntries().forEach(task => longTasks.push(task.duration)))
@@ -111,6 +124,10 @@ class Page:
     def ready(self) -> None:
         """Wait until the panel shows what the service has."""
         self.raw.locator(".wiz-panel[data-ready]").first.wait_for()
+
+    def drawn(self, number: int = 0) -> str:
+        """All that stands in the panel's view of this number, as one text."""
+        return str(self.panel.nth(number).evaluate(DRAWN))
 
     def say(self, text: str) -> None:
         """Write a message in the chat and send it, by keys."""

@@ -18,7 +18,7 @@ def test_a_model_is_loaded_and_asked_by_keys_alone(lab: Lab, page: Page, axe: Pa
     assert page.faults(axe) == []
     page.panel.get_by_label("Model to load").fill("demo")
     page.raw.keyboard.press("Enter")
-    page.panel.locator(".wiz-model", has_text="wiz demo").wait_for()
+    page.panel.locator(".wiz-model").get_by_text("demo", exact=True).wait_for()
     page.say("Hello!")
     assert len(page.answered()) > 5
     page.say("How do I create a DataFrame?")
@@ -92,6 +92,37 @@ def test_cells_python_and_panels_see_what_each_other_say(lab: Lab, page: Page) -
     ]
     assert texts[0] == texts[1] == texts[2]
     assert lab.client.session("shared").info.n_messages == n_messages == len(texts[0])
+
+
+def test_a_late_view_a_reloaded_page_and_a_restarted_kernel_show_what_was_there(
+    lab: Lab, page: Page
+) -> None:
+    cells = [LOAD, "import wiz_kernel_ext as wiz\nchat = wiz.Chat(temperature=0)\nchat", "chat"]
+    page.open(lab.notebook("late", cells))
+    page.run(0)
+    page.run(1)
+    page.ready()
+    page.say("Hello!")
+    page.answered()
+    page.say("How do I create a DataFrame?")
+    page.answered()
+    page.panel.locator(".wiz-assistant .wiz-small", has_text="tokens").nth(1).wait_for()
+    early = page.drawn()
+    page.run(2)
+    page.raw.locator(".wiz-panel[data-ready]").nth(1).wait_for()
+    assert page.drawn(1) == page.drawn(0) == early
+    page.save()
+    page.raw.goto(f"{lab.url}doc/tree/late.ipynb?reset")
+    page.raw.locator(".wiz-panel[data-ready]").nth(1).wait_for()
+    assert page.drawn(0) == page.drawn(1) == early
+    page.restart_kernel()
+    page.panel.nth(1).locator(".wiz-banner", has_text="restarted").wait_for()
+    page.reconnect()
+    page.start(0)
+    page.run(1)
+    page.raw.locator(".wiz-panel[data-ready]").nth(0).wait_for()
+    page.panel.nth(0).get_by_label("Message").and_(page.raw.locator(":enabled")).wait_for()
+    assert page.drawn(0) == early
 
 
 def test_what_comes_before_the_first_word_is_shown_with_a_bar(
@@ -198,7 +229,7 @@ def test_what_was_removed_or_stopped_elsewhere_is_told_in_place(lab: Lab, page: 
     page.shoot("nothing-loaded")
     page.panel.get_by_role("button", name="Load a model").last.click()
     page.panel.get_by_label("Model to load").press("Enter")
-    page.panel.locator(".wiz-model", has_text="wiz demo").wait_for()
+    page.panel.locator(".wiz-model").get_by_text("demo", exact=True).wait_for()
     page.panel.get_by_role("button", name="Send").click()
     page.panel.locator(".wiz-assistant:not([aria-busy])", has_text="tokens").wait_for()
     assert page.answered()

@@ -19,7 +19,7 @@ def test_a_saved_notebook_shows_models_and_status_without_a_kernel(lab: Lab, pag
         page.reopen("kept.ipynb", with_kernel=with_kernel)
         page.cell(1).get_by_text("Models here").wait_for()
         page.cell(1).get_by_role("cell", name="demo", exact=True).wait_for()
-        page.cell(2).get_by_text("wiz demo").wait_for()
+        page.cell(2).get_by_role("cell", name="demo", exact=True).first.wait_for()
         assert page.raw.get_by_text("model not found").count() == 0
         assert page.panel.filter(visible=True).count() == 0
         page.cell(1).screenshot(path=page.shots / f"saved-models-{with_kernel=}.png")
@@ -36,7 +36,8 @@ def test_the_service_is_seen_at_work_and_told_to_stop(
     cells = [
         f"%load_ext wiz_kernel_ext\n%wiz_load {slow_model}",
         "%wiz_status --panel",
-        "op = %wiz_prompt Go. --max-tokens 3000 --background",
+        "op = %wiz_prompt Go. --max-tokens 3000 --background --logit-bias '<|im_end|>=-100' "
+        "--logit-bias '<|endoftext|>=-100'",
     ]
     page.open(lab.notebook("status", cells))
     page.run(0)

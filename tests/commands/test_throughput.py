@@ -26,16 +26,16 @@ def test_the_speed_is_that_of_the_last_seconds() -> None:
     clock = Clock()
     throughput = Throughput(clock)
     throughput.take(at(0))
-    assert throughput.bytes_per_s is None
+    assert throughput.per_s is None
     for done in (100, 200, 300):
         clock.now += 1.0
         throughput.take(at(done))
-    assert throughput.bytes_per_s == pytest.approx(100.0)
+    assert throughput.per_s == pytest.approx(100.0)
     clock.now += 2 * WINDOW_S
     throughput.take(at(300))
     clock.now += WINDOW_S
     throughput.take(at(300))
-    assert throughput.bytes_per_s == 0.0
+    assert throughput.per_s == 0.0
 
 
 def test_what_was_done_before_one_came_is_no_speed() -> None:
@@ -44,7 +44,7 @@ def test_what_was_done_before_one_came_is_no_speed() -> None:
     throughput.take(at(900))
     clock.now += 1.0
     throughput.take(at(910))
-    assert throughput.bytes_per_s == pytest.approx(10.0)
+    assert throughput.per_s == pytest.approx(10.0)
 
 
 def test_another_stage_and_a_new_beginning_are_measured_anew() -> None:
@@ -53,13 +53,13 @@ def test_another_stage_and_a_new_beginning_are_measured_anew() -> None:
     throughput.take(at(500))
     clock.now += 1.0
     throughput.take(at(0, stage="convert"))
-    assert throughput.bytes_per_s is None
+    assert throughput.per_s is None
     clock.now += 1.0
     throughput.take(at(50, stage="convert"))
-    assert throughput.bytes_per_s == pytest.approx(50.0)
+    assert throughput.per_s == pytest.approx(50.0)
     clock.now += 1.0
     throughput.take(at(10, stage="convert"))
-    assert throughput.bytes_per_s is None
+    assert throughput.per_s is None
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,12 @@ from wiz_kernel_ext.models.fit import (
     estimate_by_size,
     kv_bytes,
     measured,
+    verdict,
+    with_context,
 )
 from wiz_kernel_ext.models.machine import Machine, cgroup_available_bytes, this_machine
 from wiz_kernel_ext.models.rehearsal import rehearse
+from wiz_kernel_ext.protocol.hub import Fit
 
 HEADER = read_header(BytesSource(small_model()))
 MIB = 2**20
@@ -204,3 +207,21 @@ async def test_where_the_engine_cannot_tell_the_sums_stand(tmp_path: Path) -> No
     path = tmp_path / "m.gguf"
     path.write_bytes(small_model())
     assert await rehearse(path, Use(), 2048) is None
+
+
+@pytest.mark.parametrize(("available", "expected"), [(0, "unknown"), (100, "fits"), (85, "tight")])
+def test_a_verdict_is_of_what_is_needed_and_what_there_is(available: int, expected: str) -> None:
+    assert verdict(80, 70, available) == expected
+    assert verdict(80, 70, 69) == "too big"
+
+
+def test_a_fit_with_another_context_grows_by_what_depends_on_it() -> None:
+    known = Fit(
+        verdict="fits", context_size=1000, weights_bytes=50, kv_bytes=10, compute_bytes=5,
+        needed_bytes=65, least_bytes=60, available_bytes=100,
+    )  # fmt: skip
+    assert with_context(known, 1000) == known
+    twice = with_context(known, 2000)
+    assert (twice.kv_bytes, twice.compute_bytes, twice.weights_bytes) == (20, 10, 50)
+    assert (twice.needed_bytes, twice.least_bytes, twice.verdict) == (80, 75, "fits")
+    assert with_context(known, 4000).verdict == "too big"

@@ -9,7 +9,7 @@ import pytest
 from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 
-from tests.notebook.fakes import FakeClient
+from tests.support.fake_client import FakeClient
 from wiz_kernel_ext.notebook import register, unregister
 
 
@@ -19,6 +19,8 @@ class Cells:
     def __init__(self, shell: Any) -> None:
         self.shell = shell
         self.client = FakeClient()
+        self.client.keep("notes")
+        self.client.keep("two words")
         self.magics = shell.magics_manager.registry["WizMagics"]
         self.magics.notebook._make_client = lambda: self.client
         self.magics.output = "rich"

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tests.notebook.conftest import Cells
-from tests.notebook.fakes import FakeClient, FakeOperation, FakeScreen
+from tests.support.fake_client import FakeClient, FakeOperation
+from tests.support.fake_screen import FakeScreen
 from wiz_kernel_ext.errors import (
     AmbiguousModel,
     BadRequest,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.notebook.conftest import Cells
-from tests.notebook.fakes import FakeOperation, answer, said
+from tests.support.fake_client import FakeOperation, answer, said
 from wiz_kernel_ext.errors import (
     BadRequest,
     OperationCancelled,

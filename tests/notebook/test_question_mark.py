@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.notebook.conftest import Cells
-from tests.notebook.fakes import said
+from tests.support.fake_client import said
 from wiz_kernel_ext.protocol.requests import Prompt
 
 CALL = "get_ipython().run_line_magic('wiz_prompt', {!r})\n"

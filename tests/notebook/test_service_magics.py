@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from tests.notebook.conftest import Cells
-from tests.notebook.fakes import FakeOperation, said
+from tests.support.fake_client import FakeOperation, said
 from wiz_kernel_ext.errors import (
     BadRequest,
     ModelNotLoaded,

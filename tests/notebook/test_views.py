@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.notebook.fakes import FakeScreen, answer
+from tests.support.fake_client import answer
+from tests.support.fake_screen import FakeScreen
 from wiz_kernel_ext.errors import WorkerDied
 from wiz_kernel_ext.notebook.screen import Drawing
 from wiz_kernel_ext.notebook.views.answer import PlainAnswer, RichAnswer, marked, took

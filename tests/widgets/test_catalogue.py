@@ -29,11 +29,19 @@ def test_a_card_says_what_the_hub_tells_and_no_more() -> None:
     assert catalogue.card(RepoHit(repo="u/r"))["facts"] == ""
 
 
-def test_the_parts_of_a_fit_add_up_to_what_is_needed() -> None:
-    drawn = catalogue.fit(FIT)
-    assert drawn["grows"] == FIT.kv_bytes + FIT.compute_bytes
-    assert drawn["fixed"] == FIT.weights_bytes + FIT.repacked_bytes + FIT.other_bytes
-    assert drawn["least"] + drawn["grows"] == FIT.least_bytes
+def test_a_model_has_a_verdict_for_every_context_there_is_to_choose() -> None:
+    drawn = dict(zip(catalogue.CONTEXTS, catalogue.fits(FIT, 0), strict=True))
+    assert drawn[4096]["text"] == "8.0 GB of 9.0 GB"
+    assert drawn[4096]["share"] == pytest.approx(8 / 9)
+    verdicts = [one["verdict"] for one in drawn.values()]
+    assert verdicts == ["fits"] * 4 + ["tight"] + ["too big"] * 4
+
+
+def test_no_context_beyond_the_trained_one_is_reckoned_with() -> None:
+    drawn = dict(zip(catalogue.CONTEXTS, catalogue.fits(FIT, 2048), strict=True))
+    assert drawn[2048]["note"] == ""
+    assert drawn[8192]["note"] == "with 2,048 tokens: it was not trained for more"
+    assert drawn[8192]["text"] == drawn[2048]["text"]
 
 
 def test_a_listing_marks_what_is_here_what_is_suggested_and_what_could_be_converted() -> None:
@@ -49,7 +57,7 @@ def test_a_listing_marks_what_is_here_what_is_suggested_and_what_could_be_conver
         "quant": "Q4_K_M",
         "size": "1.0 GB",
         "here": True,
-        "fit": None,
+        "fits": None,
         "suggested": True,
     }
     assert not drawn["convertible"]

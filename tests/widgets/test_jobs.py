@@ -98,3 +98,9 @@ def test_what_failed_before_it_was_seen_is_shown_with_why() -> None:
     (row,) = work.draw([download("a", "failed")])
     assert row["problem"] == {"message": "No."}
     assert work.draw([download("b", "done", 1000), download("a", "failed")]) == []
+
+
+def test_having_a_model_ready_is_a_load_to_who_looks_on() -> None:
+    setup = OperationInfo(id="s", kind="setup", state="running", title="/m/m.gguf")
+    (row,) = Jobs().draw([setup])
+    assert (row["kind"], row["path"], row["running"]) == ("load", "/m/m.gguf", True)

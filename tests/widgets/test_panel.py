@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from tests.widgets.fakes import FakeClient, turn
+from tests.support.fake_client import FakeClient, turn
 from wiz_kernel_ext.errors import BadRequest
 from wiz_kernel_ext.notebook.screen import Drawing
 from wiz_kernel_ext.notebook.widgets import Chat, Status
@@ -31,13 +32,19 @@ class Shell:
         self.published.append(message)
 
 
-class Lamp(Panel):
+class Light(msgspec.Struct, frozen=True):
+    """What a lamp shows."""
+
+    on: bool = False
+
+
+class Lamp(Panel[Light]):
     """A panel with a switch."""
 
     urgent = frozenset({"now"})
 
     def __init__(self, shell: Any) -> None:
-        super().__init__(shell)
+        super().__init__(shell, Light())
         self.done: list[str] = []
         self.posted: list[dict[str, Any]] = []
         self.gate = threading.Event()
@@ -45,11 +52,15 @@ class Lamp(Panel):
     def actions(self) -> dict[str, Action]:
         return {
             "switch": lambda a: self.done.append(a["to"]),
-            "wait": lambda a: self.gate.wait(10),
+            "wait": self.wait,
+            "measure": lambda a: {"lumen": 7},
             "now": lambda a: self.done.append("now"),
             "refuse": self.refuse,
-            "break": lambda a: 1 / 0,
+            "break": lambda a: {"never": 1 / 0},
         }
+
+    def wait(self, action: dict[str, Any]) -> None:
+        self.gate.wait(10)
 
     def refuse(self, action: dict[str, Any]) -> None:
         raise BadRequest("No.", hint="Never.")
@@ -91,21 +102,38 @@ def test_actions_are_done_in_order_and_urgent_ones_at_once(lamp: Lamp) -> None:
 
 
 def test_an_action_that_fails_is_told_to_its_page_with_what_to_do(lamp: Lamp) -> None:
-    lamp.take({"action": "refuse", "view": "v1", "text": "what was written"})
+    lamp.take({"action": "refuse", "view": "v1", "n": 3})
     lamp.take({"action": "break"})
     lamp.take({"action": "unheard of"})
     lamp.take({"action": "switch", "to": "on"})
-    until(lambda: lamp.done == ["on"])
-    refused, broken = lamp.posted
+    until(lambda: len(lamp.posted) == 3)
+    refused, broken, done = lamp.posted
     assert refused == {
-        "kind": "error",
-        "error": "BadRequest",
-        "message": "No.",
-        "hint": "Never.",
+        "kind": "reply",
         "view": "v1",
-        "text": "what was written",
+        "n": 3,
+        "result": None,
+        "problem": {"error": "BadRequest", "message": "No.", "hint": "Never.", "page": ""},
     }
-    assert broken["error"] == "InternalError"
+    assert broken["problem"]["error"] == "InternalError"
+    assert (lamp.done, done["problem"]) == (["on"], None)
+
+
+def test_who_asks_is_answered_and_the_whole_state_is_told_to_one_view(lamp: Lamp) -> None:
+    lamp.state.change(on=True)
+    lamp.take({"action": "measure", "view": "v1", "n": 1})
+    lamp.take({"action": "whole", "view": "v2"})
+    until(lambda: len(lamp.posted) == 3)
+    changed, reply, whole = lamp.posted
+    assert changed == {"kind": "state", "revision": 2, "since": 1, "state": {"on": True}}
+    assert (reply["view"], reply["result"]) == ("v1", {"lumen": 7})
+    assert whole == {
+        "kind": "state",
+        "view": "v2",
+        "revision": 2,
+        "since": 0,
+        "state": {"on": True},
+    }
 
 
 def test_the_kernels_control_channel_leads_to_the_panel_that_is_named(
@@ -187,8 +215,8 @@ def test_a_chat_keeps_its_form_up_to_date(shell: Shell) -> None:
 def test_a_status_panel_says_that_no_service_runs_and_starts_none(shell: Shell) -> None:
     client = FakeClient()
     status = Status(around=around(shell, client))
-    assert "Wiz service 1, pid 1" in status.drawing().plain
-    client.up = False
+    assert "Wiz service 0.1.0, pid 7" in status.drawing().plain
+    client.is_running = False
 
     def refuse() -> Any:
         return client.sessions()

@@ -133,7 +133,7 @@ class _ProgressLine:
         self.stage = steps[-1].stage
         if self._watched:
             self._throughput.take(steps[-1])
-            state = told(steps[-1], self._throughput.bytes_per_s)
+            state = told(steps[-1], self._throughput.per_s)
             text = f"{CLEARED}{self.stage} {self._title}: {state}"
             print(text, end="", file=sys.stderr, flush=True)
 

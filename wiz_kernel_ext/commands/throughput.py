@@ -1,4 +1,7 @@
-"""How fast bytes come, and when they will all be there. Pure but for the clock it is given."""
+"""How fast bytes or tokens come, and when they will all be there.
+
+Pure but for the clock it is given.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,7 @@ class Throughput:
             self._seen.popleft()
 
     @property
-    def bytes_per_s(self) -> float | None:
+    def per_s(self) -> float | None:
         """None as long as there is too little to tell."""
         if not self._seen:
             return None

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
+
 from wiz_kernel_ext.gguf_file.header import Header
 from wiz_kernel_ext.gguf_file.shape import ModelShape, model_shape
 from wiz_kernel_ext.models.machine import Machine
@@ -120,6 +122,36 @@ def estimate_by_size(
     )
 
 
+def with_context(fit: Fit, context_size: int) -> Fit:
+    """`fit` with another context: KV and compute grow with it, the rest stays.
+
+    About: whoever holds the header or the engine estimates again.
+    """
+    factor = context_size / fit.context_size if fit.context_size else 1.0
+    kv, compute = int(fit.kv_bytes * factor), int(fit.compute_bytes * factor)
+    grown = kv + compute - fit.kv_bytes - fit.compute_bytes
+    needed, least = fit.needed_bytes + grown, fit.least_bytes + grown
+    return msgspec.structs.replace(
+        fit,
+        verdict=verdict(needed, least, fit.available_bytes),
+        context_size=context_size,
+        kv_bytes=kv,
+        compute_bytes=compute,
+        needed_bytes=needed,
+        least_bytes=least,
+    )
+
+
+def verdict(needed: int, least: int, available: int) -> Verdict:
+    """The rule: what fits, what fits only without what the system can drop again."""
+    if not available:
+        return "unknown"
+    if needed <= available * COMFORT:
+        return "fits"
+    # The mapped pages of what was repacked are not read again: the system can drop them.
+    return "tight" if least <= available else "too big"
+
+
 def kv_bytes(shape: ModelShape, use: Use) -> int:
     """The KV memory: every layer in full, as llama.cpp keeps it for sliding windows too."""
     kept = shape.kv_values * use.cells_for(shape.n_ctx_train) * _KV_BYTES[use.kv_type]
@@ -148,14 +180,8 @@ def _fit(
     least = weights + kv + compute + PROCESS_BYTES
     needed = least + repacked
     available = machine.available_bytes
-    verdict: Verdict = "too big"
-    if needed <= available * COMFORT:
-        verdict = "fits"
-    elif least <= available:
-        # The mapped pages of what was repacked are not read again: the system can drop them.
-        verdict = "tight"
     return Fit(
-        verdict=verdict,
+        verdict=verdict(needed, least, available),
         basis=basis,
         context_size=context_size,
         weights_bytes=weights,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from wiz_kernel_ext.commands.notices import one_each
 from wiz_kernel_ext.commands.service_tables import speed
 from wiz_kernel_ext.errors import WizError
 from wiz_kernel_ext.notebook.screen import Drawing, Screen
@@ -86,7 +87,7 @@ class RichAnswer:
         self._body.update(Drawing(plain=text, markdown=text))
 
     def _footer(self, state: str, *, ended: bool = False) -> Drawing:
-        parts = [state, self._about, *self._notices]
+        parts = [state, self._about, *one_each(self._notices)]
         if not ended:
             parts.append(f"operation {self._operation_id}")
         return Drawing.small(" · ".join(part for part in parts if part))

@@ -51,7 +51,7 @@ class WorkView:
         self._throughput.take(progress)
         if self._screen.rich and self._pace.due(0):
             stage = STAGES.get(progress.stage, progress.stage)
-            state = f"{stage} {told(progress, self._throughput.bytes_per_s)}"
+            state = f"{stage} {told(progress, self._throughput.per_s)}"
             share = progress.done / progress.total if progress.total else None
             self._slot.update(self._drawing(state, share))
 

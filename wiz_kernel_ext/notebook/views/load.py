@@ -58,7 +58,7 @@ class LoadView:
 
     def _state(self, step: Progress) -> Drawing:
         if step.stage == "download":
-            text = f"Downloading {self._model}: {told(step, self._throughput.bytes_per_s)}"
+            text = f"Downloading {self._model}: {told(step, self._throughput.per_s)}"
             share = f' value="{step.done / step.total:.3f}"' if step.total else ""
             return Drawing(plain=text, html=f"{escape(text)} <progress{share}></progress>")
         if step.total:

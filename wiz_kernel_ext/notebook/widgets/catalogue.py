@@ -13,11 +13,14 @@ from wiz_kernel_ext.commands.model_tables import (
 )
 from wiz_kernel_ext.commands.numbers import duration, size
 from wiz_kernel_ext.errors import BadRequest
+from wiz_kernel_ext.models.fit import with_context
 from wiz_kernel_ext.models.names import parse_name
 from wiz_kernel_ext.protocol.hub import Deletion, Fit, LibraryModel, RepoHit, RepoListing
 
 # Bytes of the GGUF to one of a checkpoint, as those mostly are: two bytes a number.
 OUT_TYPES = {"bf16": 1.0, "q8_0": Q8_0_SHARE, "f16": 1.0, "f32": 2.0}
+# The context lengths that a model can be held to, in tokens.
+CONTEXTS = tuple(2**n for n in range(9, 18))
 # Bits a number takes, for the sizes that quantizing is said to give: about, as layers differ.
 BITS = {"F32": 32.0, "F16": 16.0, "BF16": 16.0}
 QUANTS = {"Q8_0": 8.5, "Q6_K": 6.6, "Q5_K_M": 5.7, "Q4_K_M": 4.9, "Q4_0": 4.6, "IQ4_XS": 4.4}
@@ -62,7 +65,6 @@ def files(listing: RepoListing) -> dict[str, Any]:
         "repo": listing.repo,
         "gated": listing.gated,
         "page": listing.page,
-        "trained": listing.n_ctx_train,
         "nothing": without_gguf(listing),
         "convertible": convertible(listing),
         "estimate": f"{size(listing.safetensors_bytes)} to download, then about "
@@ -77,7 +79,7 @@ def files(listing: RepoListing) -> dict[str, Any]:
                 "quant": model.quant or "?",
                 "size": size(model.size_bytes),
                 "here": model.downloaded,
-                "fit": None if model.fit is None else fit(model.fit),
+                "fits": model.fit and fits(model.fit, listing.n_ctx_train),
                 "suggested": model.name == listing.suggested,
             }
             for model in listing.models
@@ -85,15 +87,23 @@ def files(listing: RepoListing) -> dict[str, Any]:
     }
 
 
-def fit(estimate: Fit) -> dict[str, Any]:
-    """A model against this machine; the parts let the page move the bar with the context."""
-    fixed = estimate.weights_bytes + estimate.repacked_bytes + estimate.other_bytes
+def fits(estimate: Fit, trained: int) -> list[dict[str, Any]]:
+    """A model against this machine with each of `CONTEXTS`, so that no page needs the rule.
+
+    `note` says where a context is more than the model was `trained` for.
+    """
+    return [_fit(estimate, context, trained) for context in CONTEXTS]
+
+
+def _fit(estimate: Fit, context: int, trained: int) -> dict[str, Any]:
+    used = min(context, trained) if trained else context
+    fit = with_context(estimate, used)
+    available = fit.available_bytes
     return {
-        "context": estimate.context_size,
-        "fixed": fixed,
-        "least": estimate.least_bytes - estimate.kv_bytes - estimate.compute_bytes,
-        "grows": estimate.kv_bytes + estimate.compute_bytes,
-        "available": estimate.available_bytes,
+        "verdict": fit.verdict,
+        "share": min(1.0, fit.needed_bytes / available) if available else 1.0,
+        "text": f"{size(fit.needed_bytes)} of {size(available)}",
+        "note": f"with {used:,} tokens: it was not trained for more" if used < context else "",
     }
 
 

@@ -8,7 +8,7 @@ from wiz_kernel_ext.errors import WizError
 from wiz_kernel_ext.notebook.identity import checked_session_name
 from wiz_kernel_ext.notebook.screen import Drawing
 from wiz_kernel_ext.notebook.widgets.change_watcher import ChangeWatcher
-from wiz_kernel_ext.notebook.widgets.conversation import Conversation
+from wiz_kernel_ext.notebook.widgets.conversation import ChatState, Conversation
 from wiz_kernel_ext.notebook.widgets.forms import conversation_drawing, error_drawing
 from wiz_kernel_ext.notebook.widgets.loading import begin_load
 from wiz_kernel_ext.notebook.widgets.pages import module, style
@@ -17,7 +17,7 @@ from wiz_kernel_ext.notebook.widgets.panel_clients import PanelClients, panel_cl
 from wiz_kernel_ext.protocol.results import SessionInfo
 
 
-class Chat(Panel):
+class Chat(Panel[ChatState]):
     """A chat in this notebook's session, or in the one called `session`.
 
     It shares the session with `%%wiz_prompt`, with Python and with every other panel: what one says
@@ -33,21 +33,15 @@ class Chat(Panel):
         self, session: str | None = None, *, around: PanelClients | None = None, **options: Any
     ) -> None:
         around = around or panel_clients()
-        super().__init__(around.notebook.shell)
+        super().__init__(around.notebook.shell, ChatState())
         self._around = around
         self._name = None if session is None else checked_session_name(session)
         self.conversation = Conversation(
-            lambda: around.notebook.client, around.watching, self._open_own, self.post, options
+            lambda: around.notebook.client, around.watching, self._open_own, self._show, options
         )
         self._watch = ChangeWatcher(
             around.watching, self.conversation.refresh, self.conversation.gone
         )
-
-    def post(self, content: dict[str, Any]) -> None:
-        """Tell the page, and keep what can be read without it up to date."""
-        super().post(content)
-        if content["kind"] == "messages" or (content["kind"] == "state" and not content["view"]):
-            self.refresh_form()
 
     def actions(self) -> dict[str, Action]:
         """What the page may ask for."""
@@ -63,9 +57,9 @@ class Chat(Panel):
             "settings": self._set,
             "model": lambda a: talk.set_model(a["path"]),
             "load": self._load,
+            "heard": lambda a: self._show(load=None),
             "look": self._look,
-            "earlier": lambda a: self.post(talk.earlier(int(a["before"]), a["view"])),
-            "whole": self._send_whole,
+            "earlier": lambda a: talk.earlier(int(a["before"])),
         }
 
     def drawing(self) -> Drawing:
@@ -81,24 +75,25 @@ class Chat(Panel):
         info, _ = self._around.notebook.open_session(self._name, new=new)
         return info
 
+    def _show(self, **parts: Any) -> None:
+        """Change the state, and keep what can be read without a page up to date."""
+        if "messages" in self.state.change(**parts):
+            self.refresh_form()
+
     def _hello(self, action: dict[str, Any]) -> None:
+        self.state.tell(action["view"])
         self._watch.begin(action["view"])
         self.conversation.begin()
-        self.post(self.conversation.state(action["view"]))
 
     def _set(self, action: dict[str, Any]) -> None:
         self.conversation.set_options(action["options"])
         self.conversation.set_system_prompt(action["system"])
 
     def _load(self, action: dict[str, Any]) -> None:
-        begin_load(self._around.notebook.client, action["model"], self.conversation.show_loading)
+        begin_load(
+            self._around.notebook.client, action["model"], lambda load: self._show(load=load)
+        )
 
-    def _look(self, action: dict[str, Any]) -> None:
+    def _look(self, action: dict[str, Any]) -> dict[str, Any]:
         """The models one could load."""
-        names = [model.name for model in self._around.watching.models()]
-        self.post({"kind": "library", "view": action["view"], "names": names})
-
-    def _send_whole(self, action: dict[str, Any]) -> None:
-        answering = self.conversation.answering
-        if answering is not None and answering.id == action["id"]:
-            self.post(answering.snapshot(action["view"]))
+        return {"names": [model.name for model in self._around.watching.models()]}

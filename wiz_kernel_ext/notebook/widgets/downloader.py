@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from wiz_kernel_ext.commands.numbers import size
 from wiz_kernel_ext.errors import WizError
 from wiz_kernel_ext.hub.token import keep_token
 from wiz_kernel_ext.notebook.screen import Drawing
+from wiz_kernel_ext.notebook.widgets.catalogue import CONTEXTS
 from wiz_kernel_ext.notebook.widgets.change_watcher import ChangeWatcher
 from wiz_kernel_ext.notebook.widgets.forms import error_drawing, library_drawing
 from wiz_kernel_ext.notebook.widgets.hub_search import HubSearch
@@ -39,7 +41,23 @@ N_OPERATIONS = 40
 WHY_TIMEOUT_S = 5.0
 
 
-class Downloader(Panel):
+class DownloaderState(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a downloader shows but what its views search for.
+
+    `contexts` are the lengths a model can be held to. `models` are those on this machine, None:
+    not yet known. `work` is what is under way, `load` the latest load from here (see
+    `loading.shown`), `note` what came of the latest work or action. `gone`: the service has ended.
+    """
+
+    contexts: tuple[int, ...] = CONTEXTS
+    models: list[dict[str, Any]] | None = None
+    work: list[dict[str, Any]] = []
+    load: dict[str, Any] | None = None
+    note: dict[str, Any] | None = None
+    gone: bool = False
+
+
+class Downloader(Panel[DownloaderState]):
     """Search the hub, see what fits this machine, download, verify, quantize, load, delete.
 
     Closing it ends nothing: a download belongs to the service and goes on.
@@ -51,14 +69,13 @@ class Downloader(Panel):
 
     def __init__(self, *, around: PanelClients | None = None) -> None:
         around = around or panel_clients()
-        super().__init__(around.notebook.shell)
+        super().__init__(around.notebook.shell, DownloaderState())
         self._around = around
         self._work = Jobs()
-        self._shown: list[dict[str, Any]] = []
         self._followed: set[str] = set()
         self._paused: dict[str, OperationInfo] = {}
-        self._finding = HubSearch(lambda: self._client, self)
-        self._local = LocalModels(lambda: self._client, around.watching, self)
+        self._finding = HubSearch(lambda: self._client)
+        self._local = LocalModels(lambda: self._client, around.watching, self.state.change)
         self._watch = ChangeWatcher(
             around.watching, self._refresh, self._gone, busy=lambda: self._work.busy, beat_s=BEAT_S
         )
@@ -69,11 +86,14 @@ class Downloader(Panel):
 
     def actions(self) -> dict[str, Action]:
         """What the page may ask for."""
-        return {
+        asking: dict[str, Action] = {
             "hello": self._hello,
             "bye": lambda a: self._watch.end(a["view"]),
             "search": self._finding.search,
             "repo": self._finding.repo,
+            "ask-delete": lambda a: self._local.ask_delete(a["model"]),
+        }
+        doing: dict[str, Callable[[dict[str, Any]], None]] = {
             "pull": lambda a: self._begin(PullModel(model=a["model"]), load=bool(a.get("load"))),
             "resume": lambda a: self._resume(a["id"]),
             "pause": lambda a: self._pause(a["id"]),
@@ -89,10 +109,26 @@ class Downloader(Panel):
             "convert": lambda a: self._begin(
                 build(ConvertModel, {"source": a["repo"], "out_type": a["type"]})
             ),
-            "ask-delete": self._local.ask_delete,
-            "delete": lambda a: self._local.delete(a["model"], a["path"]),
+            "delete": self._delete,
             "token": lambda a: self._keep_token(a["token"]),
+            "heard": lambda a: None,
         }
+        return asking | {name: self._over_with_notes(do) for name, do in doing.items()}
+
+    def _over_with_notes(self, do: Callable[[dict[str, Any]], None]) -> Action:
+        """`do`, after what was said of the last action is taken away."""
+
+        def action(content: dict[str, Any]) -> None:
+            load = self.state.now.load
+            ended = load is not None and load["state"] != "running"
+            self.state.change(note=None, **({"load": None} if ended else {}))
+            do(content)
+
+        return action
+
+    def _note(self, text: str, load: str = "") -> None:
+        """Say what came of something; `load` is the path of a model that can be loaded now."""
+        self.state.change(note={"text": text, "load": load})
 
     def drawing(self) -> Drawing:
         """The models on this machine, to be read."""
@@ -102,13 +138,11 @@ class Downloader(Panel):
             return error_drawing("Models", error)
 
     def _hello(self, action: dict[str, Any]) -> None:
-        self.post({"kind": "begin", "view": action["view"]})
+        self.state.tell(action["view"])
         self._client.status()
         self._watch.begin(action["view"])
-        # Another view of this panel may have been told already; this one was not.
-        self._shown = []
         self._refresh()
-        self._local.tell()
+        self._local.refresh()
 
     def _resume(self, operation_id: str) -> None:
         """Begin a download again: it goes on where it was."""
@@ -137,14 +171,14 @@ class Downloader(Panel):
     def _see_through(self, operation: Operation) -> None:
         try:
             outcome = operation.result()
-            self._local.tell()
+            self._local.refresh()
             if isinstance(outcome, Verification):
-                self.post({"kind": "note", "text": _verified(outcome)})
+                self._note(_verified(outcome))
             elif operation.id in self._work.load_when_done:
                 self._local.load(str(outcome))
             else:
                 path = str(outcome)
-                self.post({"kind": "note", "text": f"{Path(path).name} is here.", "load": path})
+                self._note(f"{self._local.name(path)} is here.", load=path)
         except WizError as error:
             log.debug("%s: %s", operation.id, error)  # its row tells
         self.refresh_form()
@@ -155,15 +189,13 @@ class Downloader(Panel):
 
     def _cancel(self, operation_id: str) -> None:
         """End work for good; of a download nothing stays."""
+        operation = self._around.watching.operation(operation_id)
+        self._around.watching.cancel(operation_id)
         self._work.dismiss(operation_id)
         self._refresh()
-        operation = self._around.watching.operation(operation_id)
         if operation.kind == "download":
             freed = self._around.watching.discard_download(operation_id)
-            text = f"{operation.title} is cancelled: {size(freed)} freed."
-            self.post({"kind": "note", "text": text})
-        else:
-            self._around.watching.cancel(operation_id)
+            self._note(f"{operation.title} is cancelled: {size(freed)} freed.")
 
     def _dismiss(self, operation_id: str) -> None:
         self._work.dismiss(operation_id)
@@ -180,25 +212,31 @@ class Downloader(Panel):
 
     def _keep_token(self, token: str) -> None:
         file = keep_token(token)
-        self.post({"kind": "note", "text": f"The token is kept in {file}, for you only."})
+        self._note(f"The token is kept in {file}, for you only.")
+
+    def _delete(self, action: dict[str, Any]) -> None:
+        self._note(self._local.delete(action["model"], action["path"]))
+        self.refresh_form()
 
     def _refresh(self) -> None:
         """Bring the page up to date: the figures at every beat, the models when something changed.
 
         Models may be deleted, loaded or named elsewhere at any time; what is under way may end.
         """
-        was_running = {row["id"] for row in self._shown if row["running"]}
+        was_running = {row["id"] for row in self.state.now.work if row["running"]}
         listed = self._around.watching.operations(N_OPERATIONS)
         operations = [self._in_full(operation) for operation in listed]
         rows = self._work.draw(operations)
         if any(row["state"] == "failed" and not row["problem"] for row in rows):
             self._ask_why(rows)
             rows = self._work.draw(operations)
-        if rows != self._shown:
-            self._shown = rows
-            self.post({"kind": "work", "rows": rows})
+        for row in rows:
+            if row["kind"] == "load":
+                row["path"] = self._local.path(row["path"])
+                row["title"] = self._local.name(row["path"])
+        self.state.change(work=rows, gone=False)
         if was_running != {row["id"] for row in rows if row["running"]} or not self._work.busy:
-            self._local.tell()
+            self._local.refresh()
 
     def _in_full(self, operation: OperationInfo) -> OperationInfo:
         """A paused download with how far it came and its whole title: a list leaves that out."""
@@ -216,13 +254,11 @@ class Downloader(Panel):
                 except TimeoutError:
                     continue
                 except WizError as error:
-                    page = str(error.details.get("page", ""))
-                    self._work.problems[row["id"]] = {**described(error), "page": page}
+                    self._work.problems[row["id"]] = described(error)
 
     def _gone(self) -> None:
         self._work.busy = False
-        self._shown = []
-        self.post({"kind": "gone"})
+        self.state.change(work=[], gone=True)
 
 
 def _verified(outcome: Verification) -> str:

@@ -1,32 +1,25 @@
 """Work on models under way, as the downloader shows it: how far, how fast, how long still.
 
-Pure but for the clock. Rates are smoothed over the last looks, so that the time left stands still
-long enough to be read.
+Pure but for the clock.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from wiz_kernel_ext.commands.numbers import size
+from wiz_kernel_ext.commands.throughput import Throughput
+from wiz_kernel_ext.protocol.events import Progress
 from wiz_kernel_ext.protocol.results import TERMINAL_STATES, OperationInfo
 
-KINDS = frozenset({"download", "verify", "convert", "quantize", "load"})
+KINDS = frozenset({"download", "verify", "convert", "quantize", "load", "setup"})
+# Having a model ready is a load to who looks on.
+LOADS = frozenset({"load", "setup"})
 PAUSED = frozenset({"cancelled", "interrupted"})
 FAILED = frozenset({"failed", "interrupted"})
-SMOOTHING = 0.3
 FETCHING = ("convert", "download")
-
-
-@dataclass
-class _Look:
-    stage: str
-    done: float
-    at_s: float
-    per_s: float | None = None
 
 
 class Jobs:
@@ -34,7 +27,7 @@ class Jobs:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._looks: dict[str, _Look] = {}
+        self._meters: dict[str, Throughput] = {}
         self._seen: set[str] = set()
         self._dismissed: set[str] = set()
         self.load_when_done: set[str] = set()
@@ -81,9 +74,9 @@ class Jobs:
         done, total = operation.done, operation.total
         return {
             "id": operation.id,
-            "kind": operation.kind,
+            "kind": "load" if operation.kind in LOADS else operation.kind,
             "title": operation.title,
-            "path": operation.model_path,
+            "path": operation.model_path or operation.title,
             "state": "paused" if paused else operation.state,
             "running": running,
             "fraction": done / total if total else None,
@@ -110,16 +103,9 @@ class Jobs:
         return " · ".join(parts)
 
     def _per_s(self, operation: OperationInfo) -> float | None:
-        now, last = self._clock(), self._looks.get(operation.id)
-        if last is None or last.stage != operation.stage or operation.done < last.done:
-            self._looks[operation.id] = _Look(operation.stage, operation.done, now)
-            return None
-        if now - last.at_s > 0.2:
-            latest = (operation.done - last.done) / (now - last.at_s)
-            before = latest if last.per_s is None else last.per_s
-            last.per_s = before + SMOOTHING * (latest - before)
-            last.done, last.at_s = operation.done, now
-        return last.per_s
+        meter = self._meters.setdefault(operation.id, Throughput(self._clock))
+        meter.take(Progress(stage=operation.stage, done=operation.done, total=operation.total))
+        return meter.per_s
 
 
 def is_paused(operation: OperationInfo) -> bool:

@@ -1,4 +1,4 @@
-"""Loading a model from a panel: followed on a thread of its own."""
+"""Loading a model from a panel, followed on a thread of its own, as plain values for its state."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from wiz_kernel_ext.commands.notices import one_each
 from wiz_kernel_ext.errors import WizError
 from wiz_kernel_ext.notebook.magics.host import located
 from wiz_kernel_ext.notebook.views.pace import INTERVAL_S
@@ -14,32 +15,49 @@ from wiz_kernel_ext.protocol.events import Notice, Progress
 from wiz_kernel_ext.protocol.requests import Load
 
 if TYPE_CHECKING:
-    from wiz_kernel_ext.client import Client, Operation
+    from wiz_kernel_ext.client import Client
 
-Show = Callable[[dict[str, Any] | None], None]
+Show = Callable[[dict[str, Any]], None]
 
 
 def begin_load(client: Client, model: str, show: Show, context_size: int | None = None) -> None:
-    """Start loading `model` and return; `show` is told the progress, then None or the error.
-
-    What should be known of the model is in `notices`.
-    """
-    operation = client.start(Load(model=located(model), context_size=context_size))
-    show({"model": model, "fraction": None})
-    threading.Thread(target=_follow, args=(operation, model, show), daemon=True).start()
+    """Start loading `model` and return; `show` is told how it goes, at last done or failed."""
+    threading.Thread(
+        target=_load, args=(client, model, show, context_size), name="wiz-load", daemon=True
+    ).start()
 
 
-def _follow(operation: Operation, model: str, show: Show) -> None:
+def shown(
+    model: str,
+    state: str = "running",
+    *,
+    fraction: float | None = None,
+    notices: list[str] | None = None,
+    problem: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """A load of `model` as a panel's state has it; `state` is "running", "done" or "failed"."""
+    return {
+        "model": model,
+        "state": state,
+        "fraction": fraction,
+        "notices": notices or [],
+        "problem": problem,
+    }
+
+
+def _load(client: Client, model: str, show: Show, context_size: int | None) -> None:
     notices: list[str] = []
+    show(shown(model))
     try:
+        operation = client.start(Load(model=located(model), context_size=context_size))
         for events in operation.batches(INTERVAL_S):
             notices += [event.words for event in events if isinstance(event, Notice)]
             steps = [event for event in events if isinstance(event, Progress) and event.total]
             if steps:
                 fraction = steps[-1].done / (steps[-1].total or 1.0)
-                show({"model": model, "fraction": fraction, "notices": notices})
+                show(shown(model, fraction=fraction, notices=one_each(notices)))
         operation.result()
     except WizError as error:
-        show({"model": model, "fraction": None, "notices": notices, **described(error)})
+        show(shown(model, "failed", notices=one_each(notices), problem=described(error)))
     else:
-        show(None)
+        show(shown(model, "done", notices=one_each(notices)))

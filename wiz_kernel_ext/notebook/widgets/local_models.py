@@ -1,69 +1,74 @@
-"""The models on this machine, for a downloader's page: listed, loaded, unloaded, deleted."""
+"""The models on this machine, as a downloader shows them: listed, loaded, unloaded, deleted."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wiz_kernel_ext.commands.numbers import size
 from wiz_kernel_ext.notebook.widgets import catalogue
 from wiz_kernel_ext.notebook.widgets.loading import begin_load
-from wiz_kernel_ext.notebook.widgets.panel import Panel
 
 if TYPE_CHECKING:
     from wiz_kernel_ext.client import Client
 
+Show = Callable[..., object]
+
 
 class LocalModels:
-    """Asks `client()`, which may start a service, and tells `panel`'s page."""
+    """Asks `client()`, which may start a service; `show` takes parts of a `DownloaderState`."""
 
-    def __init__(self, client: Callable[[], Client], watching: Client, panel: Panel) -> None:
+    def __init__(self, client: Callable[[], Client], watching: Client, show: Show) -> None:
         self._client = client
         self._watching = watching
-        self._panel = panel
+        self._show = show
+        self._names: dict[str, str] = {}
 
-    def tell(self) -> None:
-        """What there is, and what of it is loaded."""
+    def refresh(self) -> None:
+        """Show what there is, and what of it is loaded."""
         loaded = self._loaded()
-        models = [
-            {**catalogue.local(model), "loaded": model.path in loaded}
-            for model in self._watching.models()
-        ]
-        self._panel.post({"kind": "library", "models": models})
+        models = self._watching.models()
+        self._names = {model.path: model.name for model in models}
+        self._show(
+            models=[{**catalogue.local(model), "loaded": model.path in loaded} for model in models]
+        )
+
+    def name(self, path: str) -> str:
+        """What the model at `path` is called here."""
+        return self._names.get(path) or path.rpartition("/")[2]
+
+    def path(self, model: str) -> str:
+        """The path of the model that is called so here; else what it is called."""
+        return next((path for path, name in self._names.items() if name == model), model)
 
     def load(self, path: str, context_size: int | None = None) -> None:
-        """Begin to load a model; how it ends is told."""
+        """Begin to load a model and return; how it goes is shown."""
 
-        def show(loading: dict[str, Any] | None) -> None:
-            self._panel.post({"kind": "loading", "loading": loading, "name": Path(path).name})
-            if loading is None or "error" in loading:
+        def show(load: dict[str, Any]) -> None:
+            self._show(load={**load, "model": self.name(path)})
+            if load["state"] != "running":
                 # What could not be loaded may have been deleted.
-                self.tell()
+                self.refresh()
 
         begin_load(self._client(), path, show, context_size)
 
     def unload(self, path: str) -> None:
         """Give a model's memory back; raises Conflict while it answers."""
         self._client().unload_model(path)
-        self.tell()
+        self.refresh()
 
-    def ask_delete(self, action: dict[str, Any]) -> None:
-        """Tell the view that asks what deleting a model would take away."""
-        asked = self._client().remove_model(action["model"], only_ask=True)
-        loaded = bool(self._loaded() & set(asked.files))
-        deletion = {**catalogue.deletion(asked), "loaded": loaded}
-        self._panel.post({"kind": "deletion", "view": action["view"], "deletion": deletion})
+    def ask_delete(self, model: str) -> dict[str, Any]:
+        """What deleting a model would take away."""
+        asked = self._client().remove_model(model, only_ask=True)
+        return {**catalogue.deletion(asked), "loaded": bool(self._loaded() & set(asked.files))}
 
-    def delete(self, model: str, loaded_path: str | None) -> None:
-        """Delete a model, after unloading `loaded_path` if it is given."""
+    def delete(self, model: str, loaded_path: str | None) -> str:
+        """Delete a model, after unloading `loaded_path` if it is given; returns what to say."""
         if loaded_path:
             self._client().unload_model(loaded_path)
         gone = self._client().remove_model(model)
-        text = f"{gone.name} deleted: {size(gone.freed_bytes)} freed."
-        self._panel.post({"kind": "note", "text": text})
-        self.tell()
-        self._panel.refresh_form()
+        self.refresh()
+        return f"{gone.name} deleted: {size(gone.freed_bytes)} freed."
 
     def _loaded(self) -> set[str]:
         return {worker.model_path for worker in self._watching.status().workers}

@@ -1,28 +1,53 @@
-"""A conversation in pages, from its end: what a page is sent of it at a time. Pure."""
+"""A conversation in pages: what a panel's state has of it, and what a page asks for. Pure.
+
+Pages are counted from the first message on, so that a conversation that goes on only ever adds to
+the last one: the state has the last two, whoever looks and whenever.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wiz_kernel_ext.protocol.results import SessionMessage
 
 PAGE_SIZE = 40
-PAGE_CHARS = 200_000
+PAGE_CHARS = 100_000
 
 
-def page_before(messages: Sequence[SessionMessage], before: int, n: int) -> int:
-    """Where a page that ends before number `before` begins: `n` messages, or fewer long ones."""
-    first, chars = before, 0
-    while first > 0 and before - first < n and chars < PAGE_CHARS:
-        first -= 1
-        chars += len(messages[first].content)
-    return first
+def page_starts(messages: Sequence[SessionMessage]) -> list[int]:
+    """The number of each page's first message: pages have `PAGE_SIZE`, or fewer long ones."""
+    starts, chars = [0], 0
+    for number, message in enumerate(messages):
+        if number - starts[-1] >= PAGE_SIZE or chars >= PAGE_CHARS:
+            starts.append(number)
+            chars = 0
+        chars += len(message.content)
+    return starts
 
 
-def as_page(messages: Sequence[SessionMessage]) -> list[dict[str, Any]]:
-    """Messages as the page takes them."""
+def latest(messages: Sequence[SessionMessage]) -> int:
+    """The number of the first message that the state has: that of the last page but one."""
+    return page_starts(messages)[-2:][0]
+
+
+def before(messages: Sequence[SessionMessage], number: int) -> int:
+    """The number of the first message of the two pages that come before message `number`."""
+    return ([start for start in page_starts(messages) if start < number][-2:] or [0])[0]
+
+
+def as_page(
+    messages: Sequence[SessionMessage], smalls: Mapping[str, str] | None = None
+) -> list[dict[str, Any]]:
+    """Messages as plain values; `smalls` has the line under an answer, by its operation."""
+    smalls = smalls or {}
     return [
-        {"role": m.role, "text": m.content, "operation": m.operation_id, "finish": m.finish_reason}
+        {
+            "role": m.role,
+            "text": m.content,
+            "operation": m.operation_id,
+            "finish": m.finish_reason,
+            "small": smalls.get(m.operation_id or "", "") if m.role == "assistant" else "",
+        }
         for m in messages
     ]

@@ -1,5 +1,7 @@
-"""`Panel`: what every widget shares: hearing the page, answering it, and forms without a page.
+"""`Panel`: what every widget shares: its state, the page's actions, and forms without a page.
 
+A page is told two kinds of messages: "state", which every page applies (see `shared_state.py`), and
+"reply", the end of an action for the view that asked: a result, or the problem there was.
 An action of the page is put in a queue and worked off by a thread of this panel, so a button never
 holds up the kernel. It comes by the panel's comm or, where the page can reach it, by the kernel's
 control channel, which is read while a cell computes.
@@ -11,7 +13,7 @@ import logging
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, Generic
 from weakref import WeakValueDictionary
 
 import anywidget
@@ -19,17 +21,21 @@ from traitlets import Unicode
 
 from wiz_kernel_ext.errors import InternalError, WizError
 from wiz_kernel_ext.notebook.screen import Drawing, NotebookScreen, Screen, Slot
+from wiz_kernel_ext.notebook.widgets.shared_state import SharedState, StateT
 
 CONTROL_MESSAGE = "wiz_panel_request"
 N_FORMS = 3
-Action = Callable[[dict[str, Any]], object]
+Action = Callable[[dict[str, Any]], dict[str, Any] | None]
 
 log = logging.getLogger(__name__)
-_panels: WeakValueDictionary[str, Panel] = WeakValueDictionary()
+_panels: WeakValueDictionary[str, Panel[Any]] = WeakValueDictionary()
 
 
-class Panel(anywidget.AnyWidget):
-    """A widget whose page asks by name for `actions`; `urgent` ones wait for no other."""
+class Panel(anywidget.AnyWidget, Generic[StateT]):
+    """A widget whose page asks by name for `actions`; `urgent` ones wait for no other.
+
+    Every page of it shows its `state`, which begins as `first`.
+    """
 
     panel_id = Unicode().tag(sync=True)
     control = Unicode(help="the control message the kernel takes for panels, or empty").tag(
@@ -38,8 +44,9 @@ class Panel(anywidget.AnyWidget):
 
     urgent: frozenset[str] = frozenset()
 
-    def __init__(self, shell: Any) -> None:
+    def __init__(self, shell: Any, first: StateT) -> None:
         super().__init__()
+        self.state = SharedState(first, lambda message: self.post(message))
         self.panel_id = self.model_id
         self._publish = shell.display_pub.publish
         self._forms: list[Slot] = []
@@ -71,26 +78,29 @@ class Panel(anywidget.AnyWidget):
         """Tell the page; from any thread."""
         self.send(content)
 
-    def complain(self, error: WizError, **about: Any) -> None:
-        """Show an error in its place, with what to do next."""
-        self.post({"kind": "error", **described(error), **about})
-
     def _act_in_order(self) -> None:
         while True:
             self._act(self._queue.get())
 
     def _act(self, content: dict[str, Any]) -> None:
-        action = self.actions().get(str(content.get("action")))
-        if action is None:
-            log.warning("%s: unknown action %r", type(self).__name__, content)
+        name = content.get("action")
+        if name == "whole":
+            self.state.tell(content["view"])
             return
+        action = self.actions().get(str(name))
+        if action is None:
+            log.warning("%s: unknown action %r", type(self).__name__, name)
+            return
+        result, problem = None, None
         try:
-            action(content)
+            result = action(content)
         except WizError as error:
-            self.complain(error, view=content.get("view"), text=content.get("text"))
+            problem = described(error)
         except Exception as error:
-            log.exception("%s: %r failed", type(self).__name__, content)
-            self.complain(InternalError(f"The panel failed: {type(error).__name__}: {error}"))
+            log.exception("%s: %r failed", type(self).__name__, name)
+            problem = described(InternalError(f"The panel failed: {type(error).__name__}: {error}"))
+        reply = {"kind": "reply", "view": content.get("view"), "n": content.get("n")}
+        self.post({**reply, "result": result, "problem": problem})
 
     def refresh_form(self) -> None:
         """Draw the form again, where it stands for this panel in a saved notebook."""
@@ -113,20 +123,26 @@ class Panel(anywidget.AnyWidget):
         self._forms.append(NotebookScreen(self._publish).show(self._form()))
 
 
-def show_panel(screen: Screen, panel: Panel) -> None:
+def show_panel(screen: Screen, panel: Panel[Any]) -> None:
     """Show `panel` as the output of this cell; on a plain screen, its text."""
     if not screen.rich:
         screen.show(panel.drawing())
         return
     from IPython.display import display
 
-    show: Callable[[Panel], None] = display
+    show: Callable[[Panel[Any]], None] = display
     show(panel)
 
 
 def described(error: WizError) -> dict[str, Any]:
-    """An error as a page shows it."""
-    return {"error": type(error).__name__, "message": error.message, "hint": error.hint}
+    """An error as a page shows it; `page` is where it can be mended, or empty."""
+    page = str(error.details.get("page", ""))
+    return {
+        "error": type(error).__name__,
+        "message": error.message,
+        "hint": error.hint,
+        "page": page,
+    }
 
 
 def _listen(shell: Any) -> bool:

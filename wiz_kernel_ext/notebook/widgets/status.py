@@ -11,14 +11,16 @@ from wiz_kernel_ext.notebook.screen import Drawing
 from wiz_kernel_ext.notebook.views.tables import tables_drawing
 from wiz_kernel_ext.notebook.widgets.change_watcher import ChangeWatcher
 from wiz_kernel_ext.notebook.widgets.forms import error_drawing
+from wiz_kernel_ext.notebook.widgets.model_names import ModelNames
 from wiz_kernel_ext.notebook.widgets.pages import module, style
 from wiz_kernel_ext.notebook.widgets.panel import Action, Panel
 from wiz_kernel_ext.notebook.widgets.panel_clients import PanelClients, panel_clients
-from wiz_kernel_ext.notebook.widgets.status_rows import StatusRows
+from wiz_kernel_ext.notebook.widgets.status_rows import StatusRows, StatusState
 from wiz_kernel_ext.protocol.requests import UnloadModel
+from wiz_kernel_ext.protocol.results import Status as ServiceStatus
 
 
-class Status(Panel):
+class Status(Panel[StatusState]):
     """Service, models and memory, running operations, sessions and the log, with their buttons.
 
     Starts no service and keeps none alive.
@@ -30,8 +32,9 @@ class Status(Panel):
 
     def __init__(self, *, around: PanelClients | None = None) -> None:
         around = around or panel_clients()
-        super().__init__(around.notebook.shell)
+        super().__init__(around.notebook.shell, StatusState())
         self._around = around
+        self._names = ModelNames(around.watching)
         self._rows = StatusRows()
         self._watch = ChangeWatcher(
             around.watching, self._refresh, self._gone, busy=lambda: self._rows.busy
@@ -50,27 +53,31 @@ class Status(Panel):
     def drawing(self) -> Drawing:
         """The status as tables."""
         try:
-            status = self._around.watching.status()
+            status = self._status()
         except WizError as error:
             return error_drawing("Wiz", error)
         return tables_drawing(service_line(status), status_tables(status, time.time()))
 
     def _hello(self, action: dict[str, Any]) -> None:
+        self.state.tell(action["view"])
         self._watch.begin(action["view"])
         try:
             self._refresh()
         except WizError:
             self._gone()
 
+    def _status(self) -> ServiceStatus:
+        return self._names.over(self._around.watching.status())
+
     def _refresh(self) -> None:
         was_busy = self._rows.busy
-        self.post(self._rows.draw(self._around.watching.status()))
+        self.state.change(running=True, **self._rows.draw(self._status()))
         if was_busy and not self._rows.busy:
             self.refresh_form()
 
     def _gone(self) -> None:
         self._rows.busy = False
-        self.post({"kind": "gone"})
+        self.state.change(running=False)
 
     def _cancel(self, operation_id: str) -> None:
         self._around.watching.cancel(operation_id)

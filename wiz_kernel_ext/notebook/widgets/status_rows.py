@@ -1,6 +1,6 @@
-"""The service as the status panel shows it: rows of facts, each with a key, sent when they differ.
+"""The service as the status panel shows it: its state, in rows of facts, each with a key.
 
-Pure but for the clock and the log file it reads. Rates come from two looks at the same counter.
+Pure but for the clock and the log file it reads.
 """
 
 from __future__ import annotations
@@ -10,8 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from wiz_kernel_ext.commands.numbers import duration, shortened, size
 from wiz_kernel_ext.commands.service_tables import asker_words, engine_words
+from wiz_kernel_ext.commands.throughput import Throughput
+from wiz_kernel_ext.protocol.events import Progress
 from wiz_kernel_ext.protocol.results import TERMINAL_STATES, OperationInfo, Status, WorkerInfo
 
 LOG_TAIL_BYTES = 8_000
@@ -21,25 +25,40 @@ N_SESSIONS = 8
 TITLE_WIDTH = 60
 
 
+class StatusState(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a status panel shows.
+
+    `running` says whether there is a service, None: not yet known. The other parts are what was
+    last seen of it.
+    """
+
+    running: bool | None = None
+    service: str = ""
+    memory: dict[str, Any] | None = None
+    models: list[dict[str, Any]] = []
+    operations: list[dict[str, Any]] = []
+    sessions: list[dict[str, Any]] = []
+    log: str = ""
+
+
 class StatusRows:
-    """Turns a `Status` into what the page draws."""
+    """Turns a `Status` into the parts of a `StatusState`."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._counted: dict[str, tuple[int, float]] = {}
+        self._meters: dict[str, Throughput] = {}
         self.busy = False
 
     def draw(self, status: Status) -> dict[str, Any]:
-        """Everything the panel shows of `status`."""
+        """What the panel shows of `status`."""
         now = self._clock()
         running = [o for o in status.operations if o.state not in TERMINAL_STATES]
         ended = [o for o in status.operations if o.state in TERMINAL_STATES][:N_ENDED]
         self.busy = bool(running)
         operations = [self._operation(operation, now) for operation in [*running, *ended]]
-        self._counted = {o.id: self._counted[o.id] for o in running if o.id in self._counted}
+        self._meters = {o.id: self._meters[o.id] for o in running if o.id in self._meters}
         service = status.service
         return {
-            "kind": "status",
             "service": " · ".join(
                 [
                     f"Version {service.version}",
@@ -74,7 +93,7 @@ class StatusRows:
             "title": shortened(operation.title, TITLE_WIDTH),
             "took": duration(max(0.0, ended_at - operation.created_at)),
             "running": running,
-            "rate": self._rate(operation, now) if running else "",
+            "rate": self._rate(operation) if running else "",
             "stage": operation.stage if running and not operation.n_tokens else "",
             # Once it answers, nobody knows how far that will go: the prompt was read.
             "fraction": operation.done / operation.total
@@ -82,15 +101,15 @@ class StatusRows:
             else None,
         }
 
-    def _rate(self, operation: OperationInfo, now: float) -> str:
-        """Tokens, or bytes of a download, per second since the last look."""
-        counter = int(operation.done) if operation.stage == "download" else operation.n_tokens
-        before, at = self._counted.get(operation.id, (counter, now))
-        self._counted[operation.id] = (counter, now)
-        if now <= at or not counter:
+    def _rate(self, operation: OperationInfo) -> str:
+        """Tokens, or bytes of a download, per second."""
+        is_download = operation.stage == "download"
+        counter = operation.done if is_download else operation.n_tokens
+        meter = self._meters.setdefault(operation.id, Throughput(self._clock))
+        meter.take(Progress(stage=operation.stage if is_download else "answer", done=counter))
+        if meter.per_s is None or not counter:
             return ""
-        per_s = (counter - before) / (now - at)
-        return f"{size(per_s)}/s" if operation.stage == "download" else f"{per_s:.0f} tokens/s"
+        return f"{size(meter.per_s)}/s" if is_download else f"{meter.per_s:.0f} tokens/s"
 
 
 def log_tail(file: Path) -> str:

@@ -1,64 +1,58 @@
 import { button, h, show } from "./dom.js";
 import { codeBlocks } from "./code.js";
 import { Loader } from "./loader.js";
-import { Messages } from "./messages.js";
-import { Banner, PanelView } from "./panel.js";
+import { entriesOf, Messages } from "./messages.js";
+import { Banner, noticesOf, PanelView } from "./panel.js";
 import { Settings } from "./settings.js";
 
-// The chat panel: draws what the kernel posts, asks it for actions. Nothing is decided here.
+// The chat panel: draws the state the kernel has, asks it for actions. Nothing is decided here.
+// Only the view's own: what is being written, what is unfolded, earlier messages it asked for, and
+// what came of its own last action.
 
 class ChatPage {
   constructor(context) {
-    this.view = new PanelView(context, "chat", (message) => this.hear(message));
-    const says = (text) => (this.said.textContent = text);
+    this.view = new PanelView(context, "chat", (state) => this.draw(state));
     this.said = h("div.wiz-unseen", { role: "status" });
     this.banner = new Banner();
+    this.problem = null;
+    this.earlier = { first: 0, messages: [] };
     this.messages = new Messages({
-      earlier: (before) => this.view.ask("earlier", { before }),
+      earlier: (before) => this.askEarlier(before),
       codeBlock: codeBlocks(this.view, (text) => {
-        says(text);
+        this.say(text);
         this.note(text);
       }),
+      drawn: () => this.view.state.now?.session && (this.view.root.dataset.ready = "true"),
     });
-    this.settings = new Settings((values) => {
-      this.banner.say(null);
-      this.view.ask("settings", values);
-      this.note("Settings applied");
+    this.settings = new Settings(async (values) => {
+      if (await this.do("settings", values)) this.note("Settings applied");
     });
     this.loader = new Loader({
-      load: (model) => this.view.ask("load", { model }),
-      look: () => this.view.ask("look"),
+      load: (model) => this.do("load", { model }),
+      look: async () => (await this.view.ask("look")).result.names ?? [],
     });
     context.el.append(this.header(), this.settings.root, this.loader.root, this.banner.root, this.messages.root, this.composer(), this.said);
     this.lock(true, "Connecting …");
   }
 
-  hear(message) {
-    const heard = {
-      state: this.state, head: this.head, messages: this.added, earlier: this.earlier, asked: this.asked, whole: this.whole,
-      piece: this.piece, ended: this.ended, loading: this.loading, library: this.library, error: this.error, lost: this.lost, gone: this.gone,
-    }[message.kind];
-    heard?.call(this, message);
-  }
-
   begin() {
-    this.view.begin((ended) => this.away(ended));
+    this.view.begin((ended) => this.away(ended), (problem) => this.complain(problem));
   }
 
   header() {
     this.title = h("strong.wiz-title", {}, "Chat");
     this.session = h("select", {
       "aria-label": "Conversation",
-      onchange: () => this.view.ask("open", { session: this.session.value }),
+      onchange: () => this.do("open", { session: this.session.value }),
     });
     this.model = h("select", {
       "aria-label": "Model that answers",
-      onchange: () => this.view.ask("model", { path: this.model.value }),
+      onchange: () => this.do("model", { path: this.model.value }),
     });
     this.modelName = h("span.wiz-model");
     this.gear = button("Settings", () => this.toggleSettings(), { label: "Settings" });
     this.gear.setAttribute("aria-expanded", "false");
-    this.fresh = button("New", () => this.view.ask("new"), { label: "New conversation" });
+    this.fresh = button("New", () => this.do("new"), { label: "New conversation" });
     return h("div.wiz-head", {}, this.title, this.session, this.fresh, h("span.wiz-space"), this.modelName, this.model, this.loader.toggle, this.gear);
   }
 
@@ -76,24 +70,48 @@ class ChatPage {
     });
     this.sendButton = button("Send", () => this.send(), { kind: "wiz-primary" });
     this.stopButton = button("Stop", () => this.stop(), { kind: "wiz-danger", label: "Stop this answer" });
-    this.again = button("Regenerate", () => this.view.ask("regenerate"), { label: "Regenerate the last answer" });
+    this.again = button("Regenerate", () => this.do("regenerate"), { label: "Regenerate the last answer" });
     this.small = h("span.wiz-small");
     show(this.stopButton, false);
     const row = h("div.wiz-row", {}, this.small, h("span.wiz-space"), this.again, this.stopButton, this.sendButton);
     return h("div", {}, this.input, row);
   }
 
-  send() {
-    const text = this.input.value;
-    if (!text.trim() || this.sendButton.disabled) return;
-    this.banner.say(null);
-    this.input.value = "";
-    this.view.ask("send", { text });
+  // What is asked for.
+
+  /** Ask for an action; whether it was done. What was said of the one before is over then. */
+  async do(action, content = {}) {
+    this.problem = null;
+    this.drawBanner();
+    const { problem } = await this.view.ask(action, content);
+    if (problem) this.complain(problem);
+    return !problem;
   }
 
-  stop() {
+  async send() {
+    const text = this.input.value;
+    if (!text.trim() || this.sendButton.disabled) return;
+    this.input.value = "";
+    const { problem } = await this.view.ask("send", { text });
+    if (!problem) return;
+    this.input.value ||= text;
+    this.complain(problem);
+  }
+
+  async stop() {
     this.stopButton.disabled = true;
-    this.view.ask("stop");
+    await this.do("stop");
+    this.stopButton.disabled = false;
+  }
+
+  async askEarlier(before) {
+    const { id } = this.view.state.now.session;
+    const { result, problem } = await this.view.ask("earlier", { before });
+    if (problem) this.complain(problem);
+    else if (id === this.view.state.now.session.id && before === this.messages.first) {
+      this.earlier = { first: result.first, messages: [...result.messages, ...this.earlier.messages] };
+    }
+    this.drawMessages(this.view.state.now);
   }
 
   toggleSettings() {
@@ -103,118 +121,95 @@ class ChatPage {
     if (!root.hidden) this.settings.system.focus();
   }
 
-  note(text) {
-    this.small.textContent = text;
+  // What is drawn.
+
+  draw(state) {
+    const before = this.drawn ?? {};
+    this.drawn = state;
+    this.isAway = false;
+    if (!state.session) return;
+    if (state.answer && state.answer.id !== before.answer?.id) {
+      this.problem = null;
+      this.messages.toBottom();
+      this.say("Answering");
+    } else if (before.answer?.running && !state.answer?.running) {
+      this.say(`Answer ended: ${(state.failed ?? state.answer ?? state.messages.at(-1))?.small ?? ""}`);
+    }
+    // What was wrong with an action while the service ended is that it ended.
+    if (state.gone && !before.gone) this.problem = null;
+    if (state.session.id !== before.session?.id) this.messages.toBottom();
+    this.keepEarlier(before, state);
+    this.drawHead(state);
+    this.drawMessages(state);
+    if (state.failed && state.failed.id !== this.givenBack) {
+      this.givenBack = state.failed.id;
+      this.input.value ||= state.failed.prompt;
+    }
+    this.drawBanner();
+    const running = Boolean(state.answer?.running);
+    if (this.locked) this.lock(false);
+    this.stopButton.disabled = false;
+    show(this.stopButton, running);
+    this.again.disabled = running || !(state.first + state.messages.length);
+    if (running && state.n_waiting) this.note(`${state.n_waiting} more waiting`);
+    else if (before.answer?.running && !running) this.note("");
   }
 
-  // What the kernel posts, by kind.
-
-  state({ head, first, messages, answering, loading }) {
-    this.lock(false);
-    this.banner.say(null);
-    this.setBusy(null);
-    this.head({ head });
-    this.loading({ loading });
-    this.messages.reset(first, messages).then(() => {
-      if (answering) this.asked({ answering });
-      else this.setBusy(null);
-      this.view.root.dataset.ready = "true";
-    });
+  /** Earlier messages stay before those of the state. Of what leaves the state, the view keeps what
+      somebody who reads above may be looking at. */
+  keepEarlier(before, state) {
+    if (state.session.id !== before.session?.id || state.first < before.first) {
+      this.earlier = { first: state.first, messages: [] };
+    } else if (state.first > before.first) {
+      const left = before.messages.slice(0, state.first - before.first);
+      this.earlier = this.messages.follows ? { first: state.first, messages: [] } : { ...this.earlier, messages: [...this.earlier.messages, ...left] };
+    }
   }
 
-  head({ head }) {
-    this.known = head;
-    if (!head.id) return;
-    const names = (head.sessions ?? []).map((one) => [one.id, one.n ? `${one.name} (${one.n})` : one.name]);
-    if (!names.some(([id]) => id === head.id)) names.unshift([head.id, head.session]);
-    choices(this.session, names, head.id);
-    const models = head.models ?? [];
-    this.modelName.textContent = models.length === 1 ? models[0].name : models.length ? "" : head.remembered ? `${head.remembered} (not loaded)` : "No model is loaded";
+  drawMessages(state) {
+    this.messages.set(this.earlier.first, entriesOf(state, this.earlier.messages));
+  }
+
+  drawHead(state) {
+    const { session, sessions, remembered } = state;
+    const models = state.models ?? [];
+    const names = sessions.map((one) => [one.id, one.n ? `${one.name} (${one.n})` : one.name]);
+    if (!names.some(([id]) => id === session.id)) names.unshift([session.id, session.name]);
+    choices(this.session, names, session.id);
+    this.modelName.textContent = models.length === 1 ? models[0].name : models.length ? "" : remembered ? `${remembered} (not loaded)` : state.models ? "No model is loaded" : "";
     show(this.modelName, models.length < 2);
     show(this.model, models.length > 1);
-    if (models.length > 1) choices(this.model, [["", `as before${head.remembered ? ` (${head.remembered})` : ""}`], ...models.map((one) => [one.path, one.name])], head.model ?? "");
-    this.settings.fill(head);
-    if (!models.length && !head.remembered) {
-      this.loader.open(true, { focus: false });
-      this.offered = true;
-    } else if (models.length && this.offered) {
-      this.loader.open(false);
-      this.offered = false;
-    }
-    if (this.answeringId && head.queued?.length) this.note(`${head.queued.length} more waiting`);
+    if (models.length > 1) choices(this.model, [["", `as before${remembered ? ` (${remembered})` : ""}`], ...models.map((one) => [one.path, one.name])], state.model ?? "");
+    this.settings.fill({ system: session.system, options: state.options });
+    this.loader.draw(state);
   }
 
-  added({ first, messages }) {
-    if (!this.messages.add(first, messages)) this.view.ask("hello");
-    this.allowAgain();
+  /** The one thing that has to be said now. */
+  drawBanner() {
+    const { gone, lost, failed, load } = this.view.state.now ?? {};
+    if (this.isAway) this.banner.say("The kernel behind this panel was restarted or has ended.", "Nothing is lost: run this cell again and it goes on.");
+    else if (this.problem) this.bannerOf(this.problem);
+    else if (gone) this.banner.say("The service has ended.", "Conversations are kept. It starts again with the next message.");
+    else if (lost) this.banner.say(lost, "It was removed elsewhere.", button("Open this notebook's conversation", () => this.do("open", { session: null })));
+    else if (failed?.problem) this.bannerOf(failed.problem);
+    else if (load?.problem) this.bannerOf(load.problem, noticesOf(load));
+    else if (load?.notices.length) this.banner.note(`${load.model}:`, noticesOf(load), button("OK", () => this.do("heard"), { kind: "wiz-quiet" }));
+    else this.banner.say(null);
   }
 
-  earlier({ first, messages }) {
-    this.messages.before(first, messages);
-  }
-
-  asked({ answering }) {
-    this.banner.say(null);
-    this.messages.begin(answering);
-    this.setBusy(answering.id);
-    this.said.textContent = "Answering";
-  }
-
-  whole(answering) {
-    this.asked({ answering });
-  }
-
-  piece(piece) {
-    if (!this.messages.piece(piece)) this.view.ask("whole", { id: piece.id });
-  }
-
-  ended({ id, small, problem, prompt }) {
-    this.messages.ended(id, small);
-    if (this.answeringId === id) this.setBusy(null);
-    this.said.textContent = `Answer ended: ${small}`;
-    if (prompt !== undefined) {
-      this.messages.drop();
-      if (!this.input.value) this.input.value = prompt;
-    }
-    if (problem) this.complain(problem);
-  }
-
-  loading({ loading }) {
-    const working = loading && !loading.error;
-    this.loader.progress(working ? loading : null);
-    if (loading && !working) this.complain(loading);
-    else if (!working && this.known?.models?.length) this.loader.open(false);
-  }
-
-  library({ names }) {
-    this.loader.offer(names);
-  }
-
-  error(problem) {
-    if (problem.text && !this.input.value) this.input.value = problem.text;
-    this.stopButton.disabled = false;
-    this.complain(problem);
-  }
-
-  lost({ message }) {
-    this.setBusy(null);
-    this.banner.say(message, "It was removed elsewhere.", button("Open this notebook's conversation", () => this.view.ask("open", { session: null })));
-  }
-
-  gone() {
-    this.setBusy(null);
-    this.messages.drop();
-    this.banner.say("The service has ended.", "Conversations are kept. It starts again with the next message.");
-  }
-
-  complain({ error, message, hint }) {
+  bannerOf({ error, message, hint }, more = "") {
     const actions = [];
     if (/ModelNotLoaded|ModelFileNotFound|ModelLoadFailed|GgufInvalid/.test(error)) {
       actions.push(button("Load a model", () => this.loader.open(true)));
     }
-    if (error === "ContextOverflow") actions.push(button("New conversation", () => this.view.ask("new")));
+    if (error === "ContextOverflow") actions.push(button("New conversation", () => this.do("new")));
     if (this.input.value) actions.push(button("Try again", () => this.send()));
-    this.banner.say(message, hint, ...actions);
+    this.banner.say(message, [hint, more].filter(Boolean).join(" "), ...actions);
+  }
+
+  complain(problem) {
+    this.problem = problem;
+    this.drawBanner();
   }
 
   away(ended) {
@@ -222,26 +217,23 @@ class ChatPage {
       this.view.giveWay();
       return;
     }
+    this.isAway = ended;
     this.lock(true, ended ? "Run the cell again to go on." : "Waiting for the kernel …");
-    if (ended) this.banner.say("The kernel behind this panel was restarted or has ended.", "Nothing is lost: run this cell again and it goes on.");
+    this.drawBanner();
   }
 
   lock(locked, note = "") {
+    this.locked = locked;
     for (const part of this.view.root.querySelectorAll("button, input, select, textarea")) part.disabled = locked;
     this.note(note);
   }
 
-  setBusy(id) {
-    this.answeringId = id;
-    show(this.stopButton, Boolean(id));
-    this.stopButton.disabled = false;
-    this.allowAgain();
-    if (!id) this.note("");
+  note(text) {
+    this.small.textContent = text;
   }
 
-  /** There is something to answer again once something was said. */
-  allowAgain() {
-    this.again.disabled = Boolean(this.answeringId) || !this.messages.end;
+  say(text) {
+    this.said.textContent = text;
   }
 }
 

@@ -1,50 +1,35 @@
 import { h } from "./dom.js";
 
-// A model against this machine's memory: a bar and a verdict, which move with the context length.
+// A model against this machine's memory: a bar and a verdict for each context length, as told.
 
-/** `move(context)` shows it with another context, never more than the model was trained for. */
 export class FitBar {
-  constructor(fit, trained) {
+  /** `fits` has a figure for each context length there is to choose; `choice` is one's place. */
+  constructor(fits, choice) {
     this.fill = h("div.wiz-fit-fill");
     this.verdict = h("strong");
     this.text = h("span.wiz-small");
-    this.limit = h("div.wiz-small", { hidden: true });
+    this.note = h("div.wiz-small");
     const bar = h("div.wiz-fit-bar", { "aria-hidden": "true" }, this.fill);
-    this.root = h("div.wiz-fit", {}, bar, h("div", {}, this.verdict, " ", this.text, this.limit));
-    this.set(fit, trained);
+    this.root = h("div.wiz-fit", {}, bar, h("div", {}, this.verdict, " ", this.text, this.note));
+    this.set(fits, choice);
   }
 
-  set(fit, trained) {
-    this.fit = fit;
-    this.trained = trained;
-    this.move(fit.context || 4096);
+  set(fits, choice) {
+    this.fits = fits;
+    this.move(choice);
   }
 
-  move(context) {
-    const { fit, trained } = this;
-    const used = trained ? Math.min(context, trained) : context;
-    const grows = fit.context ? (fit.grows * used) / fit.context : fit.grows;
-    const level = verdict(fit, grows);
-    const share = fit.available ? (fit.fixed + grows) / fit.available : 1;
-    this.fill.style.width = `${Math.min(100, 100 * share)}%`;
-    this.fill.className = `wiz-fit-fill wiz-fit-${level.replace(" ", "-")}`;
-    this.verdict.textContent = level;
-    this.text.textContent = `${bytes(fit.fixed + grows)} of ${bytes(fit.available)}`;
-    this.limit.hidden = context <= used;
-    this.limit.textContent = `with ${tokens(used)}: it was not trained for more`;
+  move(choice) {
+    const { verdict, share, text, note } = this.fits[choice];
+    this.fill.style.width = `${100 * share}%`;
+    this.fill.className = `wiz-fit-fill wiz-fit-${verdict.replace(" ", "-")}`;
+    this.verdict.textContent = verdict;
+    this.text.textContent = text;
+    this.note.hidden = !note;
+    this.note.textContent = note;
   }
 }
 
 export function tokens(n) {
   return `${n.toLocaleString("en")} tokens`;
-}
-
-function verdict({ fixed, least, available }, grows) {
-  if (!available) return "unknown";
-  if (fixed + grows <= 0.9 * available) return "fits";
-  return least + grows <= available ? "tight" : "too big";
-}
-
-function bytes(n) {
-  return n >= 2 ** 30 ? `${(n / 2 ** 30).toFixed(1)} GB` : `${Math.round(n / 2 ** 20)} MB`;
 }

@@ -2,34 +2,31 @@ import { button, h } from "./dom.js";
 
 // The models on this machine, and what can be done with each.
 
+const LOADING_SEEN_MS = 1500;
 const COLUMNS_HERE = ["model", "quant", "size", "last used", ""];
 
 export class LibraryList {
   /** `context()` is the context length that was chosen, or null. */
-  constructor({ ask, act, context }) {
-    Object.assign(this, { ask, act, context });
-    this.models = [];
-    this.loading = new Set();
+  constructor({ do: act, act: actionButton, askDelete, context }) {
+    Object.assign(this, { do: act, act: actionButton, askDelete, context });
+    this.drawn = "";
     this.list = h("div");
     this.root = h("section", { "aria-label": "On this machine" }, h("h3", {}, "On this machine"), this.list);
   }
 
-  draw(models) {
+  /** `loading` are the paths of models that are being loaded: those are not offered to be. */
+  draw(models, loading) {
+    const drawn = JSON.stringify([models, [...loading]]);
+    if (drawn === this.drawn) return;
+    this.drawn = drawn;
+    this.loading = loading;
     const focused = this.root.contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") : null;
-    this.models = models;
     const head = COLUMNS_HERE.map((name) => h("th", { scope: "col" }, name || h("span.wiz-unseen", {}, "actions")));
     const table = h("table.wiz-table", {}, h("thead", {}, h("tr", {}, ...head)), h("tbody", {}, ...models.map((model) => this.row(model))));
     const none = h("p.wiz-empty", {}, "No models yet: search above, or press Load in a chat for the bundled demo.");
     this.list.replaceChildren(models.length ? table : none);
     // Who was on a button is on the same one again.
     if (focused) [...this.root.querySelectorAll("[aria-label]")].find((one) => one.getAttribute("aria-label") === focused)?.focus();
-  }
-
-  /** Which models are being loaded, by their paths: they are not offered to be. */
-  setLoading(paths) {
-    if (paths.size === this.loading.size && [...paths].every((path) => this.loading.has(path))) return;
-    this.loading = paths;
-    this.draw(this.models);
   }
 
   row(model) {
@@ -50,16 +47,18 @@ export class LibraryList {
     else if (!model.problem) actions.push(this.loader(model));
     if (model.from_hub) actions.push(this.act("Verify", "verify", { model: name }, `Verify ${name}`));
     if (model.quants.length) actions.push(this.quantizer(model));
-    if (model.origin !== "demo") actions.push(this.act("Delete", "ask-delete", { model: name }, `Delete ${name}`));
+    if (model.origin !== "demo") actions.push(button("Delete", () => this.askDelete(name), { label: `Delete ${name}`, kind: "wiz-quiet" }));
     return actions;
   }
 
   loader({ name, path, trained }) {
     const busy = this.loading.has(path);
-    const load = button(busy ? "Loading …" : "Load", () => {
+    const load = button(busy ? "Loading …" : "Load", async () => {
       const chosen = this.context();
       load.disabled = true;
-      this.ask("load", { path, context: chosen && trained ? Math.min(chosen, trained) : chosen });
+      await this.do("load", { path, context: chosen && trained ? Math.min(chosen, trained) : chosen });
+      // Its row tells from here on; one that could not be loaded has none.
+      setTimeout(() => (load.disabled = this.loading.has(path)), LOADING_SEEN_MS);
     }, { label: `Load ${name}`, kind: "wiz-quiet" });
     load.disabled = busy;
     return load;
@@ -69,7 +68,7 @@ export class LibraryList {
     const choice = h("select.wiz-quiet", {
       "aria-label": `Quantize ${name}`,
       onchange: () => {
-        if (choice.value) this.ask("quantize", { model: name, quant: choice.value });
+        if (choice.value) this.do("quantize", { model: name, quant: choice.value });
         choice.value = "";
       },
     }, h("option", { value: "" }, "Quantize …"), ...quants.map(({ quant, size }) => h("option", { value: quant }, `${quant} (about ${size})`)));

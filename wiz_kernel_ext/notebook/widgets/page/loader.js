@@ -3,7 +3,7 @@ import { button, field, h, show, uniqueId } from "./dom.js";
 // Loading a model from the chat: a name, those there are to choose from, and how far it is.
 
 export class Loader {
-  /** `load(name)` begins; `look()` asks for the models on this machine. */
+  /** `load(name)` begins; `look()` asks for the models on this machine, to be offered. */
   constructor({ load, look }) {
     this.look = look;
     this.names = h("datalist", { id: uniqueId("models") });
@@ -31,23 +31,29 @@ export class Loader {
 
   /** Show or hide the form; `focus` goes to its field unless it opened by itself. */
   open(opened, { focus = true } = {}) {
-    if (opened && this.root.hidden) this.look();
+    if (opened && this.root.hidden) this.offer();
     show(this.root, opened);
     this.toggle.setAttribute("aria-expanded", String(opened));
     if (opened && focus) this.name.focus();
   }
 
-  offer(names) {
+  async offer() {
+    const names = await this.look();
     this.names.replaceChildren(...names.map((name) => h("option", { value: name })));
   }
 
-  /** How far loading is; null: it is not under way. */
-  progress(loading) {
-    show(this.bar, Boolean(loading));
-    this.note.textContent = loading ? `loading ${loading.model}` : "";
-    if (!loading) return;
-    this.open(true, { focus: false });
-    if (loading.fraction === null) this.bar.removeAttribute("value");
-    else this.bar.value = loading.fraction;
+  /** Draw how far loading is. It opens while there is nothing to chat with or something is on its
+      way, and closes when that has come. */
+  draw({ load, models, remembered }) {
+    const running = load?.state === "running";
+    show(this.bar, running);
+    this.note.textContent = running ? `loading ${load.model}` : "";
+    if (running && load.fraction !== null) this.bar.value = load.fraction;
+    else this.bar.removeAttribute("value");
+    const isNone = models !== null && !models.length;
+    const wanted = running || (isNone && !remembered);
+    if (wanted) this.open(true, { focus: false });
+    else if (this.wanted && !isNone) this.open(false);
+    this.wanted = wanted || (this.wanted && isNone);
   }
 }

@@ -209,7 +209,7 @@ function plainCode(text) {
   return h("pre", {}, h("code", {}, text));
 }
 
-/** Markdown that grows: `append` draws what is new, `set` starts over. */
+/** Markdown that grows: `append` draws what is new, `set` starts over, `show` does which is less. */
 export class MarkdownView {
   /** `codeBlock(text, language)` makes the element of a fenced block; its text is in a <code>. */
   constructor(root, codeBlock = plainCode) {
@@ -226,6 +226,11 @@ export class MarkdownView {
     this.openCode = this.openParts = null;
     this.root.replaceChildren();
     if (text) this.draw(text);
+  }
+
+  show(text) {
+    if (text.startsWith(this.text)) this.append(text.slice(this.text.length));
+    else this.set(text);
   }
 
   append(text) {

@@ -1,7 +1,8 @@
 import { h, uniqueId } from "./dom.js";
+import { SharedState } from "./state.js";
 
-// What every panel's page shares: asking the kernel, knowing whether it is there, and leaving
-// something to read in a saved notebook.
+// What every panel's page shares: its state, asking the kernel, knowing whether it is there, and
+// leaving something to read in a saved notebook.
 
 const VIEW_MIME = "application/vnd.jupyter.widget-view+json";
 const STATE_MIME = "application/vnd.jupyter.widget-state+json";
@@ -9,19 +10,23 @@ const STATE_MIME = "application/vnd.jupyter.widget-state+json";
 const KEPT_MODULE = "export default{render({el}){el.hidden=true}}";
 const ANSWER_WITHIN_MS = 4000;
 
-/** One view of a panel: `heard(message)` is called with what the kernel says to it. */
+/** One view of a panel: `draw(state)` draws what the panel shows, whenever that has changed. */
 export class PanelView {
-  constructor({ model, el }, name, heard) {
+  constructor({ model, el }, name, draw) {
     this.model = model;
     this.root = el;
     this.id = uniqueId("view");
     this.live = false;
+    this.state = new SharedState({ draw, askWhole: () => this.send("whole") });
+    this.asked = new Map();
+    this.n = 0;
     el.classList.add("wiz-panel", `wiz-${name}-page`);
     keepKeys(el);
     this.onMessage = (message) => {
       if (message.view && message.view !== this.id) return;
       clearTimeout(this.waiting);
-      heard(message);
+      if (message.kind === "state") this.state.take(message);
+      else if (message.kind === "reply") this.replied(message);
     };
     model.on("msg:custom", this.onMessage);
     this.onLive = () => this.checkLive();
@@ -30,15 +35,16 @@ export class PanelView {
   }
 
   /** Say hello, or show the kept form where no kernel would answer. */
-  async begin(onGone) {
+  async begin(onGone, onProblem) {
     this.onGone = onGone;
     await this.checkLive();
     if (!this.live) {
       onGone(true);
       return;
     }
-    this.ask("hello");
     this.waiting = setTimeout(() => onGone(false), ANSWER_WITHIN_MS);
+    const { problem } = await this.ask("hello");
+    if (problem) onProblem(problem);
   }
 
   async checkLive() {
@@ -62,9 +68,23 @@ export class PanelView {
     this.root.hidden = true;
   }
 
-  /** Ask the kernel for an action; on its control channel where there is a way, for that one is
-      read while a cell computes. */
+  /** Ask the kernel for an action; how it ended: {result} or {problem}. */
   ask(action, content = {}) {
+    this.n += 1;
+    const { n } = this;
+    const answered = new Promise((resolve) => this.asked.set(n, resolve));
+    this.send(action, { ...content, n });
+    return answered;
+  }
+
+  replied({ n, result, problem }) {
+    this.asked.get(n)?.({ result: result ?? {}, problem });
+    this.asked.delete(n);
+  }
+
+  /** Tell the kernel; on its control channel where there is a way, for that one is read while a
+      cell computes. */
+  send(action, content = {}) {
     const message = { ...content, action, view: this.id };
     const kernel = this.model.widget_manager?.kernel;
     const type = this.model.get("control");
@@ -108,7 +128,7 @@ export class PanelView {
     if (this.onSave) this.model.widget_manager.context.saveState.disconnect(this.onSave);
     this.hiding?.remove();
     try {
-      if (this.live) this.ask("bye");
+      if (this.live) this.send("bye");
     } catch {
       // The notebook around it is closed already, and nobody is left to hear it.
     }
@@ -187,8 +207,8 @@ function leaveWord(view) {
   notebook.setMetadata("widgets", { [STATE_MIME]: { ...kept, state } });
 }
 
-/** A line in place for what went wrong, or what came of it, and what can be done;
-    `say(null)` takes it away. */
+/** A line in place for what went wrong, or what came of it, and what can be done; `say(null)` takes
+    it away. What says the same stays as it is, and so do the buttons in it. */
 export class Banner {
   constructor() {
     this.root = h("div.wiz-banner", { role: "alert", hidden: true });
@@ -204,6 +224,9 @@ export class Banner {
   }
 
   draw(role, message, hint, actions) {
+    const said = JSON.stringify([role, message, hint, actions.map((action) => action.textContent)]);
+    if (said === this.said) return;
+    this.said = said;
     this.root.setAttribute("role", role);
     this.root.classList.toggle("wiz-news", role === "status");
     this.root.replaceChildren();
@@ -212,4 +235,14 @@ export class Banner {
     this.root.append(h("div", {}, message, hint ? h("div.wiz-hint", {}, hint) : null));
     if (actions.length) this.root.append(h("div.wiz-row", {}, ...actions));
   }
+}
+
+/** What a load had to say, as one text. */
+export function noticesOf({ notices }) {
+  return notices.join(" ");
+}
+
+/** A link to a page of the hub. */
+export function hubLink(page, text = "Its page on the hub") {
+  return h("a", { href: page, target: "_blank", rel: "noopener noreferrer" }, text);
 }

@@ -1,15 +1,16 @@
 import { button, h, show } from "./dom.js";
 import { FitBar } from "./fit.js";
+import { hubLink } from "./panel.js";
 
 // One repository of the hub: what is in it, how each model fits, and what can be done with it.
 
 const COLUMNS = ["quant", "size", "in memory", ""];
 
 export class RepoCard {
-  /** `desk` is the search it was found by: its context length, its ways to ask. */
-  constructor({ repo, facts, gated }, desk) {
+  /** `search` is the one it was found by: its context length, its ways to ask. */
+  constructor({ repo, facts, gated }, search) {
     this.repo = repo;
-    this.desk = desk;
+    this.search = search;
     this.rows = new Map();
     this.body = h("div.wiz-files", {}, h("p.wiz-empty", {}, "Looking …"));
     const badge = gated ? h("span.wiz-badge", {}, "gated") : null;
@@ -17,33 +18,33 @@ export class RepoCard {
     this.root = h("details.wiz-card", { ontoggle: () => this.root.open && this.list() }, summary, this.body);
   }
 
-  list() {
-    this.desk.ask("repo", { repo: this.repo, context: this.desk.context });
+  async list() {
+    const { result, problem } = await this.search.ask("repo", { repo: this.repo, context: this.search.context });
+    this.fill(problem ? { problem } : result);
   }
 
-  fill({ listing, failed, hint, gated, page }) {
-    if (!listing) {
+  fill({ listing, problem }) {
+    if (problem) {
+      const { message, hint, gated, page } = problem;
       const again = button("Try again", () => this.list(), { kind: "wiz-quiet" });
-      this.body.replaceChildren(h("p.wiz-empty", {}, `${failed} ${gated ? "" : hint} `, gated ? null : again), ...(gated ? [this.gate(page, false)] : []));
+      this.body.replaceChildren(h("p.wiz-empty", {}, `${message} ${gated ? "" : hint} `, gated ? null : again), ...(gated ? [this.gate(page, false)] : []));
       return;
     }
     if (this.refit(listing)) return;
-    this.rows = new Map(listing.models.map((model) => [model.name, this.row(model, listing.trained)]));
+    this.rows = new Map(listing.models.map((model) => [model.name, this.row(model)]));
     const parts = [];
     if (listing.gated) parts.push(this.gate(listing.page, true));
     if (listing.convertible) parts.push(this.conversion(listing));
     if (this.rows.size) parts.push(this.table());
     else if (!listing.convertible) parts.push(h("p.wiz-empty", {}, listing.nothing));
     this.body.replaceChildren(...parts);
-    this.move(this.desk.context);
     this.place();
   }
 
   /** The same models again, for another context: only their bars change, so keys stay where they are. */
-  refit({ models, trained }) {
+  refit({ models }) {
     if (!models.length || models.length !== this.rows.size || !models.every(({ name }) => this.rows.has(name))) return false;
-    models.forEach(({ name, fit }) => fit && this.rows.get(name).bar?.set(fit, trained));
-    this.move(this.desk.context);
+    models.forEach(({ name, fits }) => fits && this.rows.get(name).bar?.set(fits, this.search.choice));
     return true;
   }
 
@@ -53,9 +54,9 @@ export class RepoCard {
     return h("table.wiz-table", {}, h("thead", {}, h("tr", {}, ...head)), h("tbody", {}, ...rows));
   }
 
-  row({ name, quant, size, fit, suggested, here }, trained) {
-    const { act } = this.desk;
-    const bar = fit ? new FitBar(fit, trained) : null;
+  row({ name, quant, size, fits, suggested, here }) {
+    const { act } = this.search;
+    const bar = fits ? new FitBar(fits, this.search.choice) : null;
     const gets = h("div.wiz-actions", {}, act("Download", "pull", { model: name }, `Download ${name}`), act("Download and load", "pull", { model: name, load: true }, `Download and load ${name}`));
     const note = h("span.wiz-small");
     const what = suggested ? [h("strong", {}, quant), h("span.wiz-badge", { title: `What ${this.repo} alone means` }, "usual")] : [quant];
@@ -65,7 +66,7 @@ export class RepoCard {
 
   /** Show for each model whether it is here or on its way, instead of offering it again. */
   place() {
-    const { here, work } = this.desk.places;
+    const { here, work } = this.search.places;
     for (const [name, row] of this.rows) {
       const state = here.has(name) || (!here.size && row.here) ? "on this machine" : { running: "downloading …", queued: "downloading …", paused: "paused, see below" }[work.get(name)];
       show(row.gets, !state);
@@ -73,13 +74,13 @@ export class RepoCard {
     }
   }
 
-  move(context) {
-    this.rows.forEach((row) => row.bar?.move(context));
+  move(choice) {
+    this.rows.forEach((row) => row.bar?.move(choice));
   }
 
   conversion({ nothing, estimate, out_types: types }) {
     const type = h("select", { "aria-label": "Type of the GGUF" }, ...types.map(({ type: name, size }) => h("option", { value: name }, `${name} (about ${size})`)));
-    const begin = button("Convert", () => this.desk.ask("convert", { repo: this.repo, type: type.value }), { kind: "wiz-quiet", label: `Convert ${this.repo}` });
+    const begin = button("Convert", () => this.search.do("convert", { repo: this.repo, type: type.value }), { kind: "wiz-quiet", label: `Convert ${this.repo}` });
     return h(
       "div.wiz-gate", {},
       h("p", {}, nothing),
@@ -91,14 +92,15 @@ export class RepoCard {
   /** What to do where the owner decides who may download; the token never comes back here. */
   gate(page, seen) {
     const token = h("input", { type: "password", autocomplete: "off", placeholder: "hf_…", "aria-label": "Hub token" });
-    const keep = () => {
+    const keep = async () => {
       if (!token.value.trim()) return;
-      this.desk.ask("token", { token: token.value });
+      const kept = this.search.do("token", { token: token.value });
       token.value = "";
+      await kept;
       this.list();
     };
     token.addEventListener("keydown", (event) => event.key === "Enter" && keep());
-    const link = page ? h("a", { href: page, target: "_blank", rel: "noopener noreferrer" }, "its page") : "its page";
+    const link = page ? hubLink(page, "its page") : "its page";
     const why = seen ? "Its owner decides who may download it" : "This repository is gated or private, or there is none of this name";
     return h(
       "div.wiz-gate", {},

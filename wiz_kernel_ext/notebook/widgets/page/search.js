@@ -5,11 +5,13 @@ import { RepoCard } from "./repo.js";
 // Searching the hub as one types: what was found, and the context length its models are held to.
 
 const TYPING_MS = 350;
+const USUAL_CONTEXT = 4096;
 
 export class Search {
-  constructor({ ask, act, say }) {
-    Object.assign(this, { ask, act, say });
+  constructor({ ask, do: act, act: actionButton, say, complain }) {
+    Object.assign(this, { ask, do: act, act: actionButton, say, complain });
     this.n = 0;
+    this.contexts = [];
     this.cards = new Map();
     this.places = { here: new Map(), work: new Map() };
     this.text = h("input", {
@@ -21,15 +23,14 @@ export class Search {
     });
     this.fits = h("input", { type: "checkbox", onchange: () => this.begin() });
     this.slider = h("input", {
-      type: "range", min: "9", max: "17", step: "1", value: "12", "aria-label": "Context length in tokens",
+      type: "range", min: "0", step: "1", "aria-label": "Context length in tokens",
       oninput: () => {
         this.moved = true;
         this.moveBars();
       },
       onchange: () => this.openCards().forEach((card) => card.list()),
     });
-    this.length = h("output.wiz-small", {}, tokens(this.context));
-    this.slider.setAttribute("aria-valuetext", tokens(this.context));
+    this.length = h("output.wiz-small");
     this.results = h("div.wiz-results", { role: "region", "aria-label": "Found on the hub" });
     this.head = h(
       "div.wiz-head", {},
@@ -39,8 +40,22 @@ export class Search {
     );
   }
 
+  /** The place of the context length that is chosen. */
+  get choice() {
+    return Number(this.slider.value);
+  }
+
   get context() {
-    return 2 ** Number(this.slider.value);
+    return this.contexts[this.choice];
+  }
+
+  /** The context lengths that there are to choose from, in tokens. */
+  choose(contexts) {
+    if (this.contexts.length) return;
+    this.contexts = contexts;
+    this.slider.max = String(contexts.length - 1);
+    this.slider.value = String(Math.max(0, contexts.indexOf(USUAL_CONTEXT)));
+    this.moveBars();
   }
 
   later() {
@@ -48,7 +63,7 @@ export class Search {
     this.timer = setTimeout(() => this.begin(), TYPING_MS);
   }
 
-  begin() {
+  async begin() {
     clearTimeout(this.timer);
     const text = this.text.value.trim();
     this.n += 1;
@@ -59,14 +74,21 @@ export class Search {
     this.say("Searching");
     this.results.setAttribute("aria-busy", "true");
     if (!this.cards.size) this.results.replaceChildren(h("p.wiz-empty", {}, "Searching …"));
-    this.ask("search", { text, fits: this.fits.checked, context: this.context, n: this.n });
+    const { n } = this;
+    const { result, problem } = await this.ask("search", { text, fits: this.fits.checked, context: this.context });
+    if (n !== this.n) return;
+    if (problem) {
+      this.show([]);
+      this.complain(problem, button("Try again", () => this.begin()));
+    } else {
+      this.complain(null);
+      this.found(result);
+    }
   }
 
-  /** What the kernel found for search `n`; `named` is the repository that the text itself names. */
-  found({ n, cards, named, why }) {
-    if (n !== this.n) return;
-    this.show(cards ?? []);
-    if (!cards) return;
+  /** Show what was found; `named` is the repository that the text itself names. */
+  found({ cards, named, why }) {
+    this.show(cards);
     this.say(cards.length === 1 ? "1 repository found" : `${cards.length} repositories found`);
     if (!cards.length) this.results.append(this.nothing(why));
     const open = this.cards.get(named) ?? (this.cards.size === 1 ? [...this.cards.values()][0] : null);
@@ -89,13 +111,9 @@ export class Search {
     this.results.replaceChildren(...[...this.cards.values()].map((card) => card.root));
   }
 
-  repo(message) {
-    this.cards.get(message.repo)?.fill(message);
-  }
-
   /** Where each model is by now: on this machine, or on its way. */
-  place({ here = this.places.here, work = this.places.work }) {
-    this.places = { here, work };
+  place(places) {
+    this.places = places;
     this.cards.forEach((card) => card.place());
   }
 
@@ -106,6 +124,6 @@ export class Search {
   moveBars() {
     this.length.textContent = tokens(this.context);
     this.slider.setAttribute("aria-valuetext", tokens(this.context));
-    this.cards.forEach((card) => card.move(this.context));
+    this.cards.forEach((card) => card.move(this.choice));
   }
 }

@@ -8,7 +8,7 @@ const LABELLED = new Set(["context", "running", "unloads in", "took", "messages"
 
 class StatusPage {
   constructor(context) {
-    this.view = new PanelView(context, "status", (message) => this.hear(message));
+    this.view = new PanelView(context, "status", (state) => this.draw(state));
     this.banner = new Banner();
     this.service = h("span.wiz-small");
     this.stopButton = button("Stop the service", () => this.confirmStop(), { kind: "wiz-quiet" });
@@ -26,20 +26,19 @@ class StatusPage {
     show(this.body, false);
   }
 
-  hear(message) {
-    ({ status: this.status, gone: this.gone, error: this.error })[message.kind]?.call(this, message);
-  }
-
   begin() {
-    this.view.begin((ended) => this.away(ended));
+    this.view.begin((ended) => this.away(ended), (problem) => this.complain(problem));
   }
 
-  status({ service, memory, models, operations, sessions, log }) {
-    if (this.isGone) this.banner.say(null);
-    this.isGone = false;
-    show(this.body, true);
-    this.stopButton.disabled = false;
-    this.service.textContent = service;
+  draw({ running, service, memory, models, operations, sessions, log }) {
+    if (running === null) return;
+    if (this.isAway !== undefined) this.enable(true);
+    this.isAway = undefined;
+    // What was asked of a service that has ended is over.
+    if (!running) this.own = null;
+    show(this.body, running);
+    this.stopButton.disabled = !running;
+    this.service.textContent = running ? service : "not running";
     show(this.memory, Boolean(memory));
     if (memory) {
       this.memoryBar.value = memory.fraction;
@@ -52,7 +51,24 @@ class StatusPage {
       this.log.textContent = log;
       this.log.scrollTop = this.log.scrollHeight;
     }
+    this.isRunning = running;
+    this.drawBanner();
     this.view.root.dataset.ready = "true";
+  }
+
+  /** The one thing that has to be said now. */
+  drawBanner() {
+    if (this.isAway) this.banner.say("The kernel behind this panel was restarted or has ended.", "Run this cell again: it shows what is now.");
+    else if (this.isAway === false) this.banner.say("Waiting for the kernel …");
+    else if (this.own) this.own();
+    else if (this.isRunning === false) this.banner.say("No service is running.", "It starts by itself with the first %wiz_load or message.");
+    else this.banner.say(null);
+  }
+
+  /** Say something of this view's own; null: nothing. */
+  say(own) {
+    this.own = own;
+    this.drawBanner();
   }
 
   modelRow(model) {
@@ -63,42 +79,37 @@ class StatusPage {
   }
 
   operationRow(one) {
-    const cancel = one.running ? { text: "Cancel", label: `Cancel ${one.kind} ${one.title}`, act: () => this.view.ask("cancel", { id: one.id }) } : "";
+    const cancel = one.running ? { text: "Cancel", label: `Cancel ${one.kind} ${one.title}`, act: () => this.do("cancel", { id: one.id }) } : "";
     const state = { state: one.state, fraction: one.running ? one.fraction : null, note: one.rate || one.stage };
     return { key: one.id, cells: [one.kind, one.title, one.session, state, one.took, cancel] };
   }
 
-  unload(model, force = false) {
-    this.banner.say(null);
-    this.pending = model;
-    this.view.ask("unload", { path: model.path, force });
+  async do(action, content) {
+    this.say(null);
+    const { problem } = await this.view.ask(action, content);
+    if (problem) this.complain(problem);
+  }
+
+  async unload(model, force = false) {
+    this.say(null);
+    const { problem } = await this.view.ask("unload", { path: model.path, force });
+    if (!problem) return;
+    const anyway = () => button("Unload all the same", () => this.unload(model, true), { kind: "wiz-danger" });
+    this.complain(problem, ...(problem.error === "Conflict" ? [anyway()] : []));
   }
 
   confirmStop() {
-    const yes = button("Stop it", () => {
-      this.banner.say(null);
-      this.view.ask("stop");
-    }, { kind: "wiz-danger" });
+    const yes = button("Stop it", () => this.do("stop"), { kind: "wiz-danger" });
     const no = button("Keep it", () => {
-      this.banner.say(null);
+      this.say(null);
       this.stopButton.focus();
     });
-    this.banner.say("This ends the service and its models for all notebooks.", "Conversations are kept.", yes, no);
+    this.say(() => this.banner.say("This ends the service and its models for all notebooks.", "Conversations are kept.", yes, no));
     no.focus();
   }
 
-  gone() {
-    this.isGone = true;
-    show(this.body, false);
-    this.stopButton.disabled = true;
-    this.service.textContent = "not running";
-    this.banner.say("No service is running.", "It starts by itself with the first %wiz_load or message.");
-    this.view.root.dataset.ready = "true";
-  }
-
-  error({ error, message, hint }) {
-    const force = error === "Conflict" && this.pending ? [button("Unload all the same", () => this.unload(this.pending, true), { kind: "wiz-danger" })] : [];
-    this.banner.say(message, hint, ...force);
+  complain({ message, hint }, ...actions) {
+    this.say(() => this.banner.say(message, hint, ...actions));
   }
 
   away(ended) {
@@ -106,8 +117,13 @@ class StatusPage {
       this.view.giveWay();
       return;
     }
-    for (const part of this.view.root.querySelectorAll("button")) part.disabled = ended;
-    this.banner.say(ended ? "The kernel behind this panel was restarted or has ended." : "Waiting for the kernel …", ended ? "Run this cell again: it shows what is now." : "");
+    this.isAway = ended;
+    this.enable(!ended);
+    this.drawBanner();
+  }
+
+  enable(enabled) {
+    for (const part of this.view.root.querySelectorAll("button")) part.disabled = !enabled;
   }
 }
 

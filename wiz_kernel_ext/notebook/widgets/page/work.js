@@ -1,12 +1,13 @@
-import { button, h, show } from "./dom.js";
+import { h, show } from "./dom.js";
+import { hubLink } from "./panel.js";
 
 // What is under way, was paused or has failed: a row for each, kept while only its figures change.
 
 const DOING = { download: "downloading", verify: "verifying", convert: "converting", quantize: "quantizing", load: "loading" };
 
 export class WorkList {
-  constructor({ ask, act }) {
-    Object.assign(this, { ask, act });
+  constructor({ do: act, act: actionButton }) {
+    Object.assign(this, { do: act, act: actionButton });
     this.rows = new Map();
     this.list = h("div");
     this.empty = h("p.wiz-empty", {}, "Nothing is under way. Downloads begun in other notebooks or a terminal are shown here too.");
@@ -43,7 +44,7 @@ export class WorkList {
     let loads = null;
     if (running) {
       if (kind === "download") {
-        loads = h("input", { type: "checkbox", onchange: () => this.ask("loads", { id, wanted: loads.checked }) });
+        loads = h("input", { type: "checkbox", onchange: () => this.do("loads", { id, wanted: loads.checked }) });
         actions.push(h("label.wiz-row.wiz-small", {}, loads, "load when done"), act("Pause", "pause"));
       }
       actions.push(act("Cancel", "cancel"));
@@ -72,7 +73,7 @@ export class WorkList {
   /** Why it failed, and what can be done about it. */
   explain(place, { message, hint, page }) {
     show(place, true);
-    const link = page ? h("a", { href: page, target: "_blank", rel: "noopener noreferrer" }, "Its page on the hub") : null;
+    const link = page ? hubLink(page) : null;
     place.replaceChildren(message, h("div.wiz-hint", {}, hint, " ", link));
   }
 }
