@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from wiz_kernel_ext.commands.json_values import plain
 from wiz_kernel_ext.commands.paths import located
 from wiz_kernel_ext.commands.service_tables import service_line, status_tables, unloaded_line
 from wiz_kernel_ext.errors import ServiceNotRunning
+from wiz_kernel_ext.log_file import last_lines
 from wiz_kernel_ext.protocol.requests import UnloadModel
 from wiz_kernel_ext.protocol.results import Status, UnloadInfo
 from wiz_kernel_ext.settings import Settings
@@ -86,10 +86,8 @@ def _logs(where: Places) -> list[Path]:
 
 
 def _print_tail(file: Path, n_lines: int) -> int:
-    with file.open("rb") as log:
-        last = deque(log, maxlen=max(0, n_lines))
-        position = log.tell()
-    _print(file, b"".join(last))
+    position = file.stat().st_size
+    _print(file, "\n".join(last_lines(file, n_lines, end=position)))
     return position
 
 
@@ -97,9 +95,9 @@ def _print_more(file: Path, position: int) -> int:
     with file.open("rb") as log:
         log.seek(position)
         if more := log.read():
-            _print(file, more)
+            _print(file, more.decode(errors="replace").rstrip("\n"))
         return log.tell()
 
 
-def _print(file: Path, text: bytes) -> None:
-    print(f"==> {file} <==", text.decode(errors="replace").rstrip("\n"), sep="\n", flush=True)
+def _print(file: Path, text: str) -> None:
+    print(f"==> {file} <==", text, sep="\n", flush=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import wiz_kernel_ext
 from wiz_kernel_ext.errors import ServiceNotRunning, ServiceStartFailed, VersionMismatch
+from wiz_kernel_ext.log_file import last_lines
 from wiz_kernel_ext.protocol.codec import PROTOCOL_VERSION
 from wiz_kernel_ext.settings import Settings
 from wiz_kernel_ext.transport.discovery import find
@@ -20,7 +21,7 @@ from wiz_kernel_ext.transport.locks import is_held, start_lock
 from wiz_kernel_ext.transport.spawn import spawn_detached
 
 POLL_S = 0.02
-LOG_TAIL_BYTES = 4000
+N_LOG_LINES = 40
 
 
 def find_or_start(settings: Settings, where: Places) -> ConnectionInfo:
@@ -85,10 +86,9 @@ def _wait_until_found(pid: int, settings: Settings, where: Places) -> Connection
         if not _is_alive(pid):
             break
         time.sleep(POLL_S)
-    raise ServiceStartFailed(
-        f"The service (pid {pid}) did not start.{_last_line(where.log_file)}",
-        log=_tail(where.log_file),
-    )
+    lines = last_lines(where.log_file, N_LOG_LINES)
+    last = f" Its last words: {lines[-1]}" if lines else ""
+    raise ServiceStartFailed(f"The service (pid {pid}) did not start.{last}", log="\n".join(lines))
 
 
 def _is_alive(pid: int) -> bool:
@@ -99,15 +99,3 @@ def _is_alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def _tail(log_file: Path) -> str:
-    try:
-        return log_file.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace")
-    except OSError:
-        return ""
-
-
-def _last_line(log_file: Path) -> str:
-    lines = _tail(log_file).strip().splitlines()
-    return f" Its last words: {lines[-1]}" if lines else ""

@@ -165,11 +165,13 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
             await asyncio.to_thread(self._thread.join)
 
     async def request(self, request: Request, result: type[T]) -> T:
+        """What `request` ends in, which is a `result`; raises its error."""
         value = await self.handle(request, Call())
         assert isinstance(value, result), f"{value!r} is no {result}"
         return value
 
     async def start(self, request: Request) -> LocalOperation:
+        """Begin `request` and return at once; it goes on whether or not anyone follows it."""
         if isinstance(request, SendPrompt):
             request = Prompt(**msgspec.structs.asdict(request))
         return LocalOperation(lambda call: self.handle(request, call))
