@@ -1,4 +1,4 @@
-"""Before any test: is the engine right on this processor, as it is?
+"""Before any test, find out whether the engine is right on this processor, as it is.
 
 Some tests hold it in their own process, and a bad build would end that process in their middle. So
 it is tried in one of its own first, and a bad one is one clear failure at the start. Here, above
@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.checked_engine import load_checked_engine
 
+pytest_plugins = ["tests.support.leaks"]
 BAD_ENGINE = 4
 WRONG = load_checked_engine()
 

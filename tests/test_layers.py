@@ -18,6 +18,7 @@ ROOMS: dict[str, set[str]] = {
     "remedies": set(),
     "sizes": set(),
     "json_file": {"errors"},
+    "log_file": set(),
     "errors": {"remedies"},
     "settings": {"errors"},
     "protocol": {"errors", "remedies"},
@@ -33,11 +34,12 @@ ROOMS: dict[str, set[str]] = {
     "worker": BASE | {"engine", "engine_check", "transport", "models", "hub", "remedies"},
     "service": BASE
     | {"children", "engine", "engine_check", "transport", "store"}
-    | {"models", "hub", "making", "gguf_file", "sizes"},
-    "client": BASE | {"transport"},
+    | {"models", "hub", "making", "gguf_file", "log_file", "sizes"},
+    "client": BASE | {"log_file", "transport"},
     "commands": BASE | {"client", "remedies", "sizes"},
-    "notebook": BASE | {"children", "client", "commands", "hub", "making", "models", "remedies"},
-    "cli": BASE | {"client", "commands", "engine_check", "remedies", "transport"},
+    "notebook": BASE
+    | {"children", "client", "commands", "hub", "log_file", "making", "models", "remedies"},
+    "cli": BASE | {"client", "commands", "engine_check", "log_file", "remedies", "transport"},
     "__main__": {"cli", "errors"},
 }
 # A library may be imported in these rooms only.

@@ -52,8 +52,10 @@ def missing() -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Last, since the browser's driver leaves an event loop running in this thread; skip, or fail
-    where nothing may be left out."""
+    """Run them last, and skip, or fail where nothing may be left out.
+
+    The browser's driver leaves an event loop running in this thread.
+    """
     here = [item for item in items if Path(__file__).parent in item.path.parents]
     items[:] = [item for item in items if item not in here] + here
     reason = missing()

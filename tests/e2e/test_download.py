@@ -80,8 +80,10 @@ KINDS: list[FaultKind] = ["fin", "rst", "stall", "ignore range"]
 def cut_and_killed(
     hub: StandInHub, home: Home, client: Client, size_bytes: int, n_cuts: int
 ) -> float:
-    """A file whose connection is cut at random places in four ways, and whose service is killed
-    twice in mid-transfer; how many times its size was sent."""
+    """Fetch a file over bad connections; how many times its size was sent.
+
+    They are cut at random places in four ways, and the service is killed twice in mid-transfer.
+    """
     rng = random.Random(7)
     data = rng.randbytes(size_bytes)
     hub.repositories[REPO].files["large.gguf"] = data

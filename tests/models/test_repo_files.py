@@ -11,7 +11,7 @@ from wiz_kernel_ext.protocol.hub import RepoFile
 
 
 def files(*paths: str) -> list[RepoFile]:
-    """Files of 1 GB, 2 GB, …"""
+    """Files of 1 GB, 2 GB and so on."""
     return [RepoFile(path=path, size_bytes=i * 10**9) for i, path in enumerate(paths, 1)]
 
 

@@ -50,7 +50,7 @@ async def test_a_worker_that_cannot_be_started_is_a_typed_error(
     where: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "executable", str(tmp_path / "nowhere"))
-    with pytest.raises(WorkerDied, match="could not be started: No such file"):
+    with pytest.raises(WorkerDied, match=r"no process can be started \(No such file"):
         await spawn_worker(where)
 
 

@@ -12,7 +12,6 @@ from tests.support.scripted_workers import Rig, ScriptedProcess
 from wiz_kernel_ext.errors import Conflict, ModelLoadFailed, ModelNotLoaded
 from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel
 from wiz_kernel_ext.protocol.results import ModelInfo
-from wiz_kernel_ext.service.worker_process import describe_exit, tail_of
 
 
 @pytest.fixture
@@ -103,21 +102,6 @@ async def test_an_unknown_model_is_not_loaded(rig: Rig) -> None:
     for key in (None, "elsewhere"):
         with pytest.raises(ModelNotLoaded, match=r"^Model not loaded\.$"):
             rig.supervisor.get(key)
-
-
-@pytest.mark.parametrize(
-    ("returncode", "words"),
-    [(0, "exit code 0"), (-9, "SIGKILL"), (-11, "SIGSEGV"), (-6, "SIGABRT"), (-64, "signal 64")],
-)
-def test_the_end_of_a_process_is_told_in_words(returncode: int, words: str) -> None:
-    assert words in describe_exit(returncode)
-
-
-def test_the_tail_of_a_log_has_its_last_lines_and_a_missing_log_none(tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    log.write_text("".join(f"line {n}\n\n" for n in range(5000)))
-    assert tail_of(log, 2) == ["line 4998", "line 4999"]
-    assert tail_of(tmp_path / "missing") == []
 
 
 async def test_a_model_that_loads_longer_than_its_keep_alive_is_not_unloaded_meanwhile(

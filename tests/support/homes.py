@@ -27,7 +27,7 @@ class Home:
     @classmethod
     def make(cls, *, keep_alive_s: float = 1800.0, idle_exit_s: float = 600.0) -> Home:
         """A new home; nothing is in it yet."""
-        folder = Path(tempfile.mkdtemp(prefix="wz_", dir="/tmp"))
+        folder = Path(tempfile.mkdtemp(prefix="wz_"))
         if VERDICT.exists():
             (folder / "d").mkdir(mode=0o700)
             shutil.copy(VERDICT, folder / "d")

@@ -15,7 +15,7 @@ from tests.transport.road import Road
 @pytest.fixture
 def short_dir() -> Iterator[Path]:
     """A directory whose path is short enough for a socket; pytest's own are not."""
-    path = Path(tempfile.mkdtemp(prefix="wz", dir="/tmp"))
+    path = Path(tempfile.mkdtemp(prefix="wz"))
     yield path
     shutil.rmtree(path, ignore_errors=True)
 

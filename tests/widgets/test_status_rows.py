@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from wiz_kernel_ext.notebook.widgets.status_rows import N_LOG_LINES, StatusRows, log_tail
+import msgspec
+
+from wiz_kernel_ext.notebook.widgets.status_rows import N_LOG_LINES, StatusRows
 from wiz_kernel_ext.protocol.results import (
     OperationInfo,
     ServiceInfo,
@@ -85,7 +87,12 @@ def test_a_log_is_shown_by_its_last_lines_and_one_that_is_not_there_by_none(
 ) -> None:
     file = tmp_path / "log"
     file.write_text("".join(f"line {n}\n" for n in range(100_000)))
-    lines = log_tail(file).splitlines()
+
+    def log(file: Path) -> str:
+        service = msgspec.structs.replace(SERVICE, log_file=str(file))
+        return str(StatusRows().draw(Status(service=service))["log"])
+
+    lines = log(file).splitlines()
     assert len(lines) == N_LOG_LINES
     assert lines[-1] == "line 99999"
-    assert log_tail(tmp_path / "nothing") == ""
+    assert log(tmp_path / "nothing") == ""

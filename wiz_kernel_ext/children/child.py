@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 import msgspec
 
 import wiz_kernel_ext
+from wiz_kernel_ext.children.ending import describe_exit
 from wiz_kernel_ext.children.lines import Done, Failed, Line, Noted, Ticked
 from wiz_kernel_ext.errors import OperationCancelled, WizError, error_from_info
 
@@ -37,16 +38,6 @@ def ignore(*_: Any) -> None:
     """Nobody asked to be told."""
 
 
-def signal_name(returncode: int) -> str:
-    """The signal that ended a process with `returncode`, "SIGSEGV" or a number; "" if none did."""
-    if returncode >= 0:
-        return ""
-    try:
-        return signal.Signals(-returncode).name
-    except ValueError:
-        return f"signal {-returncode}"
-
-
 @dataclass(frozen=True)
 class Ended:
     """How a child ended: its return code (negative: the signal) and its last lines of complaint."""
@@ -56,9 +47,7 @@ class Ended:
 
     def __str__(self) -> str:
         last = f": {self.log[-1]}" if self.log else ""
-        if self.returncode >= 0:
-            return f"its process ended with exit code {self.returncode}{last}"
-        return f"its process was killed by {signal_name(self.returncode)}{last}"
+        return f"its process {describe_exit(self.returncode)}{last}"
 
 
 def child_environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -183,7 +172,7 @@ async def _tell(stream: asyncio.StreamWriter, order: bytes) -> None:
 
 
 async def _hear(stream: asyncio.StreamReader, on_line: Callable[[str], object]) -> None:
-    """Whole lines of `stream`, ended by \\n or, as progress bars do, by \\r."""
+    """Hear whole lines of `stream`, ended by a line feed or, as progress bars do, a return."""
     rest = b""
     while data := await stream.read(1 << 18):
         *lines, rest = _LINE_END.split(rest + data)

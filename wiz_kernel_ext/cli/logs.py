@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections import deque
 from pathlib import Path
 
 from wiz_kernel_ext.errors import ServiceNotRunning
+from wiz_kernel_ext.log_file import last_lines
 from wiz_kernel_ext.settings import Settings
 from wiz_kernel_ext.transport.endpoints import Places, places
 
@@ -33,10 +33,8 @@ def _logs(where: Places) -> list[Path]:
 
 
 def _print_tail(file: Path, n_lines: int) -> int:
-    with file.open("rb") as log:
-        last = deque(log, maxlen=n_lines)
-        position = log.tell()
-    _print(file, b"".join(last))
+    position = file.stat().st_size
+    _print(file, "\n".join(last_lines(file, n_lines, end=position)))
     return position
 
 
@@ -44,9 +42,9 @@ def _print_more(file: Path, position: int) -> int:
     with file.open("rb") as log:
         log.seek(position)
         if more := log.read():
-            _print(file, more)
+            _print(file, more.decode(errors="replace").rstrip("\n"))
         return log.tell()
 
 
-def _print(file: Path, text: bytes) -> None:
-    print(f"==> {file} <==", text.decode(errors="replace").rstrip("\n"), sep="\n", flush=True)
+def _print(file: Path, text: str) -> None:
+    print(f"==> {file} <==", text, sep="\n", flush=True)

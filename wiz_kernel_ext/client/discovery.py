@@ -9,10 +9,10 @@ from __future__ import annotations
 import logging
 import os
 import time
-from pathlib import Path
 
 from wiz_kernel_ext.client.meeting import starter
 from wiz_kernel_ext.errors import ServiceStartFailed
+from wiz_kernel_ext.log_file import last_lines
 from wiz_kernel_ext.settings import Settings
 from wiz_kernel_ext.transport.discovery import find
 from wiz_kernel_ext.transport.endpoints import ConnectionInfo, Places, remove_stale
@@ -25,7 +25,7 @@ from wiz_kernel_ext.transport.python_environment import (
 from wiz_kernel_ext.transport.spawn import spawn_detached
 
 POLL_S = 0.02
-LOG_TAIL_BYTES = 4000
+N_LOG_LINES = 40
 
 log = logging.getLogger(__name__)
 
@@ -89,10 +89,9 @@ def _wait_until_found(pid: int, settings: Settings, where: Places) -> Connection
         if not _is_alive(pid):
             break
         time.sleep(POLL_S)
-    raise ServiceStartFailed(
-        f"The service (pid {pid}) did not start.{_last_line(where.log_file)}",
-        log=_tail(where.log_file),
-    )
+    lines = last_lines(where.log_file, N_LOG_LINES)
+    last = f" Its last words: {lines[-1]}" if lines else ""
+    raise ServiceStartFailed(f"The service (pid {pid}) did not start.{last}", log="\n".join(lines))
 
 
 def _is_alive(pid: int) -> bool:
@@ -103,15 +102,3 @@ def _is_alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def _tail(log_file: Path) -> str:
-    try:
-        return log_file.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace")
-    except OSError:
-        return ""
-
-
-def _last_line(log_file: Path) -> str:
-    lines = _tail(log_file).strip().splitlines()
-    return f" Its last words: {lines[-1]}" if lines else ""

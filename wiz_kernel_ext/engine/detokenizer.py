@@ -41,10 +41,12 @@ class Detokenizer:
         return "" if self.stopped else text
 
     def _release(self) -> str:
-        found = [at for stop in self._stop if (at := self._held.find(stop)) >= 0]
+        found = [(at + len(stop), at) for stop in self._stop if (at := self._held.find(stop)) >= 0]
         if found:
+            # The one that is whole first: so it does not matter how the text came in pieces.
             self.stopped = True
-            text, self._held = self._held[: min(found)], ""
+            _, start = min(found)
+            text, self._held = self._held[:start], ""
             return text
         keep = max((_overlap(self._held, stop) for stop in self._stop), default=0)
         end = len(self._held) - keep

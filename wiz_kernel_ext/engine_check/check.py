@@ -14,7 +14,8 @@ from pathlib import Path
 
 import msgspec
 
-from wiz_kernel_ext.children.child import Ended, follow, ignore, signal_name
+from wiz_kernel_ext.children.child import Ended, follow, ignore
+from wiz_kernel_ext.children.ending import not_started, signal_name
 from wiz_kernel_ext.engine.environment import worker_environment
 from wiz_kernel_ext.engine.way import AS_IT_IS, Way
 from wiz_kernel_ext.engine_check.build import EngineBuild, engine_build
@@ -120,11 +121,8 @@ async def _try(way: Way, command: Sequence[str], timeout_s: float) -> Trial:
         said = await asyncio.wait_for(child, timeout_s)
     except asyncio.TimeoutError:
         return Trial(way=way, outcome="hung", stage=stages[-1], words=f"{timeout_s:.0f} s")
-    except OSError as error:  # no memory, too many processes
-        raise WorkerDied(
-            f"The engine cannot be checked: no process can be started ({error.strerror}).",
-            hint="Close what you do not need on this machine, and run it again.",
-        ) from error
+    except OSError as error:
+        raise not_started("The engine cannot be checked", error) from error
     except WorkerDied:
         ended = ends[-1]
         last = ended.log[-1] if ended.log else ""

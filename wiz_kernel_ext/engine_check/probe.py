@@ -1,4 +1,4 @@
-"""`python -m wiz_kernel_ext.engine_check.probe '{"extraBuffers": false}' [--sockets-first]`
+"""`python -m wiz_kernel_ext.engine_check.probe '{"extraBuffers": false}' [--sockets-first]`.
 
 Answers a prompt with the demo model and says the answer, and each stage before it begins it, so
 that whoever started this knows where it died. A process of its own, since a bad build ends it.

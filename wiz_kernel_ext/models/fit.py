@@ -14,16 +14,21 @@ import msgspec
 from wiz_kernel_ext.gguf_file.header import Header
 from wiz_kernel_ext.gguf_file.shape import ModelShape, model_shape
 from wiz_kernel_ext.models.machine import Machine
+from wiz_kernel_ext.protocol.context_defaults import (
+    BATCH_SIZE,
+    SEQUENCES,
+    context_size_for,
+    pool_size_for,
+    sequence_ids_for,
+)
 from wiz_kernel_ext.protocol.hub import Fit, FitBasis, Verdict
 
-DEFAULT_CONTEXT_SIZE = 4096
 PROCESS_BYTES = 150_000_000
 """A worker's own memory: interpreter, libraries, vocabulary."""
 COMFORT = 0.9
 """More of the available memory than this is tight: estimates err, and others live here too."""
 _KV_BYTES = {"f32": 4.0, "f16": 2.0, "bf16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}
 _REPACKED_BY_SIZE = ("Q4_0", "Q4_K", "IQ4_NL", "Q2_K")
-_POOL_FACTOR = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,22 +36,22 @@ class Use:
     """How a model would be used; None is the default for it. See `CreateContext`."""
 
     context_size: int | None = None
-    sequences: int = 8
-    batch_size: int = 512
+    sequences: int = SEQUENCES
+    batch_size: int = BATCH_SIZE
     kv_type: str = "f16"
     flash_attention: bool = False
 
     def context_for(self, n_ctx_train: int) -> int:
         """The context of one conversation, in tokens."""
-        return self.context_size or min(n_ctx_train or DEFAULT_CONTEXT_SIZE, DEFAULT_CONTEXT_SIZE)
+        return context_size_for(self.context_size, n_ctx_train)
 
     def sequence_ids(self) -> int:
         """How many sequences the memory tells apart: those running, and as many resting."""
-        return self.sequences + max(8, self.sequences)
+        return sequence_ids_for(self.sequences)
 
     def cells_for(self, n_ctx_train: int) -> int:
         """The cells of the whole KV memory, in tokens."""
-        return self.context_for(n_ctx_train) * min(_POOL_FACTOR, self.sequences)
+        return pool_size_for(self.context_for(n_ctx_train), self.sequences)
 
 
 def estimate(header: Header, machine: Machine, use: Use, *, files_bytes: int | None = None) -> Fit:

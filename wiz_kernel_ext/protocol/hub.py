@@ -60,7 +60,7 @@ class RepoModel(Result, frozen=True, kw_only=True):
 
 
 class SkippedFile(Result, frozen=True, kw_only=True):
-    """A GGUF that is no model by itself, and why: "mmproj", "lora", "incomplete", …"""
+    """A GGUF that is no model by itself, and why: "mmproj", "lora", "incomplete" and so on."""
 
     path: str
     why: str

@@ -15,11 +15,13 @@ from pathlib import Path
 
 import msgspec
 
+from wiz_kernel_ext.children.ending import not_started
 from wiz_kernel_ext.engine.environment import worker_environment
 from wiz_kernel_ext.engine.way import AS_IT_IS, Way
 from wiz_kernel_ext.errors import WizError, WorkerDied
+from wiz_kernel_ext.log_file import last_lines
 from wiz_kernel_ext.service.crashes import OnCrash, nothing_known
-from wiz_kernel_ext.service.worker_process import WorkerProcess, tail_of
+from wiz_kernel_ext.service.worker_process import N_LOG_LINES, WorkerProcess
 from wiz_kernel_ext.transport.client import CommClient
 from wiz_kernel_ext.transport.endpoints import Places, choose_endpoint
 from wiz_kernel_ext.transport.keys import KeyPair
@@ -76,11 +78,8 @@ async def _start(log_file: Path) -> asyncio.subprocess.Process:
                 cwd="/",
                 env=worker_environment(os.environ),
             )
-    except OSError as error:  # no memory, too many processes or files
-        raise WorkerDied(
-            f"The model's process could not be started: {error.strerror}.",
-            hint="Close what you do not need on this machine, and run it again.",
-        ) from error
+    except OSError as error:
+        raise not_started("The model is not loaded", error) from error
 
 
 async def _kill(process: asyncio.subprocess.Process) -> None:
@@ -90,7 +89,7 @@ async def _kill(process: asyncio.subprocess.Process) -> None:
 
 
 def _no_start(what: str, log_file: Path) -> WorkerDied:
-    tail = tail_of(log_file)
+    tail = last_lines(log_file, N_LOG_LINES)
     return WorkerDied(
         f"The model's process {what}: {tail[-1] if tail else 'it said nothing'}",
         hint="`jupyter wiz logs` tells more; `wiz doctor` looks at the engine.",

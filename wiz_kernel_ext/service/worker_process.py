@@ -16,8 +16,9 @@ from typing import Any, TypeVar
 import msgspec
 import psutil
 
-from wiz_kernel_ext.children.child import signal_name
+from wiz_kernel_ext.children.ending import describe_exit
 from wiz_kernel_ext.errors import WizError, WorkerDied
+from wiz_kernel_ext.log_file import last_lines
 from wiz_kernel_ext.protocol.codec import decode
 from wiz_kernel_ext.protocol.events import AnyEvent, CancelThis
 from wiz_kernel_ext.protocol.requests import (
@@ -39,7 +40,12 @@ Emit = Callable[[AnyEvent], None]
 OnCancel = Callable[[Callable[[], None]], None]
 
 TERM_TIMEOUT_S = 1.0
-LOG_TAIL_LINES = 12
+N_LOG_LINES = 12
+_CRASHES = {
+    "SIGABRT": "llama.cpp stopped itself",
+    "SIGSEGV": "a crash inside llama.cpp",
+    "SIGILL": "this build of llama.cpp does not fit this CPU",
+}
 
 
 class WorkerProcess:
@@ -155,7 +161,7 @@ class WorkerProcess:
     async def _watch(self) -> None:
         await self._process.wait()
         if self._n_open and not self._ending and self._stage is not None:
-            crash = Crash(self._stage, describe_exit(self._process.returncode))
+            crash = Crash(self._stage, describe_exit(self._process.returncode, _CRASHES))
             self._repeats = self._on_crash(crash)
         self._client.fail(self._death())
         await self._client.close()
@@ -170,8 +176,8 @@ class WorkerProcess:
                 hint="Load it again, or just run it again.",
                 cause="unloaded",
             )
-        cause = describe_exit(self._process.returncode)
-        tail = tail_of(self._log_file)
+        cause = describe_exit(self._process.returncode, _CRASHES)
+        tail = last_lines(self._log_file, N_LOG_LINES)
         last = f" Last engine line: {tail[-1]}" if tail else ""
         log.error("worker %d: %s", self.pid, cause)
         again = " It did so at the same place before." if self._repeats else ""
@@ -182,30 +188,3 @@ class WorkerProcess:
             log=tail,
             pid=self.pid,
         )
-
-
-def describe_exit(returncode: int | None) -> str:
-    """How a process ended, in words, from its return code (negative: the signal)."""
-    if returncode is None:
-        return "is gone"
-    if returncode >= 0:
-        return f"ended with exit code {returncode}"
-    name = signal_name(returncode)
-    reasons = {
-        "SIGKILL": "; the system does that when memory runs out",
-        "SIGABRT": "; llama.cpp stopped itself",
-        "SIGSEGV": "; a crash inside llama.cpp",
-        "SIGILL": "; this build of llama.cpp does not fit this CPU",
-    }
-    return f"was killed by signal {-returncode} ({name}{reasons.get(name, '')})"
-
-
-def tail_of(file: Path, n_lines: int = LOG_TAIL_LINES) -> list[str]:
-    """The last lines of a log file, without empty ones."""
-    try:
-        with file.open("rb") as stream:
-            stream.seek(max(0, file.stat().st_size - 8192))
-            text = stream.read().decode(errors="replace")
-    except OSError:
-        return []
-    return [line.rstrip() for line in text.splitlines() if line.strip()][-n_lines:]

@@ -94,17 +94,25 @@ class _ZmqSocket:
         """Close socket and context; waits at most `linger_ms` for what is still queued."""
         if self.closed:
             return
-        self.closed = True
-        with contextlib.suppress(zmq.ZMQError):
-            self.socket.disable_monitor()
-        self.monitor.close(linger=0)
-        self.socket.close(linger=linger_ms)
+        self._close_sockets(linger_ms)
         try:
             # term() waits out the linger, so it must not hold up the loop.
             await asyncio.get_running_loop().run_in_executor(None, self.context.term)
         except RuntimeError:
             # The interpreter is ending and has no more threads to give.
             self.context.term()
+
+    def discard(self) -> None:
+        """Close what was never connected: nothing is queued, so nothing is waited for."""
+        self._close_sockets(0)
+        self.context.term()
+
+    def _close_sockets(self, linger_ms: int) -> None:
+        self.closed = True
+        with contextlib.suppress(zmq.ZMQError):
+            self.socket.disable_monitor()
+        self.monitor.close(linger=0)
+        self.socket.close(linger=linger_ms)
 
 
 def drain(socket: zmq.asyncio.Socket) -> deque[list[bytes]]:
@@ -132,6 +140,7 @@ class ZmqServerLink:
         try:
             socket.bind(endpoint)
         except zmq.ZMQError as error:
+            self._zmq.discard()
             raise ServiceError(f"Cannot listen at {endpoint}: {error}.") from error
         self.endpoint = socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
         self._file = self.endpoint.removeprefix("ipc://") if endpoint.startswith("ipc:") else None
@@ -225,6 +234,7 @@ class ZmqClientLink:
         try:
             socket.connect(endpoint)
         except zmq.ZMQError as error:
+            self._zmq.discard()
             raise ServiceError(f"Cannot connect to {endpoint}: {error}.") from error
         socket.send(b"", flags=zmq.DONTWAIT)
         self._watch = asyncio.get_running_loop().create_task(self._watch_connection())

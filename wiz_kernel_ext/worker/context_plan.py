@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from wiz_kernel_ext.engine.backend import ContextParameters, ModelFacts
 from wiz_kernel_ext.engine.threads import default_threads
 from wiz_kernel_ext.errors import BadRequest
+from wiz_kernel_ext.protocol.context_defaults import (
+    CONTEXT_SIZE,
+    SEQUENCES,
+    batch_size_for,
+    context_size_for,
+    pool_size_for,
+    sequence_ids_for,
+)
 from wiz_kernel_ext.protocol.requests import CreateContext
 from wiz_kernel_ext.protocol.results import ContextInfo
-
-DEFAULT_CONTEXT_SIZE = 4096
-DEFAULT_SEQUENCES = 8
-DEFAULT_BATCH_SIZE = 512
-POOL_FACTOR = 2
-"""The pool holds this many full conversations; all sequences and the cache share it."""
-MAX_SEQUENCE_IDS = 256
-"""llama.cpp's own bound."""
 
 
 @dataclass(frozen=True)
@@ -50,14 +50,14 @@ class ContextPlan:
 def plan_context(request: CreateContext, facts: ModelFacts) -> ContextPlan:
     """The context for `request` on a model with `facts`; raises BadRequest for what cannot be."""
     notices = []
-    n_ctx_train = facts.n_ctx_train or DEFAULT_CONTEXT_SIZE
-    context_size = request.context_size or min(n_ctx_train, DEFAULT_CONTEXT_SIZE)
+    n_ctx_train = facts.n_ctx_train or CONTEXT_SIZE
+    context_size = context_size_for(request.context_size, n_ctx_train)
     if context_size > n_ctx_train:
         notices.append(
             f"The model was trained on {n_ctx_train} tokens of context; "
             f"beyond them its answers get worse."
         )
-    sequences = request.sequences or DEFAULT_SEQUENCES
+    sequences = request.sequences or SEQUENCES
     kv_type = request.kv_type or "f16"
     flash_attention = bool(request.flash_attention)
     if kv_type.startswith("q") and not flash_attention:
@@ -70,9 +70,9 @@ def plan_context(request: CreateContext, facts: ModelFacts) -> ContextPlan:
         flash_attention = True
         notices.append(f"kvType {kv_type} needs flash attention: it is on.")
     parameters = ContextParameters(
-        pool_size=context_size * min(POOL_FACTOR, sequences),
-        sequence_ids=min(MAX_SEQUENCE_IDS, sequences + max(8, sequences)),
-        batch_size=max(request.batch_size or DEFAULT_BATCH_SIZE, sequences + 1),
+        pool_size=pool_size_for(context_size, sequences),
+        sequence_ids=sequence_ids_for(sequences),
+        batch_size=batch_size_for(request.batch_size, sequences),
         threads=request.threads or default_threads(facts.n_params),
         kv_type=kv_type,
         flash_attention=flash_attention,

@@ -166,9 +166,11 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
             await asyncio.to_thread(self._thread.join)
 
     async def request(self, request: Request[R]) -> R:
+        """What `request` ends in; raises its error."""
         return cast(R, await self.handle(request, Call()))
 
     async def start(self, request: AnyRequest) -> LocalOperation:
+        """Begin `request` and return at once; it goes on whether or not anyone follows it."""
         if isinstance(request, SendPrompt):
             request = Prompt(**msgspec.structs.asdict(request))
         return LocalOperation(lambda call: self.handle(request, call))

@@ -1,4 +1,4 @@
-"""`python -m wiz_kernel_ext.engine.llama.rehearsal FILE CELLS SEQUENCE_IDS BATCH KV_TYPE FLASH`
+"""`python -m wiz_kernel_ext.engine.llama.rehearsal FILE CELLS SEQUENCE_IDS BATCH KV_TYPE FLASH`.
 
 Makes a context on a model without its weights and prints the bytes of KV memory and of the compute
 buffer that llama.cpp says it would take. A process of its own: the file is a stranger's, and the

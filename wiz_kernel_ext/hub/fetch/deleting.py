@@ -46,10 +46,10 @@ def delete_files(task: DeleteFiles) -> int:
 
 
 def discard_parts(task: DiscardParts, say: Say) -> int:
-    """Delete the parts, named by checksums that only the hub can tell; raises Conflict, and
-    what asking the hub raises.
+    """Delete the parts, named by checksums that only the hub can tell.
 
-    One that another process fetches just now is left to it.
+    Raises Conflict, and what asking the hub raises. One that another process fetches
+    just now is left to it.
     """
     cache, freed = RepoCache(task.repo), 0
     if not any((cache.folder / "blobs").glob("*.incomplete")):

@@ -132,7 +132,6 @@ def _write_config(task: ListRepo, contents: RepoContents, into: Path, say: Say) 
 
 def ask_upstream(task: AskUpstream, say: Say) -> dict[str, dict[str, str]]:
     """The checksums that paths have now; asks nothing that writes into the cache."""
-
     from huggingface_hub import HfApi
 
     def checksums(repo: str) -> tuple[str, dict[str, str]]:

@@ -71,8 +71,10 @@ class SharedState(Generic[StateT]):
 
 
 def difference(before: Mapping[str, Any], changed: Mapping[str, Any]) -> dict[str, Any]:
-    """How to come from `before` to one with the `changed` parts: `state` takes the place of what
-    there was, `grown` goes to its end."""
+    """How to come from `before` to one with the `changed` parts.
+
+    `state` takes the place of what there was, `grown` goes to its end.
+    """
     grown = {
         name: new[len(before[name]) :] for name, new in changed.items() if _grew(before[name], new)
     }

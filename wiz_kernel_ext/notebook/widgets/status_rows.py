@@ -15,10 +15,10 @@ import msgspec
 from wiz_kernel_ext.commands.numbers import duration, shortened, size
 from wiz_kernel_ext.commands.service_tables import asker_words, engine_words
 from wiz_kernel_ext.commands.throughput import Throughput
+from wiz_kernel_ext.log_file import last_lines
 from wiz_kernel_ext.protocol.events import Progress
 from wiz_kernel_ext.protocol.results import TERMINAL_STATES, OperationInfo, Status, WorkerInfo
 
-LOG_TAIL_BYTES = 8_000
 N_LOG_LINES = 40
 N_ENDED = 5
 N_SESSIONS = 8
@@ -79,7 +79,9 @@ class StatusRows:
                 }
                 for session in status.sessions[:N_SESSIONS]
             ],
-            "log": log_tail(Path(service.log_file)) if service.log_file else "",
+            "log": "\n".join(
+                last_lines(Path(service.log_file), N_LOG_LINES) if service.log_file else []
+            ),
         }
 
     def _operation(self, operation: OperationInfo, now: float) -> dict[str, Any]:
@@ -110,18 +112,6 @@ class StatusRows:
         if meter.per_s is None or not counter:
             return ""
         return f"{size(meter.per_s)}/s" if is_download else f"{meter.per_s:.0f} tokens/s"
-
-
-def log_tail(file: Path) -> str:
-    """The last lines of a log; what cannot be read is no log."""
-    try:
-        with file.open("rb") as stream:
-            stream.seek(0, 2)
-            stream.seek(max(0, stream.tell() - LOG_TAIL_BYTES))
-            lines = stream.read().decode(errors="replace").splitlines()
-    except OSError:
-        return ""
-    return "\n".join(lines[-N_LOG_LINES:])
 
 
 def _model(worker: WorkerInfo) -> dict[str, Any]:
