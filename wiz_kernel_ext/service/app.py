@@ -36,13 +36,11 @@ from wiz_kernel_ext.service.loading import Loading
 from wiz_kernel_ext.service.operations import Operations
 from wiz_kernel_ext.service.prompting import Prompting
 from wiz_kernel_ext.service.records import Records
-from wiz_kernel_ext.service.recovery import recover
 from wiz_kernel_ext.service.sessions import Sessions
 from wiz_kernel_ext.service.spawning import spawn_worker
 from wiz_kernel_ext.service.supervisor import Supervisor
 from wiz_kernel_ext.service.worker_process import Emit, WorkerProcess
 from wiz_kernel_ext.settings import Settings
-from wiz_kernel_ext.store import OperationRow
 from wiz_kernel_ext.transport.endpoints import (
     ConnectionInfo,
     Places,
@@ -79,8 +77,8 @@ class Service:
         if not self._lock.acquire(timeout_s=self.settings.start_timeout_s / 2):
             raise ServiceStartFailed(f"A service called {self.settings.name!r} runs already.")
         records = Records(self.places.database_file)
-        unfinished = await records.start()
-        router = await self._assemble(records, unfinished)
+        await records.start()
+        router = self._assemble(records)
         keys = KeyPair.generate()
         link = ZmqServerLink(choose_endpoint(self.places.socket_dir), keys)
         server = CommServer(link, lambda comm: self._handle(router, comm))
@@ -99,10 +97,9 @@ class Service:
             self._lock.release()
             log.info("stopped")
 
-    async def _assemble(self, records: Records, unfinished: list[OperationRow]) -> Router:
-        """The parts, put together; what an earlier service left unfinished is settled first."""
+    def _assemble(self, records: Records) -> Router:
+        """The parts, put together."""
         clients, changes, sessions = Clients(), Changes(), Sessions(records)
-        await recover(unfinished, sessions)
         self._operations = Operations(records, on_change=changes.tell)
 
         def gone(model: str) -> None:
