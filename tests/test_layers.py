@@ -33,7 +33,7 @@ ROOMS: dict[str, set[str]] = {
     "worker": BASE | {"engine", "engine_check", "transport", "models", "hub", "remedies"},
     "service": BASE
     | {"children", "engine", "engine_check", "transport", "store"}
-    | {"models", "hub", "making"},
+    | {"models", "hub", "making", "gguf_file", "sizes"},
     "client": BASE | {"transport"},
     "commands": BASE | {"client", "remedies", "sizes"},
     "notebook": BASE | {"children", "client", "commands", "hub", "making", "models", "remedies"},

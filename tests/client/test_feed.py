@@ -19,7 +19,7 @@ from wiz_kernel_ext.errors import (
 )
 from wiz_kernel_ext.protocol.codec import raw
 from wiz_kernel_ext.protocol.events import Ack, AnyEvent, Delta, End, EventBatch, Numbered
-from wiz_kernel_ext.protocol.requests import Attach, Prompt, Request
+from wiz_kernel_ext.protocol.requests import AnyRequest, Attach, Prompt
 
 
 class ScriptedComm:
@@ -53,9 +53,9 @@ class ScriptedConnection:
 
     def __init__(self, *comms: ScriptedComm | WizError) -> None:
         self.comms = list(comms)
-        self.opened: list[Request] = []
+        self.opened: list[AnyRequest] = []
 
-    async def open(self, request: Request) -> ScriptedComm:
+    async def open(self, request: AnyRequest) -> ScriptedComm:
         self.opened.append(request)
         comm = self.comms.pop(0)
         if isinstance(comm, WizError):

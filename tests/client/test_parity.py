@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from wiz_kernel_ext import AsyncClient, AsyncOperation, Client, LlamaWorker, Operation
-from wiz_kernel_ext.protocol.requests import WORKER_REQUESTS
+from wiz_kernel_ext.protocol.targets import TARGETS
 
 WORKER_CALLS = [
     "initialize",
@@ -32,7 +32,7 @@ def parameters(function: Any) -> list[tuple[str, Any, Any]]:
 
 
 def test_every_worker_request_is_a_call() -> None:
-    targets = [request.target.removeprefix("worker:") for request in WORKER_REQUESTS]
+    targets = [target.removeprefix("worker:") for target in TARGETS if target.startswith("worker:")]
     snake = ["".join(f"_{c.lower()}" if c.isupper() else c for c in name) for name in targets]
     assert snake == WORKER_CALLS
 

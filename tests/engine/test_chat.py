@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.engine.fake_backend import BOS, CONTROL, END, USER, FakeModel
 from wiz_kernel_ext.engine.chat import ChatEncoder, any_of
 from wiz_kernel_ext.errors import BadRequest
-from wiz_kernel_ext.protocol.requests import ChatMessage
+from wiz_kernel_ext.protocol.messages import ChatMessage
 
 TEMPLATE = "{% for m in messages %}<user>{{ m.content }}</s>{% endfor %}"
 

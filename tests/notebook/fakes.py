@@ -19,15 +19,14 @@ from wiz_kernel_ext.protocol.hub import (
     RepoListing,
 )
 from wiz_kernel_ext.protocol.requests import (
-    CreateContext,
-    ListOperations,
-    LoadModel,
-    Request,
+    AnyRequest,
+    Load,
     UnloadModel,
 )
 from wiz_kernel_ext.protocol.results import (
     AnswerInfo,
     ContextInfo,
+    Loaded,
     ModelInfo,
     OperationInfo,
     ServiceInfo,
@@ -138,7 +137,7 @@ class FakeClient:
     load: FakeOperation | None = None
     is_running: bool = True
     known: list[OperationInfo] = field(default_factory=list)
-    asked: list[Request] = field(default_factory=list)
+    asked: list[AnyRequest] = field(default_factory=list)
     opened: list[dict[str, Any]] = field(default_factory=list)
     cancelled: list[Any] = field(default_factory=list)
     refusal: WizError | None = None
@@ -151,28 +150,32 @@ class FakeClient:
     removed: list[str] = field(default_factory=list)
     deletion: Deletion = DELETION
 
-    def start(self, request: Request) -> FakeOperation:
+    def start(self, request: AnyRequest) -> FakeOperation:
         self.asked.append(request)
         if self.refusal:
             raise self.refusal
-        if isinstance(request, LoadModel):
-            model = ModelInfo(model_path="/m/demo.gguf", name="demo", size_bytes=1 << 20)
-            return self.load or FakeOperation([], model)
+        if isinstance(request, Load):
+            return self.load or FakeOperation([], self.loaded(request))
         if request.target.startswith("hub:"):
             return self.work.pop(0)
         return self.prompts.pop(0)
 
-    def request(self, request: Request, result: Any) -> Any:
+    def loaded(self, request: Load) -> Loaded:
+        fields = ("session", "notebook", "kernel_id", "system_prompt", "new")
+        options = {name: getattr(request, name) for name in fields}
+        return Loaded(
+            model=ModelInfo(model_path="/m/demo.gguf", name="demo", size_bytes=1 << 20),
+            context=ContextInfo(
+                model_path="/m/demo.gguf", context_size=2048, sequences=4, threads=2,
+                batch_size=512, pool_size=8192,
+            ),
+            session=self.open_session(**options),
+        )  # fmt: skip
+
+    def request(self, request: AnyRequest) -> Any:
         self.asked.append(request)
         if self.refusal:
             raise self.refusal
-        if isinstance(request, CreateContext):
-            return ContextInfo(
-                model_path="/m/demo.gguf", context_size=2048, sequences=4, threads=2,
-                batch_size=512, pool_size=8192,
-            )  # fmt: skip
-        if isinstance(request, ListOperations):
-            return self.known
         assert isinstance(request, UnloadModel)
         return UnloadInfo(model_path="/m/demo.gguf", freed_bytes=5 << 20)
 
@@ -216,7 +219,7 @@ class FakeClient:
             operations=self.known,
         )
 
-    def operations(self, limit: int = 20) -> list[OperationInfo]:
+    def operations(self, limit: int = 20, *, session: str | None = None) -> list[OperationInfo]:
         return self.known[:limit]
 
     def operation(self, operation_id: str) -> OperationInfo:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.notebook.conftest import Cells
-from tests.notebook.fakes import FakeOperation, FakeScreen
+from tests.notebook.fakes import FakeClient, FakeOperation, FakeScreen
 from wiz_kernel_ext.errors import (
     AmbiguousModel,
     BadRequest,
@@ -29,7 +29,7 @@ from wiz_kernel_ext.protocol.hub_requests import (
     QuantizeModel,
     VerifyModel,
 )
-from wiz_kernel_ext.protocol.requests import LoadModel, Request
+from wiz_kernel_ext.protocol.requests import AnyRequest, Load
 from wiz_kernel_ext.protocol.results import OperationInfo
 
 TOO_BIG = Fit(verdict="too big", needed_bytes=40 << 30, available_bytes=8 << 30, context_size=512)
@@ -59,9 +59,12 @@ def answering(cells: Cells, monkeypatch: pytest.MonkeyPatch, answer: str) -> lis
     return questions
 
 
+READY = FakeClient().loaded(Load(model="m", session="s"))
+
+
 def loaded(cells: Cells) -> list[str | None]:
     """What was loaded."""
-    return [request.model_path for request in cells.client.asked if isinstance(request, LoadModel)]
+    return [request.model for request in cells.client.asked if isinstance(request, Load)]
 
 
 @pytest.mark.parametrize(
@@ -79,7 +82,7 @@ def loaded(cells: Cells) -> list[str | None]:
     ],
 )
 def test_what_takes_time_is_asked_for_as_it_was_written(
-    cells: Cells, line: str, request_: Request
+    cells: Cells, line: str, request_: AnyRequest
 ) -> None:
     cells.client.work = [FakeOperation([], "/c/r.gguf")]
     cells.must(line)
@@ -158,50 +161,38 @@ def test_what_belongs_to_another_tool_is_not_deleted(cells: Cells) -> None:
     assert cells.client.removed == []
 
 
-def test_load_fetches_what_is_not_here_first(cells: Cells) -> None:
-    cells.client.inspections = [Inspection(name="u/r:Q8_0")]
+def test_load_is_one_request_that_may_fetch(cells: Cells) -> None:
     steps: list[Any] = [[Progress(stage="download", done=1, total=2)]]
-    cells.client.work = [FakeOperation(steps, "/c/r.gguf")]
+    cells.client.load = FakeOperation(steps, READY)
     cells.must("%wiz_load hf.co/u/r --ctx 512")
-    assert cells.client.looked_into == [("hf.co/u/r", 512)]
-    assert cells.client.asked[0] == PullModel(model="u/r:Q8_0")
-    assert loaded(cells) == ["/c/r.gguf"]
+    (request,) = cells.client.asked
+    assert isinstance(request, Load)
+    assert (request.model, request.context_size, request.fetch) == ("hf.co/u/r", 512, True)
 
 
-def test_a_model_too_big_is_said_to_be_and_loaded_all_the_same(cells: Cells) -> None:
-    cells.client.inspections = [Inspection(name="big", path="/big.gguf", fit=TOO_BIG)]
+def test_what_should_be_known_of_a_load_is_drawn_with_it(cells: Cells) -> None:
+    notice = Notice(text="big may not run here: it needs 40.0 GB of memory, and 8.0 GB are free.")
+    cells.client.load = FakeOperation([[notice]], READY)
     cells.must("%wiz_load big")
-    assert cells.drawn[0].startswith("big may not run here: too big: needs 40.0 GB of 8.0 GB")
+    assert "big may not run here: it needs 40.0 GB" in cells.drawn[0]
     assert loaded(cells) == ["big"]
-
-
-def test_what_is_loaded_is_not_looked_into_again(cells: Cells, monkeypatch: Any) -> None:
-    cells.must("%wiz_load /m/demo.gguf")
-    assert cells.client.looked_into == []
-
-
-def test_what_cannot_be_looked_into_is_for_the_engine_to_judge(cells: Cells) -> None:
-    cells.client.inspections = [ModelFileNotFound("no header here")]
-    cells.must("%wiz_load odd.gguf")
-    assert loaded(cells) == ["odd.gguf"]
 
 
 def test_an_unreachable_hub_and_an_unknown_repository_are_told_as_they_are(cells: Cells) -> None:
     cells.client.listing = RepoListing(repo="u/r", revision="main", commit="c", models=[])
-    cells.client.inspections = [
+    for error in (
         HubUnreachable("The hub does not answer."),
         HubNotFound("There is no GGUF model in u/r.", repo="u/r", file=None),
         HubNotFound("There is no u/r.", repo="u/r", file="x.gguf"),
-    ]
-    for expected in ("does not answer", "no GGUF model in", "There is no u/r."):
-        error = cells.run("%wiz_load u/r")
-        assert expected in str(error)
-    assert loaded(cells) == []
+    ):
+        cells.client.load = FakeOperation([], error)
+        assert error.message in str(cells.run("%wiz_load u/r"))
+        assert cells.drawn[-1] == "u/r: not loaded"
 
 
 def test_a_checkpoint_alone_is_offered_with_size_and_time(cells: Cells) -> None:
     cells.client.listing = CHECKPOINT
-    cells.client.inspections = [HubNotFound("There is no GGUF model in u/r.", repo="u/r")]
+    cells.client.load = FakeOperation([], HubNotFound("There is no GGUF model in u/r.", repo="u/r"))
     error = cells.run("%wiz_load u/r")
     assert isinstance(error, HubNotFound)
     assert "a safetensors checkpoint (1.0 GB)" in error.message
@@ -240,11 +231,9 @@ def test_load_converts_when_told_and_takes_what_it_made_before(cells: Cells) -> 
     assert isinstance(cells.run("%wiz_load u/r --convert q3"), BadRequest)
 
 
-def test_without_a_name_the_default_is_loaded(cells: Cells) -> None:
-    assert isinstance(cells.run("%wiz_load"), BadRequest)
-    cells.client.default = "small"
+def test_without_a_name_the_default_is_asked_for(cells: Cells) -> None:
     cells.must("%wiz_load")
-    assert loaded(cells) == ["small"]
+    assert loaded(cells) == [None]
 
 
 def test_the_choices_of_a_name_are_drawn(cells: Cells) -> None:
@@ -253,12 +242,12 @@ def test_the_choices_of_a_name_are_drawn(cells: Cells) -> None:
         for name in "ab"
     ]
     error = AmbiguousModel("u/r could be any of 2 models.", hint="long", choices=choices)
-    cells.client.inspections = [error]
+    cells.client.load = FakeOperation([], error)
     raised = cells.run("%wiz_load u/r")
     assert isinstance(raised, AmbiguousModel)
     assert raised.hint == "Name one of them, like u/r/a.gguf."
     assert raised.details["choices"] == choices
-    assert "u/r/b.gguf  -      2.0 GB  tight" in cells.drawn[0]
+    assert "u/r/b.gguf  -      2.0 GB  tight" in cells.drawn[-1]
 
 
 def test_an_interrupt_cancels_the_work(cells: Cells) -> None:

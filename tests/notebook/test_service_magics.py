@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.notebook.conftest import Cells
@@ -15,7 +16,7 @@ from wiz_kernel_ext.errors import (
     OperationNotFound,
 )
 from wiz_kernel_ext.protocol.events import Delta
-from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel, UnloadModel
+from wiz_kernel_ext.protocol.requests import Load, UnloadModel
 from wiz_kernel_ext.protocol.results import OperationInfo
 
 
@@ -23,11 +24,12 @@ def test_load_climbs_the_ladder_and_says_what_is_loaded_and_in_which_session(
     cells: Cells,
 ) -> None:
     cells.must("%wiz_load demo --ctx 2048 --seqs 2 --threads 2 --gpu-layers auto --keep-alive 30m")
-    load, context = cells.client.asked
-    assert load == LoadModel(model_path="demo", gpu_layers="auto", keep_alive_s=1800.0)
-    assert context == CreateContext(
-        model_path="/m/demo.gguf", context_size=2048, sequences=2, threads=2
-    )
+    (load,) = cells.client.asked
+    assert isinstance(load, Load) and load.session and load.session.startswith("terminal-")
+    assert msgspec.structs.replace(load, session=None) == Load(
+        model="demo", fetch=True, gpu_layers="auto", keep_alive_s=1800.0,
+        context_size=2048, sequences=2, threads=2,
+    )  # fmt: skip
     text = cells.drawn[0]
     assert text.startswith("demo (1.0 MB)")
     assert "session terminal-" in text
@@ -41,17 +43,17 @@ def test_load_resolves_a_path_where_the_kernel_is(cells: Cells, tmp_path: Path) 
         cells.must("%wiz_load 'my model.gguf' --reload")
     finally:
         os.chdir(here)
-    assert cells.client.asked[0] == LoadModel(
-        model_path=str(tmp_path / "my model.gguf"), reload=True
-    )
+    (load,) = cells.client.asked
+    assert isinstance(load, Load)
+    assert (load.model, load.reload) == (str(tmp_path / "my model.gguf"), True)
 
 
 def test_load_without_a_model_takes_the_configured_one(cells: Cells) -> None:
-    assert isinstance(cells.run("%wiz_load"), BadRequest)
     cells.must("%config WizMagics.model = 'demo'\n%config WizMagics.context_size = 4096")
     cells.must("%wiz_load")
-    assert isinstance(cells.client.asked[1], CreateContext)
-    assert cells.client.asked[1].context_size == 4096
+    (load,) = cells.client.asked
+    assert isinstance(load, Load)
+    assert (load.model, load.context_size) == ("demo", 4096)
 
 
 def test_an_interrupted_load_is_cancelled(cells: Cells) -> None:

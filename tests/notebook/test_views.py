@@ -13,7 +13,14 @@ from wiz_kernel_ext.notebook.views.pace import INTERVAL_S, MAX_BYTES_PER_S, Pace
 from wiz_kernel_ext.notebook.views.tables import tables_drawing
 from wiz_kernel_ext.protocol.answer import Answer
 from wiz_kernel_ext.protocol.events import Delta, Notice, Progress
-from wiz_kernel_ext.protocol.results import AnswerInfo, ContextInfo, ModelInfo, SessionInfo
+from wiz_kernel_ext.protocol.results import (
+    AnswerInfo,
+    ContextInfo,
+    Loaded,
+    LoadTimings,
+    ModelInfo,
+    SessionInfo,
+)
 
 
 class Clock:
@@ -147,12 +154,13 @@ def test_loading_is_a_bar_and_then_two_lines() -> None:
     view.take([Progress(stage="load", done=0.25, total=1.0)])
     slot = screen.slots[0]
     assert slot.last.html == 'Loading &lt;demo&gt; <progress value="0.250"></progress>'
-    model = ModelInfo(model_path="/m/demo.gguf", size_bytes=5 << 20, load_time_s=0.25, worker_pid=9)
+    model = ModelInfo(model_path="/m/demo.gguf", size_bytes=5 << 20, worker_pid=9)
     context = ContextInfo(
         model_path="/m/demo.gguf", context_size=2048, sequences=4, threads=2, batch_size=512,
         pool_size=8192,
     )  # fmt: skip
-    view.end(model, context, "session notes (new)")
+    timings = LoadTimings(loaded_s=0.25, total_s=0.25)
+    view.end(Loaded(model=model, context=context, timings=timings), "session notes (new)")
     assert slot.last.plain == (
         "demo.gguf (5.0 MB) loaded in 0.2 s · context 2048 · sequences 4 · threads 2 · worker 9\n"
         "session notes (new)"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from wiz_kernel_ext.errors import CrashRepeated
@@ -16,12 +18,12 @@ def test_only_the_same_model_stage_and_signal_repeat() -> None:
     assert not crashes.note("b", SEGV)
     assert not crashes.note("a", Crash("load", SEGV.cause))
     assert not crashes.note("a", Crash("load", "was killed by signal 4 (SIGILL)"))
-    crashes.refuse_repeated("a", "a")
+    crashes.refuse_repeated("a", Path("a"))
     assert crashes.note("a", Crash("load", "was killed by signal 4 (SIGILL)"))
     with pytest.raises(CrashRepeated, match=r"a is not loaded .* 2 times .*SIGILL") as raised:
-        crashes.refuse_repeated("a", "a")
+        crashes.refuse_repeated("a", Path("a"))
     assert raised.value.details["stage"] == "load"
-    crashes.refuse_repeated("b", "b")
+    crashes.refuse_repeated("b", Path("b"))
 
 
 def test_an_answer_ends_the_row() -> None:
@@ -29,5 +31,5 @@ def test_an_answer_ends_the_row() -> None:
     for _ in range(3):
         crashes.note("a", SEGV)
     crashes.forget("a")
-    crashes.refuse_repeated("a", "a")
+    crashes.refuse_repeated("a", Path("a"))
     assert not crashes.note("a", SEGV)

@@ -14,12 +14,18 @@ from wiz_kernel_ext.protocol.requests import OpenSession
 from wiz_kernel_ext.protocol.results import SessionMessage
 from wiz_kernel_ext.service.operations import Operation
 from wiz_kernel_ext.service.records import FLUSH_INTERVAL_S, PRUNE_EVERY, Records
-from wiz_kernel_ext.service.recovery import recover
 from wiz_kernel_ext.service.sessions import Sessions
 
 
 def full(*_: Any) -> None:
     raise StoreError("The disk is full.")
+
+
+async def finish(records: Records, operation: Operation) -> None:
+    """What `Operations` does at the end of a body."""
+    end = End(state="done")
+    await records.ended(operation, end)
+    operation.finish(end)
 
 
 async def started(file: Path) -> Records:
@@ -34,8 +40,7 @@ async def test_an_ended_operation_is_restored_with_its_whole_log(tmp_path: Path)
     await records.created(operation)
     operation.emit(Delta(text="a"))
     operation.emit(Delta(text="b"))
-    operation.emit(End(state="done"))
-    await records.ended(operation)
+    await finish(records, operation)
     restored = await records.restore(operation.id)
     assert list(restored.events) == list(operation.events)
     assert (restored.state, restored.text, restored.ended) == ("done", "ab", True)
@@ -67,8 +72,7 @@ async def test_of_a_long_download_the_disk_keeps_a_few_lines(tmp_path: Path) -> 
     for n in range(8):
         operation.emit(Progress(stage="download", done=n))
         await asyncio.sleep(1.2 * FLUSH_INTERVAL_S)
-    operation.emit(End(state="done"))
-    await records.ended(operation)
+    await finish(records, operation)
     restored = await records.restore(operation.id)
     assert list(restored.events) == list(operation.events)
     assert len(list(restored.events)) == 3
@@ -85,7 +89,7 @@ async def test_a_turn_that_was_cut_off_is_added_to_its_conversation_marked(tmp_p
     await asyncio.sleep(0.5)
     second = Records(file)
     sessions = Sessions(second)
-    await recover(await second.start(), sessions)
+    await second.start()
     messages = (await sessions.detail("mine")).messages
     assert [(m.role, m.content, m.finish_reason) for m in messages] == [
         ("user", "a question", None),
@@ -107,11 +111,11 @@ async def test_a_turn_that_was_kept_just_before_the_end_is_not_kept_twice(tmp_pa
         SessionMessage(role="user", content="a question", operation_id=operation.id),
         SessionMessage(role="assistant", content="an answer", operation_id=operation.id),
     ]
-    await sessions.add(session.id, said)
+    await first.call(first.sessions.add_messages, session.id, said)
     await asyncio.sleep(0.5)
     second = Records(file)
     sessions = Sessions(second)
-    await recover(await second.start(), sessions)
+    await second.start()
     assert (await sessions.detail("mine")).messages == said
     await second.close()
     await first.close()
@@ -123,8 +127,7 @@ async def test_the_history_is_kept_short_while_the_service_lives(tmp_path: Path)
     for _ in range(3 * PRUNE_EVERY):
         operation = Operation("prompt")
         await records.created(operation)
-        operation.emit(End(state="done"))
-        await records.ended(operation)
+        await finish(records, operation)
     assert len(await records.call(records.operations.list, 1000)) <= 5 + PRUNE_EVERY
     await records.close()
 
@@ -139,8 +142,7 @@ async def test_a_store_that_cannot_be_written_costs_the_history_not_the_answer(
     await records.created(operation)
     operation.emit(Delta(text="a"))
     await asyncio.sleep(0.3)
-    operation.emit(End(state="done"))
-    await records.ended(operation)
+    await finish(records, operation)
     notices = [n.event for n in operation.events if isinstance(n.event, Notice)]
     assert [notice.text for notice in notices] == ["This answer cannot be kept: The disk is full."]
     assert operation.text == "a"
@@ -157,8 +159,7 @@ async def test_an_operation_that_was_not_kept_from_its_beginning_is_not_kept_in_
     await records.created(operation)
     operation.emit(Delta(text="a"))
     await asyncio.sleep(3 * FLUSH_INTERVAL_S)
-    operation.emit(End(state="done"))
-    await records.ended(operation)
+    await finish(records, operation)
     await records.close()
     assert [record.getMessage() for record in caplog.records] == [
         f"operation {operation.id} is not recorded: The disk is full."

@@ -8,74 +8,11 @@ from typing import Any
 
 import pytest
 
+from tests.support.scripted_workers import Rig, ScriptedProcess
 from wiz_kernel_ext.errors import Conflict, ModelLoadFailed, ModelNotLoaded
 from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel
-from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo
-from wiz_kernel_ext.service.supervisor import Supervisor, model_key
+from wiz_kernel_ext.protocol.results import ModelInfo
 from wiz_kernel_ext.service.worker_process import describe_exit, tail_of
-
-
-class ScriptedProcess:
-    """A worker process without a process."""
-
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
-        self.loaded: LoadModel | None = None
-        self.fails: Exception | None = None
-        self.gone = asyncio.Event()
-
-    def memory_bytes(self) -> int:
-        return 1000
-
-    async def load(self, request: LoadModel, emit: Any, on_cancel: Any) -> ModelInfo:
-        if self.fails is not None:
-            raise self.fails
-        shared, self.loaded = self.loaded is not None, self.loaded or request
-        if shared and request.gpu_layers not in (None, self.loaded.gpu_layers):
-            raise Conflict("other parameters")
-        return ModelInfo(model_path=request.model_path or "", shared=shared, worker_pid=self.pid)
-
-    async def create_context(self, request: CreateContext) -> ContextInfo:
-        return ContextInfo(
-            model_path="m", context_size=64, sequences=2, threads=1, batch_size=8, pool_size=128
-        )
-
-    async def wait(self) -> None:
-        await self.gone.wait()
-
-    async def end(self) -> None:
-        self.gone.set()
-
-
-class Rig:
-    """A supervisor whose processes and clock the test holds."""
-
-    def __init__(self, tmp_path: Path) -> None:
-        self.path = tmp_path / "m.gguf"
-        self.path.write_bytes(b"GGUF")
-        self.key = model_key(self.path)
-        self.now = 0.0
-        self.processes: list[ScriptedProcess] = []
-        self.gone: list[str] = []
-        self.next_fails: Exception | None = None
-        self.supervisor = Supervisor(
-            self.spawn,  # type: ignore[arg-type]
-            keep_alive_s=100.0,
-            on_gone=self.gone.append,
-            clock=lambda: self.now,
-        )
-
-    async def spawn(self, emit: Any, on_crash: Any) -> ScriptedProcess:
-        process = ScriptedProcess(1000 + len(self.processes))
-        process.fails = self.next_fails
-        self.processes.append(process)
-        return process
-
-    async def load(self, **options: Any) -> ModelInfo:
-        request = LoadModel(model_path=str(self.path), **options)
-        return await self.supervisor.load(
-            self.path, request, lambda event: None, lambda callback: None
-        )
 
 
 @pytest.fixture
@@ -214,7 +151,9 @@ async def test_a_model_that_loads_longer_than_its_keep_alive_is_not_unloaded_mea
 async def test_prompts_beyond_the_sequences_are_shown_as_queued(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     await rig.load()
-    await rig.supervisor.create_context(rig.key, CreateContext())  # two sequences
+    await rig.supervisor.create_context(
+        rig.supervisor.get(rig.key), CreateContext()
+    )  # two sequences
     worker = rig.supervisor.get(rig.key)
     for client in "abc":
         worker.enter(client)

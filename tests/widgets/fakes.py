@@ -111,7 +111,7 @@ class FakeClient:
     def attach(self, operation_id: str, from_seq: int = 0) -> FakeOperation:
         return self.attached[operation_id]
 
-    def request(self, request: Any, result: type) -> str:
+    def request(self, request: Any) -> str:
         self.prompts.append(request)
         id = f"op{len(self.prompts)}"
         self.begin(id, request.session)

@@ -130,8 +130,8 @@ def test_a_failed_answer_gives_the_question_back_with_what_to_do(page: Page) -> 
 def test_a_question_that_failed_before_anyone_looked_is_told_all_the_same(page: Page) -> None:
     request = page.client.request
 
-    def fail_at_once(asked: Any, result: type) -> str:
-        id = request(asked, result)
+    def fail_at_once(asked: Any) -> str:
+        id = request(asked)
         page.client.attached[id].outcome = WorkerDied("It died.")
         page.client.end(id)
         return id

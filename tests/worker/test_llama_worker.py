@@ -26,14 +26,9 @@ from wiz_kernel_ext.errors import (
     SessionNotLoaded,
 )
 from wiz_kernel_ext.protocol.events import AnyEvent, End, Notice, Progress
+from wiz_kernel_ext.protocol.messages import ChatMessage
 from wiz_kernel_ext.protocol.options import PromptOptions
-from wiz_kernel_ext.protocol.requests import (
-    ChatMessage,
-    CreateContext,
-    LoadModel,
-    Prompt,
-    SendPrompt,
-)
+from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel, Prompt, SendPrompt
 from wiz_kernel_ext.worker.call import Call
 from wiz_kernel_ext.worker.llama_worker import LlamaWorker
 

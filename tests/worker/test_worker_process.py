@@ -22,11 +22,11 @@ from wiz_kernel_ext.protocol.codec import decode, decode_any
 from wiz_kernel_ext.protocol.events import AnyEvent, CancelThis, Delta, Progress
 from wiz_kernel_ext.protocol.options import PromptOptions
 from wiz_kernel_ext.protocol.requests import (
+    AnyRequest,
     CreateContext,
     Initialize,
     LoadModel,
     Prompt,
-    Request,
     UnloadModel,
 )
 from wiz_kernel_ext.transport.client import ClientComm, CommClient
@@ -70,10 +70,10 @@ class Process:
         await client.start()
         return cls(process, client)
 
-    async def open(self, request: Request) -> ClientComm:
+    async def open(self, request: AnyRequest) -> ClientComm:
         return await self.client.open(request.target, request)
 
-    async def ask(self, request: Request) -> Any:
+    async def ask(self, request: AnyRequest) -> Any:
         comm = await self.open(request)
         return decode_any(await comm.result())
 

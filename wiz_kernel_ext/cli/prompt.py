@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from wiz_kernel_ext.client import Client, Operation
 from wiz_kernel_ext.commands.flags import given, sampling_flags
+from wiz_kernel_ext.commands.paths import located
 from wiz_kernel_ext.commands.service_tables import speed
 from wiz_kernel_ext.errors import BadRequest
 from wiz_kernel_ext.protocol.answer import Answer
 from wiz_kernel_ext.protocol.codec import build
 from wiz_kernel_ext.protocol.events import Notice
+from wiz_kernel_ext.protocol.messages import ChatMessage
 from wiz_kernel_ext.protocol.options import PromptOptions
-from wiz_kernel_ext.protocol.requests import ChatMessage, CreateContext, LoadModel, Prompt
-from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo, SessionInfo
+from wiz_kernel_ext.protocol.requests import Load, Prompt
+from wiz_kernel_ext.protocol.results import Loaded, SessionInfo
 
 DEFAULT_MODEL = "demo"
 REDRAW_S = 0.1
@@ -66,22 +67,18 @@ def _text(words: list[str]) -> str:
 
 
 def _model(client: Client, name: str | None, session: SessionInfo | None) -> str | None:
-    """Load the model named, else use the session's, what is loaded, the default, or demo."""
+    """Have the model named ready, else the session's, what is loaded, the default, or demo."""
     if name is None:
         if (session is not None and session.model_path) or client.status().workers:
             return None
         name = client.aliases().default or DEFAULT_MODEL
-    path = Path(name).expanduser()
-    path_or_name = str(path.resolve()) if path.is_file() else name
-    operation = client.start(LoadModel(model_path=path_or_name))
+    operation = client.start(Load(model=located(name)))
     for events in operation.batches(REDRAW_S):
         for event in events:
             if isinstance(event, Notice):
                 print(f"[{event.words}]", file=sys.stderr)
-    model = operation.result()
-    assert isinstance(model, ModelInfo)
-    client.request(CreateContext(model_path=model.model_path), ContextInfo)
-    return model.model_path
+    loaded: Loaded = operation.result()
+    return loaded.model.model_path
 
 
 def _streamed(operation: Operation) -> Answer:

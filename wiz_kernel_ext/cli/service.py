@@ -14,7 +14,7 @@ from wiz_kernel_ext.commands.paths import located
 from wiz_kernel_ext.commands.service_tables import service_line, status_tables, unloaded_line
 from wiz_kernel_ext.errors import ServiceNotRunning
 from wiz_kernel_ext.protocol.requests import UnloadModel
-from wiz_kernel_ext.protocol.results import Status, UnloadInfo
+from wiz_kernel_ext.protocol.results import Status
 from wiz_kernel_ext.settings import Settings
 from wiz_kernel_ext.transport.endpoints import Places, places
 
@@ -49,7 +49,7 @@ def unload(model: str | None, *, force: bool) -> int:
     client = Client(start=False)
     request = UnloadModel(model_path=located(model) if model else None, force=force)
     try:
-        info = client.request(request, UnloadInfo)
+        info = client.request(request)
     finally:
         client.close()
     print(unloaded_line(info))

@@ -6,6 +6,7 @@ The sync `Client` is a view of this one; nothing is decided there.
 from __future__ import annotations
 
 import asyncio
+import os
 from contextlib import suppress
 from typing import Any, TypeVar, cast
 
@@ -19,32 +20,27 @@ from wiz_kernel_ext.errors import ServiceNotRunning, WizError
 from wiz_kernel_ext.protocol.answer import Answer
 from wiz_kernel_ext.protocol.calls import WorkerCalls
 from wiz_kernel_ext.protocol.codec import build, decode, decode_any, decode_request, encode
-from wiz_kernel_ext.protocol.hub_requests import (
-    ConvertModel,
-    PullModel,
-    QuantizeModel,
-    VerifyModel,
-)
 from wiz_kernel_ext.protocol.requests import (
+    AnyRequest,
     Attach,
     AwaitChange,
     Cancel,
     DeleteSession,
-    DownloadModel,
     DropLastTurn,
     GetOperation,
     GetSession,
     GetStatus,
     ListOperations,
     ListSessions,
-    LoadModel,
+    Load,
     OpenSession,
     Prompt,
     Request,
     SendPrompt,
+    result_type,
 )
 from wiz_kernel_ext.protocol.results import (
-    AnswerInfo,
+    Loaded,
     OperationInfo,
     ServiceInfo,
     SessionDetail,
@@ -55,37 +51,7 @@ from wiz_kernel_ext.protocol.results import (
 from wiz_kernel_ext.settings import Settings
 from wiz_kernel_ext.transport.endpoints import ConnectionInfo
 
-T = TypeVar("T")
-
-
-OPERATIONS = (
-    Prompt,
-    LoadModel,
-    DownloadModel,
-    Attach,
-    PullModel,
-    VerifyModel,
-    ConvertModel,
-    QuantizeModel,
-)
-
-
-# What the service answers by looking at what it has; it is stuck if it does not.
-AT_ONCE = (
-    Cancel,
-    DeleteSession,
-    GetOperation,
-    GetSession,
-    GetStatus,
-    ListOperations,
-    ListSessions,
-    OpenSession,
-)
-
-
-def is_operation(request: Request) -> bool:
-    """Whether the answer to `request` takes time and is followed as an operation."""
-    return isinstance(request, OPERATIONS) and not isinstance(request, SendPrompt)
+R = TypeVar("R")
 
 
 class AsyncClient(WorkerCalls[AsyncOperation], ModelCalls):
@@ -109,28 +75,27 @@ class AsyncClient(WorkerCalls[AsyncOperation], ModelCalls):
         except ServiceNotRunning:
             return False
 
-    async def request(self, request: Request, result: type[T]) -> T:
-        """Send `request` and wait for its one result, decoded as `result`.
+    async def request(self, request: Request[R]) -> R:
+        """Send `request` and wait for its one result.
 
         Cancelling this coroutine cancels the operation it waits for.
         """
-        if isinstance(request, AT_ONCE):
-            return decode(await IO.run(self._connection.ask_soon(request)), result)
-        if not is_operation(request):
-            return decode(await IO.run(self._connection.ask(request)), result)
+        if request.operation is None:
+            ask = self._connection.ask_soon if request.is_lookup else self._connection.ask
+            return cast(R, decode(await IO.run(ask(request)), result_type(type(request))))
         operation = await self.start(request)
         try:
             outcome = await operation.result()
         except asyncio.CancelledError:
             await operation.cancel()
             raise
-        return cast(T, outcome.info() if isinstance(outcome, Answer) else outcome)
+        return cast(R, outcome.info() if isinstance(outcome, Answer) else outcome)
 
-    async def start(self, request: Request) -> AsyncOperation:
+    async def start(self, request: AnyRequest) -> AsyncOperation:
         """Send a request that takes time and return its operation at once."""
         return AsyncOperation(self._connection, await IO.run(self.follow(request)))
 
-    async def follow(self, request: Request) -> Feed:
+    async def follow(self, request: AnyRequest) -> Feed:
         """The feed of a request that takes time; runs on the I/O thread."""
         await self._connection.connect()
         beginning = asyncio.ensure_future(self._begin(request))
@@ -141,7 +106,7 @@ class AsyncClient(WorkerCalls[AsyncOperation], ModelCalls):
                 IO.finish(self._give_up(beginning))
             raise
 
-    async def _begin(self, request: Request) -> Feed:
+    async def _begin(self, request: AnyRequest) -> Feed:
         if isinstance(request, SendPrompt):
             operation_id = decode(await self._connection.ask(request), str)
             request = Attach(operation_id=operation_id)
@@ -154,17 +119,29 @@ class AsyncClient(WorkerCalls[AsyncOperation], ModelCalls):
         with suppress(WizError):
             await self._connection.ask(Cancel(operation_id=(await beginning).id))
 
+    async def load(self, model: str | None = None, /, **options: Any) -> Loaded:
+        """Have a model ready to answer: found, loaded or shared, its context, a conversation.
+
+        `model` is any name of one; None is the default. Other keywords are `Load`'s fields: fetch,
+        context_size, sequences, gpu_layers, keep_alive_s, session, system_prompt, reload, …
+        Without `session` a new conversation begins, so that `prompt` can follow. All or nothing:
+        where it raises, all is as it was. Raises ModelFileNotFound, BadRequest, Conflict,
+        ModelLoadFailed, WorkerDied.
+        """
+        options.setdefault("new", "session" not in options)
+        return await self.request(build(Load, {"model": _from_here(model), **options}))
+
     async def invoke(self, target: str, payload: dict[str, Any] | None = None) -> Any:
         """A raw call: `invoke("worker:loadModel", {"modelPath": …})`, camelCase both ways.
 
         Ends with plain builtins; `worker:prompt` with an Answer. Raises UnknownTarget, BadRequest.
         """
         request = decode_request(target, encode(payload or {}))
-        if not is_operation(request):
+        if request.operation is None:
             return decode_any(await IO.run(self._connection.ask(request)))
         if isinstance(request, Prompt):
-            return Answer(await self.request(request, AnswerInfo))
-        outcome = await self.request(request, object)
+            return Answer(await self.request(request))
+        outcome = await self.request(request)
         return decode_any(encode(outcome))
 
     async def attach(self, operation_id: str, from_seq: int = 0) -> AsyncOperation:
@@ -175,45 +152,45 @@ class AsyncClient(WorkerCalls[AsyncOperation], ModelCalls):
         self, operation_id: str | None = None, *, session: str | None = None
     ) -> list[str]:
         """Cancel an operation, a session's, or all of this client's; returns their ids."""
-        return await self.request(build(Cancel, _given(locals())), list[str])
+        return await self.request(build(Cancel, _given(locals())))
 
     async def status(self) -> Status:
         """The service, its workers, operations and sessions."""
-        return await self.request(GetStatus(), Status)
+        return await self.request(GetStatus())
 
     async def operations(
         self, limit: int = 20, *, session: str | None = None
     ) -> list[OperationInfo]:
         """The latest operations, newest first."""
-        return await self.request(build(ListOperations, _given(locals())), list[OperationInfo])
+        return await self.request(build(ListOperations, _given(locals())))
 
     async def operation(self, operation_id: str) -> OperationInfo:
         """The state of one operation; raises OperationNotFound."""
-        return await self.request(GetOperation(operation_id=operation_id), OperationInfo)
+        return await self.request(GetOperation(operation_id=operation_id))
 
     async def sessions(self, limit: int = 100) -> list[SessionInfo]:
         """The sessions, latest used first."""
-        return await self.request(build(ListSessions, _given(locals())), list[SessionInfo])
+        return await self.request(build(ListSessions, _given(locals())))
 
     async def open_session(self, /, session: str, **options: Any) -> SessionInfo:
         """Find or make a session; keywords are `OpenSession`'s fields."""
-        return await self.request(build(OpenSession, {"session": session, **options}), SessionInfo)
+        return await self.request(build(OpenSession, {"session": session, **options}))
 
     async def session(self, session: str) -> SessionDetail:
         """A session with its messages; raises SessionNotFound."""
-        return await self.request(build(GetSession, _given(locals())), SessionDetail)
+        return await self.request(build(GetSession, _given(locals())))
 
     async def delete_session(self, session: str) -> SessionInfo:
         """Forget a session and its messages."""
-        return await self.request(build(DeleteSession, _given(locals())), SessionInfo)
+        return await self.request(build(DeleteSession, _given(locals())))
 
     async def drop_last_turn(self, session: str) -> list[SessionMessage]:
         """Take the last question and its answer out of a session; returns them."""
-        return await self.request(build(DropLastTurn, _given(locals())), list[SessionMessage])
+        return await self.request(build(DropLastTurn, _given(locals())))
 
     async def await_change(self, seen: int = 0, timeout_s: float = 20.0) -> int:
         """Wait until anything began, ended or changed since `seen` was answered."""
-        return await self.request(build(AwaitChange, _given(locals())), int)
+        return await self.request(build(AwaitChange, _given(locals())))
 
     async def stop(self) -> ServiceInfo:
         """End the service and its workers; returns when it has ended. Raises ServiceNotRunning."""
@@ -226,3 +203,9 @@ class AsyncClient(WorkerCalls[AsyncOperation], ModelCalls):
 
 def _given(arguments: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in arguments.items() if name != "self"}
+
+
+def _from_here(model: str | None) -> str | None:
+    """The absolute path of what is a file here: the service has another working directory."""
+    path = os.path.abspath(os.path.expanduser(model)) if model else ""  # noqa: PTH100, PTH111
+    return path if path and "\0" not in path and os.path.isfile(path) else model  # noqa: PTH113

@@ -16,11 +16,12 @@ from wiz_kernel_ext.client.feed import Feed
 from wiz_kernel_ext.client.io_thread import IO
 from wiz_kernel_ext.client.operation import Operation
 from wiz_kernel_ext.protocol.calls import build_prompt
-from wiz_kernel_ext.protocol.requests import Attach, Request, SendPrompt
+from wiz_kernel_ext.protocol.requests import AnyRequest, Attach, Request, SendPrompt
 from wiz_kernel_ext.settings import Settings
 from wiz_kernel_ext.transport.endpoints import ConnectionInfo
 
 P = ParamSpec("P")
+R = TypeVar("R")
 T = TypeVar("T")
 
 
@@ -59,6 +60,7 @@ class Client:
     prompt = _sync(AsyncClient.prompt)
     unload_model = _sync(AsyncClient.unload_model)
     download_model = _sync(AsyncClient.download_model)
+    load = _sync(AsyncClient.load)
     search = _sync(AsyncClient.search)
     list_repo = _sync(AsyncClient.list_repo)
     inspect = _sync(AsyncClient.inspect)
@@ -89,11 +91,11 @@ class Client:
     stop = _sync(AsyncClient.stop)
     close = _sync(AsyncClient.close)
 
-    def request(self, request: Request, result: type[T]) -> T:
-        """Send `request` and wait for its one result, decoded as `result`."""
-        return _wait(self._async.request(request, result))
+    def request(self, request: Request[R]) -> R:
+        """Send `request` and wait for its one result."""
+        return _wait(self._async.request(request))
 
-    def start(self, request: Request) -> Operation:
+    def start(self, request: AnyRequest) -> Operation:
         """Send a request that takes time and return its operation at once."""
         feed: Feed = _wait(self._async.follow(request))
         return Operation(self._async._connection, feed)

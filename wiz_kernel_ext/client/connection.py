@@ -21,7 +21,7 @@ import msgspec
 from wiz_kernel_ext.client.discovery import check_version, find_or_start, find_running
 from wiz_kernel_ext.errors import ServiceError, ServiceStopping
 from wiz_kernel_ext.protocol.codec import decode
-from wiz_kernel_ext.protocol.requests import Request, StopService
+from wiz_kernel_ext.protocol.requests import AnyRequest, StopService
 from wiz_kernel_ext.protocol.results import ServiceInfo
 from wiz_kernel_ext.settings import Settings
 from wiz_kernel_ext.transport.client import ClientComm, CommClient
@@ -55,12 +55,12 @@ class Connection:
         """Find the service, or start one where that is allowed; nothing is asked of it."""
         await self._connected(stopping=False)
 
-    async def open(self, request: Request) -> ClientComm:
+    async def open(self, request: AnyRequest) -> ClientComm:
         """Open a comm with `request`, with a service started for it where there is none."""
         client = await self._connected(stopping=isinstance(request, StopService))
         return await client.open(request.target, _absolute(request))
 
-    async def ask(self, request: Request) -> msgspec.Raw:
+    async def ask(self, request: AnyRequest) -> msgspec.Raw:
         """The encoded result of `request`; one that a stopping service refused is sent again."""
         for attempt in range(2):
             comm = await self.open(request)
@@ -75,7 +75,7 @@ class Connection:
                 raise
         raise AssertionError("unreachable")
 
-    async def ask_soon(self, request: Request) -> msgspec.Raw:
+    async def ask_soon(self, request: AnyRequest) -> msgspec.Raw:
         """`ask`, for what is answered at once; raises ServiceError where it is not."""
         try:
             longest_s = self.settings.start_timeout_s + ANSWER_TIMEOUT_S

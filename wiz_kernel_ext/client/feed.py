@@ -17,7 +17,7 @@ from wiz_kernel_ext.errors import InternalError, ServiceDied, ServiceError, WizE
 from wiz_kernel_ext.protocol.codec import decode
 from wiz_kernel_ext.protocol.event_log import EventLog
 from wiz_kernel_ext.protocol.events import Ack, Delta, End, EventBatch, Numbered, StateChanged
-from wiz_kernel_ext.protocol.requests import Attach, Request
+from wiz_kernel_ext.protocol.requests import AnyRequest, Attach
 from wiz_kernel_ext.protocol.results import OperationKind, OperationState
 from wiz_kernel_ext.transport.client import ClientComm
 
@@ -41,7 +41,7 @@ class Feed:
         self.end: End | None = None
         self.error: WizError | None = None
 
-    async def begin(self, request: Request) -> None:
+    async def begin(self, request: AnyRequest) -> None:
         """Send `request` and read on in the background; what is refused at once is raised here."""
         if isinstance(request, Attach):
             self._n_received = request.from_seq

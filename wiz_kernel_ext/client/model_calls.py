@@ -39,15 +39,15 @@ from wiz_kernel_ext.protocol.hub_requests import (
 )
 from wiz_kernel_ext.protocol.requests import DiscardDownload, Request
 
-T = TypeVar("T")
+R = TypeVar("R")
 
 
 class ModelCalls(ABC):
     """What can be asked about models; every call ends in a result or a `WizError`."""
 
     @abstractmethod
-    async def request(self, request: Request, result: type[T]) -> T:
-        """Send `request` and wait for its one result, decoded as `result`."""
+    async def request(self, request: Request[R]) -> R:
+        """Send `request` and wait for its one result."""
 
     async def search(
         self,
@@ -59,17 +59,17 @@ class ModelCalls(ABC):
     ) -> list[RepoHit]:
         """Repositories with GGUF files; with `fits`, those with a model that runs here."""
         values = {"text": text, "limit": limit, "fits": fits, "context_size": context_size}
-        return await self.request(build(SearchHub, values), list[RepoHit])
+        return await self.request(build(SearchHub, values))
 
     async def list_repo(self, repo: str, *, context_size: int | None = None) -> RepoListing:
         """A repository's models, with quant, size and whether they fit."""
         values = {"repo": repo, "context_size": context_size}
-        return await self.request(build(ListRepo, values), RepoListing)
+        return await self.request(build(ListRepo, values))
 
     async def inspect(self, model: str, *, context_size: int | None = None) -> Inspection:
         """What a GGUF says of itself, here or on the hub, read without loading it."""
         values = {"model": model, "context_size": context_size}
-        return await self.request(build(Inspect, values), Inspection)
+        return await self.request(build(Inspect, values))
 
     async def pull(
         self, model: str, *, update: bool = False, limit_bytes_per_s: float | None = None
@@ -79,65 +79,59 @@ class ModelCalls(ABC):
         One that is here is not fetched again, unless `update` asks for what the hub has now.
         """
         values = {"model": model, "update": update, "limit_bytes_per_s": limit_bytes_per_s}
-        return await self.request(build(PullModel, values), str)
+        return await self.request(build(PullModel, values))
 
     async def discard_download(self, operation_id: str) -> int:
         """Give a download up, running or paused; returns the bytes that were freed.
 
         Ends it, deletes what came of it and forgets it; to pause one, cancel it.
         """
-        return await self.request(build(DiscardDownload, {"operation_id": operation_id}), int)
+        return await self.request(build(DiscardDownload, {"operation_id": operation_id}))
 
     async def models(self, *, check: bool = False) -> list[LibraryModel]:
         """The models on this machine; with `check`, whether the hub has newer ones."""
-        return await self.request(ListModels(check=check), list[LibraryModel])
+        return await self.request(ListModels(check=check))
 
     async def remove_model(self, model: str, *, only_ask: bool = False) -> Deletion:
         """Delete a model's files; with `only_ask`, just what that would free."""
-        return await self.request(
-            build(RemoveModel, {"model": model, "only_ask": only_ask}), Deletion
-        )
+        return await self.request(build(RemoveModel, {"model": model, "only_ask": only_ask}))
 
     async def verify_model(self, model: str) -> Verification:
         """Compare a model's files with the sha256 they should have."""
-        return await self.request(build(VerifyModel, {"model": model}), Verification)
+        return await self.request(build(VerifyModel, {"model": model}))
 
     async def convert_model(self, source: str, /, **options: Any) -> str:
         """Make a GGUF of a safetensors checkpoint; returns its path.
 
         Keywords are `ConvertModel`'s fields: out_type, output, llama_cpp, overwrite.
         """
-        return await self.request(build(ConvertModel, {"source": source, **options}), str)
+        return await self.request(build(ConvertModel, {"source": source, **options}))
 
     async def quantize_model(self, model: str, quant: str, /, **options: Any) -> str:
         """Make a smaller GGUF of a large one; returns its path. Keywords: output, overwrite."""
         values = {"model": model, "quant": quant, **options}
-        return await self.request(build(QuantizeModel, values), str)
+        return await self.request(build(QuantizeModel, values))
 
     async def aliases(self) -> Aliases:
         """The user's names for models, and the default."""
-        return await self.request(ListAliases(), Aliases)
+        return await self.request(ListAliases())
 
     async def set_alias(self, alias: str, model: str | None) -> list[LibraryModel]:
         """Call `model` by a short name; None gives the name up. Returns the models there are."""
-        return await self.request(
-            build(SetAlias, {"alias": alias, "model": model}), list[LibraryModel]
-        )
+        return await self.request(build(SetAlias, {"alias": alias, "model": model}))
 
     async def set_default_model(self, model: str | None) -> list[LibraryModel]:
         """The model that is meant where none is named; None: none."""
-        return await self.request(build(SetDefaultModel, {"model": model}), list[LibraryModel])
+        return await self.request(build(SetDefaultModel, {"model": model}))
 
     async def collections(self, *, refresh: bool = False) -> list[Collection]:
         """The named collections of models; with `refresh`, read again from their sources."""
-        return await self.request(ListCollections(refresh=refresh), list[Collection])
+        return await self.request(ListCollections(refresh=refresh))
 
     async def add_collection(self, name: str, source: str) -> Collection:
         """Keep a collection: a file of names, or a collection's address on the hub."""
-        return await self.request(
-            build(AddCollection, {"name": name, "source": source}), Collection
-        )
+        return await self.request(build(AddCollection, {"name": name, "source": source}))
 
     async def remove_collection(self, name: str) -> Collection:
         """Forget a collection; its models stay."""
-        return await self.request(build(RemoveCollection, {"name": name}), Collection)
+        return await self.request(build(RemoveCollection, {"name": name}))

@@ -17,20 +17,13 @@ from wiz_kernel_ext.errors import WizError, error_from_info
 from wiz_kernel_ext.protocol.answer import Answer
 from wiz_kernel_ext.protocol.codec import decode
 from wiz_kernel_ext.protocol.events import AnyEvent, Delta, End, Progress
-from wiz_kernel_ext.protocol.hub import Verification
-from wiz_kernel_ext.protocol.requests import Cancel
-from wiz_kernel_ext.protocol.results import AnswerInfo, ModelInfo, OperationKind, OperationState
+from wiz_kernel_ext.protocol.requests import Cancel, result_type
+from wiz_kernel_ext.protocol.results import AnswerInfo, OperationState
+from wiz_kernel_ext.protocol.targets import TARGETS
 
 CANCEL_TIMEOUT_S = 5.0
 # What an operation of each kind ends with; a str is a path.
-OUTCOMES: dict[OperationKind, type[Any]] = {
-    "prompt": AnswerInfo,
-    "load": ModelInfo,
-    "download": str,
-    "verify": Verification,
-    "convert": str,
-    "quantize": str,
-}
+OUTCOMES = {request.operation: result_type(request) for request in TARGETS.values()}
 
 
 class _View:

@@ -17,7 +17,7 @@ from typing import Any
 from wiz_kernel_ext.engine.backend import Model
 from wiz_kernel_ext.engine.chat_template import CHATML, ChatTemplate
 from wiz_kernel_ext.errors import BadRequest
-from wiz_kernel_ext.protocol.requests import ChatMessage
+from wiz_kernel_ext.protocol.messages import ChatMessage
 
 Attempt = tuple[list[dict[str, str]], list[Any] | None]
 

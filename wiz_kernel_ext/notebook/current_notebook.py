@@ -62,26 +62,29 @@ class Notebook:
         """Which notebook this is, read anew: front ends tell late, and files are renamed."""
         return identify(self.shell.user_ns, os.environ, self._connection_file(), self._fallback)
 
+    def session_fields(
+        self, name: str | None, *, system: str | None = None, new: bool = False
+    ) -> dict[str, Any]:
+        """How a request names the session called `name`, or the notebook's own."""
+        asked: dict[str, Any] = {"system_prompt": system, "new": new}
+        if name is not None:
+            return {"session": checked_session_name(name), **asked}
+        who = self.identity()
+        return {"session": who.name, "notebook": who.notebook, "kernel_id": who.kernel_id, **asked}
+
+    def saw(self, session: SessionInfo) -> bool:
+        """Note that this session is spoken in here; whether it was before."""
+        known = session.id in self._seen
+        self._seen.add(session.id)
+        return known
+
     def open_session(
         self, name: str | None, *, system: str | None = None, new: bool = False
     ) -> tuple[SessionInfo, bool]:
         """The session called `name`, or the notebook's own; and whether it was seen here before."""
-        if name is not None:
-            info = self.client.open_session(
-                checked_session_name(name), system_prompt=system, new=new
-            )
-        else:
-            who = self.identity()
-            info = self.client.open_session(
-                who.name,
-                notebook=who.notebook,
-                kernel_id=who.kernel_id,
-                system_prompt=system,
-                new=new,
-            )
-        known = info.id in self._seen
-        self._seen.add(info.id)
-        return info, known
+        fields = self.session_fields(name, system=system, new=new)
+        info = self.client.open_session(fields.pop("session"), **fields)
+        return info, self.saw(info)
 
     def keep(self, name: str | None, value: Any) -> None:
         """Make `value` the last output (`_`, `Out[n]`), and a variable called `name`."""

@@ -13,6 +13,7 @@ from wiz_kernel_ext.protocol.answer import Answer
 from wiz_kernel_ext.protocol.codec import build
 from wiz_kernel_ext.protocol.options import PromptOptions
 from wiz_kernel_ext.protocol.requests import (
+    AnyRequest,
     CreateContext,
     DownloadModel,
     Initialize,
@@ -24,13 +25,13 @@ from wiz_kernel_ext.protocol.requests import (
     UnloadModel,
 )
 from wiz_kernel_ext.protocol.results import (
-    AnswerInfo,
     ContextInfo,
     ModelInfo,
     RuntimeInfo,
     UnloadInfo,
 )
 
+R = TypeVar("R")
 T = TypeVar("T")
 OperationT = TypeVar("OperationT")
 
@@ -48,16 +49,16 @@ class WorkerCalls(ABC, Generic[OperationT]):
     """The original's eight calls; every one ends in a result or a `WizError`."""
 
     @abstractmethod
-    async def request(self, request: Request, result: type[T]) -> T:
-        """Send `request` and wait for its one result, decoded as `result`."""
+    async def request(self, request: Request[R]) -> R:
+        """Send `request` and wait for its one result."""
 
     @abstractmethod
-    async def start(self, request: Request) -> OperationT:
+    async def start(self, request: AnyRequest) -> OperationT:
         """Send a request that takes time and return its operation at once."""
 
     async def initialize(self, /, **options: Any) -> RuntimeInfo:
         """Start the runtime (`worker:initialize`); takes `Initialize`'s fields."""
-        return await self.request(build(Initialize, options), RuntimeInfo)
+        return await self.request(build(Initialize, options))
 
     async def load_model(self, /, model_path: str | None = None, **options: Any) -> ModelInfo:
         """Load a GGUF model, or share it where it is loaded (`worker:loadModel`).
@@ -66,9 +67,7 @@ class WorkerCalls(ABC, Generic[OperationT]):
         use_mmap, use_mlock, check_tensors, keep_alive_s, reload.
         Raises ModelFileNotFound, ModelLoadFailed, Conflict.
         """
-        return await self.request(
-            build(LoadModel, {"model_path": model_path, **options}), ModelInfo
-        )
+        return await self.request(build(LoadModel, {"model_path": model_path, **options}))
 
     async def create_context(self, /, **options: Any) -> ContextInfo:
         """Create the context (`worker:createContext`).
@@ -76,14 +75,14 @@ class WorkerCalls(ABC, Generic[OperationT]):
         Keywords are `CreateContext`'s fields: context_size, sequences, threads, batch_size,
         kv_type, flash_attention, seed, reload. Raises ModelNotLoaded, Conflict.
         """
-        return await self.request(build(CreateContext, options), ContextInfo)
+        return await self.request(build(CreateContext, options))
 
     async def initialize_session(self, /, **options: Any) -> str:
         """Begin a conversation and return its id (`worker:initializeSession`).
 
         Keywords: system_prompt, session (a name). Raises ModelNotLoaded, ContextNotLoaded.
         """
-        return await self.request(build(InitializeSession, options), str)
+        return await self.request(build(InitializeSession, options))
 
     async def prompt(self, /, prompt: str, **options: Any) -> Answer:
         """Answer a prompt (`worker:prompt`); the whole text at the end.
@@ -92,7 +91,7 @@ class WorkerCalls(ABC, Generic[OperationT]):
         (session, role, tools, messages). Raises SessionNotLoaded, ContextOverflow, WorkerDied.
         """
         request = build_prompt(Prompt, prompt, options)
-        return Answer(await self.request(request, AnswerInfo))
+        return Answer(await self.request(request))
 
     async def send_prompt(self, /, prompt: str, **options: Any) -> OperationT:
         """Like `prompt`, but returns its operation at once (`worker:sendPrompt`)."""
@@ -102,8 +101,8 @@ class WorkerCalls(ABC, Generic[OperationT]):
         self, model_path: str | None = None, *, force: bool = False
     ) -> UnloadInfo:
         """Unload a model and give its memory back (`worker:unloadModel`)."""
-        return await self.request(UnloadModel(model_path=model_path, force=force), UnloadInfo)
+        return await self.request(UnloadModel(model_path=model_path, force=force))
 
     async def download_model(self, repo: str, file: str, revision: str | None = None) -> str:
         """Download one file of a repository; returns its local path (`worker:downloadModel`)."""
-        return await self.request(DownloadModel(repo=repo, file=file, revision=revision), str)
+        return await self.request(DownloadModel(repo=repo, file=file, revision=revision))

@@ -16,7 +16,7 @@ import msgspec.structs
 
 from wiz_kernel_ext.errors import BadRequest, ErrorInfo, UnknownTarget
 from wiz_kernel_ext.protocol.events import NIL
-from wiz_kernel_ext.protocol.requests import Request
+from wiz_kernel_ext.protocol.requests import AnyRequest
 from wiz_kernel_ext.protocol.targets import TARGETS
 
 PROTOCOL_VERSION = 1
@@ -104,7 +104,7 @@ def named_comm(data: bytes) -> str | None:
     return None
 
 
-def decode_request(target: str, payload: bytes | msgspec.Raw) -> Request:
+def decode_request(target: str, payload: bytes | msgspec.Raw) -> AnyRequest:
     """The request that `payload` is to `target`; raises UnknownTarget or BadRequest."""
     request_type = TARGETS.get(target)
     if request_type is None:

@@ -7,11 +7,16 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+MAX_INT32 = 2**31 - 1
+"""llama.cpp's counts are 32 bits."""
+MAX_LOOK_BACK = 1 << 20
+"""Tokens a repetition sampler looks back at most: it keeps that many in memory for each prompt."""
 NonNegative = Annotated[float, Meta(ge=0.0)]
 Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
 Penalty = Annotated[float, Meta(ge=-2.0, le=2.0)]
-Count = Annotated[int, Meta(ge=0)]
-Positive = Annotated[int, Meta(ge=1)]
+Count = Annotated[int, Meta(ge=0, le=MAX_INT32)]
+LookBack = Annotated[int, Meta(ge=-1, le=MAX_LOOK_BACK)]
+Positive = Annotated[int, Meta(ge=1, le=MAX_INT32)]
 
 
 class PromptOptions(
@@ -35,13 +40,13 @@ class PromptOptions(
     min_p: Probability | None = None
     typical_p: Probability | None = None
     repeat_penalty: Annotated[float, Meta(gt=0.0, le=10.0)] | None = None
-    repeat_last_n: Annotated[int, Meta(ge=-1)] | None = None
+    repeat_last_n: LookBack | None = None
     presence_penalty: Penalty | None = None
     frequency_penalty: Penalty | None = None
     dry_multiplier: NonNegative | None = None
     dry_base: NonNegative | None = None
     dry_allowed_length: Count | None = None
-    dry_penalty_last_n: Annotated[int, Meta(ge=-1)] | None = None
+    dry_penalty_last_n: LookBack | None = None
     xtc_probability: Probability | None = None
     xtc_threshold: Probability | None = None
     mirostat: Annotated[int, Meta(ge=0, le=2)] | None = None

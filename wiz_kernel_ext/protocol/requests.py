@@ -6,60 +6,107 @@ The eight `worker:*` requests are the original service's, with its camelCase pay
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 from msgspec import Meta
 
-from wiz_kernel_ext.protocol.options import PromptOptions
+from wiz_kernel_ext.protocol.messages import ChatMessage
+from wiz_kernel_ext.protocol.options import MAX_INT32, PromptOptions
+from wiz_kernel_ext.protocol.results import (
+    AnswerInfo,
+    ContextInfo,
+    Loaded,
+    ModelInfo,
+    OperationInfo,
+    OperationKind,
+    RuntimeInfo,
+    ServiceInfo,
+    SessionDetail,
+    SessionInfo,
+    SessionMessage,
+    Status,
+    UnloadInfo,
+)
 
-GpuLayers = Annotated[int, Meta(ge=-1)] | Literal["auto"]
+GpuLayers = Annotated[int, Meta(ge=-1, le=MAX_INT32)] | Literal["auto"]
+ContextSize = Annotated[int, Meta(ge=8, le=MAX_INT32)]
+Sequences = Annotated[int, Meta(ge=1, le=256)]
+Threads = Annotated[int, Meta(ge=1, le=512)]
+BatchSize = Annotated[int, Meta(ge=1, le=MAX_INT32)]
+KvType = Literal["f32", "f16", "bf16", "q8_0", "q4_0"]
+Seed = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 # Something to see, and nothing that would break a line or a terminal.
 SessionName = Annotated[
     str,
     Meta(pattern=r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*\Z", max_length=200),
 ]
-Role = Literal["system", "user", "assistant", "tool"]
+
+
+R = TypeVar("R")
 
 
 class Request(
     msgspec.Struct,
+    Generic[R],
     frozen=True,
     kw_only=True,
     rename="camel",
     forbid_unknown_fields=True,
     omit_defaults=True,
 ):
-    """Base of every request; `target` is the handler's name on the wire."""
+    """Base of every request, and all that is to be known of one: `Request[R]` ends in an `R`.
+
+    `target` is its handler's name on the wire. `operation` is the kind of operation it begins and
+    follows to its end ("any": one that there is); without it, it is answered at once. `is_change`:
+    others see something different afterwards, in a status or a list. `is_lookup`: the service
+    answers by looking at what it has, so it is stuck if it does not do so soon.
+    """
 
     target: ClassVar[str]
+    operation: ClassVar[OperationKind | Literal["any"] | None] = None
+    is_change: ClassVar[bool] = False
+    is_lookup: ClassVar[bool] = False
 
 
-class ChatMessage(
-    msgspec.Struct,
-    frozen=True,
-    kw_only=True,
-    rename="camel",
-    forbid_unknown_fields=True,
-    omit_defaults=True,
-):
-    """One message of a conversation."""
-
-    role: Role
-    content: str
+AnyRequest = Request[Any]
 
 
-class Initialize(Request, frozen=True, kw_only=True):
+def result_type(request: type[AnyRequest]) -> Any:
+    """The type that a request of this type ends in."""
+    for cls in request.__mro__:
+        for base in getattr(cls, "__orig_bases__", ()):
+            if isinstance(get_origin(base), type) and issubclass(get_origin(base), Request):
+                (result,) = get_args(base)
+                if not isinstance(result, TypeVar):
+                    return result
+    raise TypeError(f"{request.__name__} does not say what it ends in.")
+
+
+def all_requests() -> list[type[AnyRequest]]:
+    """Every request that is defined, in the order of definition."""
+
+    def below(cls: type[AnyRequest]) -> Iterator[type[AnyRequest]]:
+        for sub in cls.__subclasses__():
+            if "target" in vars(sub):
+                yield sub
+            yield from below(sub)
+
+    return list(below(Request))
+
+
+class Initialize(Request[RuntimeInfo], frozen=True, kw_only=True):
     """Start the runtime; what is given becomes the default of this client's `loadModel`."""
 
-    target: ClassVar[str] = "worker:initialize"
+    target = "worker:initialize"
     model_path: str | None = None
     gpu_layers: GpuLayers | None = None
     use_mmap: bool | None = None
     use_mlock: bool | None = None
 
 
-class LoadModel(Request, frozen=True, kw_only=True):
+class LoadModel(Request[ModelInfo], frozen=True, kw_only=True):
     """Load a GGUF model, or share it where it is loaded with the same parameters.
 
     `gpu_layers` is a count, -1 for all, or "auto"; `keep_alive_s` is how long an unused model
@@ -67,7 +114,8 @@ class LoadModel(Request, frozen=True, kw_only=True):
     unless `reload` is set.
     """
 
-    target: ClassVar[str] = "worker:loadModel"
+    target = "worker:loadModel"
+    operation = "load"
     model_path: str | None = None
     gpu_layers: GpuLayers | None = None
     use_mmap: bool | None = None
@@ -77,40 +125,42 @@ class LoadModel(Request, frozen=True, kw_only=True):
     reload: bool = False
 
 
-class CreateContext(Request, frozen=True, kw_only=True):
+class CreateContext(Request[ContextInfo], frozen=True, kw_only=True):
     """Create the llama.cpp context of the loaded model; fixed once created.
 
     `context_size` is the longest conversation, in tokens (prompt and answer); `sequences` how many
     run at once; `batch_size` the most tokens of one step; `seed` the default of its prompts.
     """
 
-    target: ClassVar[str] = "worker:createContext"
+    target = "worker:createContext"
+    is_change = True
     model_path: str | None = None
-    context_size: Annotated[int, Meta(ge=8)] | None = None
-    sequences: Annotated[int, Meta(ge=1, le=256)] | None = None
-    threads: Annotated[int, Meta(ge=1, le=512)] | None = None
-    batch_size: Annotated[int, Meta(ge=1)] | None = None
-    kv_type: Literal["f32", "f16", "bf16", "q8_0", "q4_0"] | None = None
+    context_size: ContextSize | None = None
+    sequences: Sequences | None = None
+    threads: Threads | None = None
+    batch_size: BatchSize | None = None
+    kv_type: KvType | None = None
     flash_attention: bool | None = None
-    seed: Annotated[int, Meta(ge=0, le=2**32 - 1)] | None = None
+    seed: Seed | None = None
     reload: bool = False
 
 
-class InitializeSession(Request, frozen=True, kw_only=True):
+class InitializeSession(Request[str], frozen=True, kw_only=True):
     """Begin (or find again) a conversation; the answer is its id.
 
     `session` names it: without a name a new one is made. `system_prompt` sets the system prompt
     of a new session, and changes that of one found.
     """
 
-    target: ClassVar[str] = "worker:initializeSession"
+    target = "worker:initializeSession"
+    is_change = True
     system_prompt: str | None = None
     session: SessionName | None = None
     model_path: str | None = None
 
 
-class Prompt(Request, frozen=True, kw_only=True):
-    """Answer a prompt; the tokens come on the way, the end carries the answer.
+class AnyPrompt(Request[R], frozen=True, kw_only=True):
+    """A prompt, as it is answered or sent.
 
     `session` is a session's id or name (default: the one this client began last). `messages` is an
     explicit history, used instead of the session's and not kept. `role` is "tool" for a tool's
@@ -118,7 +168,6 @@ class Prompt(Request, frozen=True, kw_only=True):
     `autoload` is the magics' kindness: load the session's model again where it is gone.
     """
 
-    target: ClassVar[str] = "worker:prompt"
     prompt: str
     options: PromptOptions = PromptOptions()
     session: SessionName | None = None
@@ -129,80 +178,132 @@ class Prompt(Request, frozen=True, kw_only=True):
     autoload: bool = False
 
 
-class SendPrompt(Prompt, frozen=True, kw_only=True):
+class Prompt(AnyPrompt[AnswerInfo], frozen=True, kw_only=True):
+    """Answer a prompt; the tokens come on the way, the end carries the answer."""
+
+    target = "worker:prompt"
+    operation = "prompt"
+
+
+class SendPrompt(AnyPrompt[str], frozen=True, kw_only=True):
     """Like `Prompt`, but ends at once with the id of the operation that answers it."""
 
-    target: ClassVar[str] = "worker:sendPrompt"
+    target = "worker:sendPrompt"
 
 
-class UnloadModel(Request, frozen=True, kw_only=True):
+class UnloadModel(Request[UnloadInfo], frozen=True, kw_only=True):
     """Unload a model: its process ends and the memory is given back.
 
     Refused while it answers somebody else's prompt, unless `force` is set.
     """
 
-    target: ClassVar[str] = "worker:unloadModel"
+    target = "worker:unloadModel"
+    is_change = True
     model_path: str | None = None
     force: bool = False
 
 
-class DownloadModel(Request, frozen=True, kw_only=True):
+class Load(Request[Loaded], frozen=True, kw_only=True):
+    """Have a model ready to answer: found, fetched if need be, loaded or shared, with a context.
+
+    All or nothing: what fails leaves the asker's model and session, and the machine, as they were.
+
+    `model` is any name of one ("demo", a path, an alias, `user/repo:QUANT`; None: the default), and
+    `fetch` allows that it is downloaded. The fields of `LoadModel` and `CreateContext` say how it
+    is loaded; what is left open fits what there is, and what was asked for and is otherwise is a
+    `Conflict`, unless `reload` is set. With `session` the conversation of that name is found or
+    made (`notebook`, `kernel_id`, `new` and `system_prompt` as in `OpenSession`); with `new` alone
+    one without a name is made; else none.
+    """
+
+    target = "service:load"
+    operation = "setup"
+    model: str | None = None
+    fetch: bool = False
+    gpu_layers: GpuLayers | None = None
+    use_mmap: bool | None = None
+    use_mlock: bool | None = None
+    check_tensors: bool | None = None
+    keep_alive_s: Annotated[float, Meta(ge=-1)] | None = None
+    context_size: ContextSize | None = None
+    sequences: Sequences | None = None
+    threads: Threads | None = None
+    batch_size: BatchSize | None = None
+    kv_type: KvType | None = None
+    flash_attention: bool | None = None
+    seed: Seed | None = None
+    reload: bool = False
+    session: SessionName | None = None
+    notebook: str | None = None
+    kernel_id: str | None = None
+    new: bool = False
+    system_prompt: str | None = None
+
+
+class DownloadModel(Request[str], frozen=True, kw_only=True):
     """Download one file of a hub repository into the standard Hugging Face cache."""
 
-    target: ClassVar[str] = "worker:downloadModel"
+    target = "worker:downloadModel"
+    operation = "download"
     repo: str
     file: str
     revision: str | None = None
 
 
-class Attach(Request, frozen=True, kw_only=True):
+class Attach(Request[Any], frozen=True, kw_only=True):
     """Follow an operation from event `from_seq` on, to its end; a late one replays the log."""
 
-    target: ClassVar[str] = "service:attach"
+    target = "service:attach"
+    operation = "any"
     operation_id: str
     from_seq: Annotated[int, Meta(ge=0)] = 0
 
 
-class Cancel(Request, frozen=True, kw_only=True):
+class Cancel(Request[list[str]], frozen=True, kw_only=True):
     """Cancel an operation, or all running ones of a session or of this client."""
 
-    target: ClassVar[str] = "service:cancel"
+    target = "service:cancel"
+    is_lookup = True
     operation_id: str | None = None
     session: SessionName | None = None
 
 
-class DiscardDownload(Request, frozen=True, kw_only=True):
+class DiscardDownload(Request[int], frozen=True, kw_only=True):
     """Give a download up, running or paused: end it, delete what came of it, forget it.
 
     Ends in the bytes that were freed.
     """
 
-    target: ClassVar[str] = "service:discardDownload"
+    target = "service:discardDownload"
+    is_change = True
     operation_id: str
 
 
-class GetStatus(Request, frozen=True, kw_only=True):
+class GetStatus(Request[Status], frozen=True, kw_only=True):
     """What is running: the service, its workers, operations and sessions."""
 
-    target: ClassVar[str] = "service:status"
+    target = "service:status"
+    is_lookup = True
 
 
-class ListOperations(Request, frozen=True, kw_only=True):
+class ListOperations(Request[list[OperationInfo]], frozen=True, kw_only=True):
     """The latest operations, newest first."""
 
-    target: ClassVar[str] = "service:listOperations"
+    target = "service:listOperations"
+    is_lookup = True
     limit: Annotated[int, Meta(ge=1, le=1000)] = 20
     session: SessionName | None = None
 
 
-class GetOperation(Request, frozen=True, kw_only=True):
+class GetOperation(Request[OperationInfo], frozen=True, kw_only=True):
     """The state of one operation, now."""
 
-    target: ClassVar[str] = "service:getOperation"
+    target = "service:getOperation"
+    is_lookup = True
     operation_id: str
 
 
-class OpenSession(Request, frozen=True, kw_only=True):
+class OpenSession(Request[SessionInfo], frozen=True, kw_only=True):
     """Find or make the session called `session`, without asking that anything be loaded.
 
     `notebook` and `kernel_id` say who asks, so that a renamed notebook finds its own again.
@@ -210,7 +311,9 @@ class OpenSession(Request, frozen=True, kw_only=True):
     another name). `system_prompt` sets or changes the system prompt.
     """
 
-    target: ClassVar[str] = "service:openSession"
+    target = "service:openSession"
+    is_change = True
+    is_lookup = True
     session: SessionName
     system_prompt: str | None = None
     notebook: str | None = None
@@ -218,77 +321,55 @@ class OpenSession(Request, frozen=True, kw_only=True):
     new: bool = False
 
 
-class GetSession(Request, frozen=True, kw_only=True):
+class GetSession(Request[SessionDetail], frozen=True, kw_only=True):
     """One session with its messages."""
 
-    target: ClassVar[str] = "service:getSession"
+    target = "service:getSession"
+    is_lookup = True
     session: SessionName
 
 
-class ListSessions(Request, frozen=True, kw_only=True):
+class ListSessions(Request[list[SessionInfo]], frozen=True, kw_only=True):
     """The sessions there are, latest used first."""
 
-    target: ClassVar[str] = "service:listSessions"
+    target = "service:listSessions"
+    is_lookup = True
     limit: Annotated[int, Meta(ge=1, le=1000)] = 100
 
 
-class DeleteSession(Request, frozen=True, kw_only=True):
+class DeleteSession(Request[SessionInfo], frozen=True, kw_only=True):
     """Forget a session and its messages."""
 
-    target: ClassVar[str] = "service:deleteSession"
+    target = "service:deleteSession"
+    is_change = True
+    is_lookup = True
     session: SessionName
 
 
-class DropLastTurn(Request, frozen=True, kw_only=True):
+class DropLastTurn(Request[list[SessionMessage]], frozen=True, kw_only=True):
     """Take the last question and what followed it out of a conversation; the answer is what went.
 
     Waits until the session's running prompt has ended.
     """
 
-    target: ClassVar[str] = "service:dropLastTurn"
+    target = "service:dropLastTurn"
+    is_change = True
     session: SessionName
 
 
-class AwaitChange(Request, frozen=True, kw_only=True):
+class AwaitChange(Request[int], frozen=True, kw_only=True):
     """Wait until an operation began or ended, or a session or model came, changed or went.
 
     `seen` is the number that was answered last (0: none); the answer is the number now, after
     `timeout_s` seconds at the latest.
     """
 
-    target: ClassVar[str] = "service:awaitChange"
+    target = "service:awaitChange"
     seen: int = 0
     timeout_s: Annotated[float, Meta(ge=0, le=60)] = 20.0
 
 
-class StopService(Request, frozen=True, kw_only=True):
+class StopService(Request[ServiceInfo], frozen=True, kw_only=True):
     """End the service and its workers; running operations are cancelled and kept."""
 
-    target: ClassVar[str] = "service:stop"
-
-
-WORKER_REQUESTS: tuple[type[Request], ...] = (
-    Initialize,
-    LoadModel,
-    CreateContext,
-    InitializeSession,
-    Prompt,
-    SendPrompt,
-    UnloadModel,
-    DownloadModel,
-)
-SERVICE_REQUESTS: tuple[type[Request], ...] = (
-    Attach,
-    Cancel,
-    DiscardDownload,
-    GetStatus,
-    ListOperations,
-    GetOperation,
-    OpenSession,
-    GetSession,
-    ListSessions,
-    DeleteSession,
-    DropLastTurn,
-    AwaitChange,
-    StopService,
-)
+    target = "service:stop"

@@ -6,10 +6,10 @@ from typing import Literal
 
 import msgspec
 
-from wiz_kernel_ext.protocol.requests import ChatMessage
+from wiz_kernel_ext.protocol.messages import ChatMessage
 
 OperationState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
-OperationKind = Literal["prompt", "load", "download", "verify", "convert", "quantize"]
+OperationKind = Literal["prompt", "load", "setup", "download", "verify", "convert", "quantize"]
 FinishReason = Literal["stop", "length", "cancelled", "interrupted"]
 TERMINAL_STATES: frozenset[str] = frozenset({"done", "failed", "cancelled", "interrupted"})
 
@@ -123,6 +123,26 @@ class SessionDetail(Result, frozen=True, kw_only=True):
 
     info: SessionInfo
     messages: list[SessionMessage] = []
+
+
+class LoadTimings(Result, frozen=True, kw_only=True):
+    """Where the time of one `service:load` went, in seconds; a fetch is 0 for what was here."""
+
+    found_s: float = 0.0
+    fetched_s: float = 0.0
+    loaded_s: float = 0.0
+    context_s: float = 0.0
+    total_s: float = 0.0
+
+
+class Loaded(Result, frozen=True, kw_only=True):
+    """A model that is ready: its facts, its context, the conversation asked for, what to know."""
+
+    model: ModelInfo
+    context: ContextInfo
+    session: SessionInfo | None = None
+    notices: list[str] = []
+    timings: LoadTimings = LoadTimings()
 
 
 class OperationInfo(Result, frozen=True, kw_only=True):

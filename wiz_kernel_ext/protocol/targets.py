@@ -1,10 +1,8 @@
-"""Every handler's name and the request it takes: the whole list of what can be asked."""
+"""Every handler's name and the request it takes: all that can be asked, from the definitions."""
 
 from __future__ import annotations
 
-from wiz_kernel_ext.protocol.hub_requests import HUB_REQUESTS
-from wiz_kernel_ext.protocol.requests import SERVICE_REQUESTS, WORKER_REQUESTS, Request
+from wiz_kernel_ext.protocol import hub_requests  # noqa: F401 -- their definition is what counts
+from wiz_kernel_ext.protocol.requests import AnyRequest, all_requests
 
-TARGETS: dict[str, type[Request]] = {
-    request.target: request for request in WORKER_REQUESTS + SERVICE_REQUESTS + HUB_REQUESTS
-}
+TARGETS: dict[str, type[AnyRequest]] = {request.target: request for request in all_requests()}

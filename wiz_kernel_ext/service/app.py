@@ -25,6 +25,7 @@ from wiz_kernel_ext.protocol.requests import AwaitChange
 from wiz_kernel_ext.protocol.results import ServiceInfo
 from wiz_kernel_ext.service.changes import Changes
 from wiz_kernel_ext.service.clients import Clients
+from wiz_kernel_ext.service.climb import Climb
 from wiz_kernel_ext.service.crashes import OnCrash
 from wiz_kernel_ext.service.engine import Engine
 from wiz_kernel_ext.service.handlers.models import ModelHandlers
@@ -32,7 +33,8 @@ from wiz_kernel_ext.service.handlers.routing import Router
 from wiz_kernel_ext.service.handlers.service import ServiceHandlers
 from wiz_kernel_ext.service.handlers.worker import WorkerHandlers
 from wiz_kernel_ext.service.jobs import Jobs
-from wiz_kernel_ext.service.loading import Loading
+from wiz_kernel_ext.service.load_check import LoadCheck
+from wiz_kernel_ext.service.loads import Loads
 from wiz_kernel_ext.service.operations import Operations
 from wiz_kernel_ext.service.prompting import Prompting
 from wiz_kernel_ext.service.records import Records
@@ -114,13 +116,22 @@ class Service:
         )
         library = Library(self.places.data_dir, self.places.models_dir)
         jobs = Jobs(self._operations, library, self.places.models_dir)
-        loading = Loading(self._supervisor, self._operations, library)
+        climb = Climb(self._supervisor, library, LoadCheck())
+        loads = Loads(
+            clients=clients,
+            climb=climb,
+            jobs=jobs,
+            library=library,
+            operations=self._operations,
+            sessions=sessions,
+        )
         prompting = Prompting(
             clients=clients,
             sessions=sessions,
             supervisor=self._supervisor,
             operations=self._operations,
-            loading=loading,
+            climb=climb,
+            loads=loads,
         )
         return Router(
             [
@@ -128,7 +139,8 @@ class Service:
                     clients=clients,
                     sessions=sessions,
                     supervisor=self._supervisor,
-                    loading=loading,
+                    climb=climb,
+                    loads=loads,
                     prompting=prompting,
                     jobs=jobs,
                 ).table(),
@@ -144,6 +156,7 @@ class Service:
                     operations=self._operations,
                     supervisor=self._supervisor,
                     jobs=jobs,
+                    loads=loads,
                     changes=changes,
                     service_info=self.info,
                     stop=self._stopping.set,

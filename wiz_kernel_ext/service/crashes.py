@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from wiz_kernel_ext.errors import CrashRepeated
@@ -60,16 +61,16 @@ class Crashes:
         """The model has answered: whatever it was is over."""
         self._rows.pop(key, None)
 
-    def refuse_repeated(self, key: str, name: str) -> None:
+    def refuse_repeated(self, key: str, path: Path) -> None:
         """Raise CrashRepeated where the model crashed twice alike and nobody asks to load it."""
         crash, n = self._rows.get(key, (None, 0))
         if crash is None or n < 2:
             return
         raise CrashRepeated(
-            f"{name} is not loaded once more by itself: {n} times in a row its process "
+            f"{path.name} is not loaded once more by itself: {n} times in a row its process "
             f"{crash.cause}, {_DOING[crash.stage]}.",
-            hint=f"{_WHAT_ELSE} `wiz load {key}` tries it all the same.",
+            hint=f"{_WHAT_ELSE} `wiz load {path}` tries it all the same.",
             cause=crash.cause,
             stage=crash.stage,
-            model_path=key,
+            model_path=str(path),
         )

@@ -30,7 +30,7 @@ from wiz_kernel_ext.protocol.hub_requests import (
     QuantizeModel,
     VerifyModel,
 )
-from wiz_kernel_ext.protocol.requests import DownloadModel, Request
+from wiz_kernel_ext.protocol.requests import AnyRequest, DownloadModel
 from wiz_kernel_ext.protocol.results import OperationKind
 from wiz_kernel_ext.service.operations import Body, Operation, Operations
 
@@ -217,7 +217,7 @@ class Jobs:
         title: str,
         client: str,
         work: Body,
-        asked: Request | None = None,
+        asked: AnyRequest | None = None,
     ) -> Operation:
         known = self._under_way.get(key)
         under_way = known.operation if known else None
@@ -246,7 +246,7 @@ class _UnderWay:
     """An operation, and what was asked for where that is more than its key says."""
 
     operation: Operation
-    asked: Request | None
+    asked: AnyRequest | None
 
 
 async def _end_of(operation: Operation) -> None:

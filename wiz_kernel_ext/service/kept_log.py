@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from wiz_kernel_ext.errors import BadRequest
 from wiz_kernel_ext.protocol.codec import decode, encode, raw
 from wiz_kernel_ext.protocol.events import Delta, End
 from wiz_kernel_ext.protocol.results import AnswerInfo
@@ -80,6 +81,14 @@ def unpack(text: str, packed: bytes) -> list[EncodedEvent]:
     return entries
 
 
+def answer_of(end: End) -> AnswerInfo | None:
+    """The answer an operation ended with; None where it ended with something else."""
+    try:
+        return decode(end.result, AnswerInfo)
+    except BadRequest:
+        return None
+
+
 def _without(end: End, text: str) -> End | None:
     """The end without the text that its result or its error repeats; None if none does."""
     if not text:
@@ -91,8 +100,8 @@ def _without(end: End, text: str) -> End | None:
         return msgspec.structs.replace(
             end, error=msgspec.structs.replace(end.error, details=details)
         )
-    answer = decode(end.result, AnswerInfo)
-    if answer.text != text:
+    answer = answer_of(end)
+    if answer is None or answer.text != text:
         return None
     return msgspec.structs.replace(end, result=raw(msgspec.structs.replace(answer, text="")))
 

@@ -5,28 +5,42 @@ Called by the handlers with a request already decoded; runs as the body of an op
 
 from __future__ import annotations
 
-import contextlib
-from dataclasses import dataclass
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from wiz_kernel_ext.errors import (
-    Conflict,
     ContextNotLoaded,
+    ModelFileNotFound,
     ModelNotLoaded,
     SessionNotLoaded,
     StoreError,
 )
+from wiz_kernel_ext.models.identity import identify
 from wiz_kernel_ext.protocol.events import Notice, StateChanged
-from wiz_kernel_ext.protocol.requests import ChatMessage, CreateContext, LoadModel, Prompt
+from wiz_kernel_ext.protocol.messages import ChatMessage
+from wiz_kernel_ext.protocol.requests import AnyPrompt, CreateContext, LoadModel, Prompt
 from wiz_kernel_ext.protocol.results import AnswerInfo, SessionMessage
 from wiz_kernel_ext.service.clients import Clients, ClientState
-from wiz_kernel_ext.service.loading import Loading
+from wiz_kernel_ext.service.climb import Climb, Wish
+from wiz_kernel_ext.service.loads import Loads
 from wiz_kernel_ext.service.operations import Operation, Operations
 from wiz_kernel_ext.service.sessions import Sessions
-from wiz_kernel_ext.service.supervisor import Supervisor, Worker, model_key
+from wiz_kernel_ext.service.supervisor import Supervisor, Worker
 from wiz_kernel_ext.store import SessionRow
+
+
+@dataclass(frozen=True)
+class Meant:
+    """The model a prompt means: its key, where it is or was loaded, and its file."""
+
+    key: str | None = None
+    path: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -37,22 +51,23 @@ class Prompting:
     sessions: Sessions
     supervisor: Supervisor
     operations: Operations
-    loading: Loading
+    climb: Climb
+    loads: Loads
 
-    async def begin(self, request: Prompt, client: str) -> Operation:
+    async def begin(self, request: AnyPrompt[Any], client: str) -> Operation:
         """Start the operation that answers `request`; what is wrong at once is raised at once."""
         state = self.clients[client]
         session = await self._session(request, state)
-        key = self._model_of(request, state, session)
+        meant = await self._meant(request, state, session)
         if not request.autoload:
-            self._ready(key)
+            self._ready(meant.key)
         operation = Operation(
             "prompt",
             title=request.prompt,
             client=client,
             session_id=session.id if session else None,
             session=session.name if session else None,
-            model_path=key,
+            model_path=str(meant.path) if meant.path else None,
         )
 
         async def body(operation: Operation) -> AnswerInfo:
@@ -67,7 +82,7 @@ class Prompting:
         await self.operations.start(operation, body)
         return operation
 
-    async def _session(self, request: Prompt, state: ClientState) -> SessionRow | None:
+    async def _session(self, request: AnyPrompt[Any], state: ClientState) -> SessionRow | None:
         if request.messages is not None:
             return None
         name = request.session or state.session_id
@@ -75,17 +90,19 @@ class Prompting:
             raise SessionNotLoaded()
         return await self.sessions.find(name)
 
-    def _model_of(
-        self, request: Prompt, state: ClientState, session: SessionRow | None
-    ) -> str | None:
-        """The key of the model to ask: named, else last loaded here, else the session's."""
+    async def _meant(
+        self, request: AnyPrompt[Any], state: ClientState, session: SessionRow | None
+    ) -> Meant:
+        """The model to ask: named, else last loaded here, else the session's."""
         if request.model_path:
-            return model_key(self.loading.locate(request.model_path))
+            path = await asyncio.to_thread(self.loads.locate, request.model_path)
+            return Meant((await asyncio.to_thread(identify, path)).key, path)
         if state.model is not None:
-            return state.model
+            known = self.climb.remembered(state.model)
+            return Meant(state.model, known.path if known else None)
         if session is not None and session.model_path:
-            return model_key(Path(session.model_path))
-        return None
+            return await asyncio.to_thread(_of_path, Path(session.model_path))
+        return Meant()
 
     def _ready(self, key: str | None) -> Worker:
         worker = self.supervisor.get(key)
@@ -96,12 +113,21 @@ class Prompting:
     async def _answer(
         self,
         operation: Operation,
-        request: Prompt,
+        request: AnyPrompt[Any],
         state: ClientState,
         session: SessionRow | None,
     ) -> AnswerInfo:
         operation.emit(StateChanged(state="running"))
-        worker = await self._worker(operation, request, state, session)
+        async with self._worker(operation, request, state, session) as worker:
+            return await self._answer_with(operation, request, session, worker)
+
+    async def _answer_with(
+        self,
+        operation: Operation,
+        request: AnyPrompt[Any],
+        session: SessionRow | None,
+        worker: Worker,
+    ) -> AnswerInfo:
         operation.model_path = worker.path
         if session is not None:
             session = await self.sessions.find(session.id)
@@ -114,11 +140,7 @@ class Prompting:
             )
         else:
             history = request.messages or []
-        worker.enter(operation.client)
-        try:
-            info = await self._ask(operation, request, worker, history)
-        finally:
-            worker.leave(operation.client)
+        info = await self._ask(operation, request, worker, history)
         self.supervisor.crashes.forget(worker.key)
         return msgspec.structs.replace(
             info,
@@ -128,7 +150,11 @@ class Prompting:
         )
 
     async def _ask(
-        self, operation: Operation, request: Prompt, worker: Worker, history: list[ChatMessage]
+        self,
+        operation: Operation,
+        request: AnyPrompt[Any],
+        worker: Worker,
+        history: list[ChatMessage],
     ) -> AnswerInfo:
         passed_on = Prompt(
             prompt=request.prompt,
@@ -139,59 +165,69 @@ class Prompting:
         )
         return await worker.process.prompt(passed_on, operation.pass_on, operation.on_cancel)
 
+    @asynccontextmanager
     async def _worker(
         self,
         operation: Operation,
-        request: Prompt,
+        request: AnyPrompt[Any],
         state: ClientState,
         session: SessionRow | None,
-    ) -> Worker:
-        """The worker to ask; with `autoload` the model is loaded again where it is gone."""
-        key = self._model_of(request, state, session)
-        if not request.autoload:
-            return self._ready(key)
-        if key is None and (
-            only := self.supervisor.only(hint="Choose with `wiz load MODEL`: it is shared at once.")
-        ):
-            key = only.key
-        try:
-            return self._ready(key)
-        except (ModelNotLoaded, ContextNotLoaded) as missing:
-            if key is None:
-                raise
-            if isinstance(missing, ModelNotLoaded):
-                self.supervisor.crashes.refuse_repeated(key, Path(key).name)
-        load, context = self._as_before(request, key, session)
-        # Somebody may load it at this moment, in another way: then that is what there is.
-        with contextlib.suppress(Conflict):
-            await self.loading.load(operation, load)
-            await self.loading.create_context(key, context)
-        return self._ready(key)
+    ) -> AsyncIterator[Worker]:
+        """The worker to ask, held from the moment it is ready: no keep-alive takes it away.
 
-    def _as_before(
-        self, request: Prompt, key: str, session: SessionRow | None
-    ) -> tuple[LoadModel, CreateContext]:
+        With `autoload` the model is loaded again where it is gone.
+        """
+        meant = await self._meant(request, state, session)
+        if request.autoload and meant.key is None:
+            hint = "Choose with `wiz load MODEL`: it is shared at once."
+            if only := self.supervisor.only(hint=hint):
+                meant = Meant(only.key, Path(only.path))
+        try:
+            worker = self._ready(meant.key)
+        except (ModelNotLoaded, ContextNotLoaded) as missing:
+            if not request.autoload or meant.path is None:
+                raise
+            if isinstance(missing, ModelNotLoaded) and meant.key is not None:
+                self.supervisor.crashes.refuse_repeated(meant.key, meant.path)
+            async with self.climb.ready(operation, self._as_before(meant, session)) as ready:
+                worker = ready.worker
+                worker.enter(operation.client)
+        else:
+            worker.enter(operation.client)
+        try:
+            yield worker
+        finally:
+            worker.leave(operation.client)
+
+    def _as_before(self, meant: Meant, session: SessionRow | None) -> Wish:
         """How the model was loaded the last time, as far as anybody remembers."""
-        if remembered := self.loading.remembered(key):
-            return remembered
-        if (
-            session is not None
-            and session.model_path
-            and model_key(Path(session.model_path)) == key
-        ):
-            return (
-                msgspec.convert(
-                    {**session.load_options, "modelPath": session.model_path}, LoadModel
-                ),
-                msgspec.convert(session.context_options, CreateContext),
+        assert meant.path is not None
+        if meant.key is not None and (known := self.climb.remembered(meant.key)):
+            context = known.context or CreateContext()
+            return replace(known, context=context, takes_what_is_there=True)
+        if session is not None and session.model_path == str(meant.path):
+            return Wish(
+                path=meant.path,
+                load=msgspec.convert(session.load_options, LoadModel),
+                context=msgspec.convert(session.context_options, CreateContext),
+                takes_what_is_there=True,
             )
-        return LoadModel(model_path=request.model_path or key), CreateContext()
+        return Wish(path=meant.path, takes_what_is_there=True)
 
     async def _bind(self, operation: Operation, session: SessionRow, worker: Worker) -> None:
-        load, context = self.loading.remembered(worker.key) or (LoadModel(), CreateContext())
+        known = self.climb.remembered(worker.key) or Wish(path=Path(worker.path))
+        load, context = known.load, known.context or CreateContext()
         try:
             await self.sessions.bind(
                 session.id, worker.path, msgspec.to_builtins(load), msgspec.to_builtins(context)
             )
         except StoreError as error:
             operation.emit(Notice(text=f"The session cannot be kept: {error}"))
+
+
+def _of_path(path: Path) -> Meant:
+    """The model of a path a session remembers; without a key where the file is gone."""
+    try:
+        return Meant(identify(path).key, path)
+    except ModelFileNotFound:
+        return Meant(None, path)

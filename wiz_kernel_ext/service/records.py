@@ -29,13 +29,12 @@ from wiz_kernel_ext.errors import (
 from wiz_kernel_ext.protocol.codec import decode, encode, raw
 from wiz_kernel_ext.protocol.events import End, Notice, Progress
 from wiz_kernel_ext.protocol.results import (
-    AnswerInfo,
     OperationInfo,
     OperationState,
     SessionMessage,
 )
 from wiz_kernel_ext.service.encoded_log import EncodedEvent, EncodedLog
-from wiz_kernel_ext.service.kept_log import pack, unpack
+from wiz_kernel_ext.service.kept_log import answer_of, pack, unpack
 from wiz_kernel_ext.service.operations import Operation, shorten
 from wiz_kernel_ext.store import Database, OperationRow, OperationStore, SessionStore
 
@@ -235,10 +234,10 @@ class Records:
 
 def _finish_reason(end: End) -> str | None:
     """Why an answer is only partial; None where it is whole."""
-    if end.error is not None:
+    answer = answer_of(end)
+    if answer is None:
         return "interrupted"
-    reason = decode(end.result, AnswerInfo).finish_reason
-    return None if reason == "stop" else reason
+    return None if answer.finish_reason == "stop" else answer.finish_reason
 
 
 def operation_info(row: OperationRow) -> OperationInfo:

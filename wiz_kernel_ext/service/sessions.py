@@ -14,7 +14,8 @@ from dataclasses import replace
 from typing import Any
 
 from wiz_kernel_ext.errors import Conflict, SessionNotFound, StoreError
-from wiz_kernel_ext.protocol.requests import ChatMessage, OpenSession
+from wiz_kernel_ext.protocol.messages import ChatMessage
+from wiz_kernel_ext.protocol.requests import OpenSession
 from wiz_kernel_ext.protocol.results import SessionDetail, SessionInfo, SessionMessage
 from wiz_kernel_ext.service.operations import shorten
 from wiz_kernel_ext.service.records import Records

@@ -55,7 +55,11 @@ async def spawn_worker(
         await process.wait()
         raise _no_start("ended as it started", log_file)
     client = CommClient(ZmqClientLink(endpoint, keys.public, "service"), lost=_worker_lost)
-    await client.start()
+    try:
+        await client.start()
+    except asyncio.CancelledError:
+        await _kill(process)
+        raise
     return WorkerProcess(process, client, endpoint=endpoint, log_file=log_file, on_crash=on_crash)
 
 

@@ -13,6 +13,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from wiz_kernel_ext.errors import BadRequest, Conflict, ModelNotLoaded, WizError
 from wiz_kernel_ext.models.context_memory import context_bytes
 from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel
@@ -25,9 +27,8 @@ log = logging.getLogger(__name__)
 Spawn = Callable[[Emit, OnCrash], Awaitable[WorkerProcess]]
 
 
-def model_key(path: Path) -> str:
-    """What makes two paths the same model: the file they lead to."""
-    return str(path.resolve())
+def ignore(_: object) -> None:
+    """For an asker who wants to know nothing on the way."""
 
 
 def _context_bytes(path: str, context: ContextInfo) -> int:
@@ -164,44 +165,58 @@ class Supervisor:
                 return worker
         return None
 
-    async def load(
-        self,
-        path: Path,
-        request: LoadModel,
-        emit: Emit,
-        on_cancel: OnCancel,
-    ) -> ModelInfo:
-        """Load the model, or share it; see `LoadModel`. One load of a model at a time."""
-        key = model_key(path)
-        async with self._locks.setdefault(key, asyncio.Lock()):
-            if request.reload and key in self._workers:
-                await self._end(self._workers[key])
-            worker = self._workers.get(key)
-            if worker is None:
-                worker = await self._begin(key, str(path), emit)
-            try:
-                info = await worker.process.load(request, emit, on_cancel)
-            except Conflict:
-                raise
-            except (WizError, asyncio.CancelledError):
-                if worker.model is None:
-                    await self._end(worker)
-                raise
-            if worker.model is None:
-                self._loads[key] += 1
-            worker.n_loads = self._loads[key]
-            worker.model = info
-            if request.keep_alive_s is not None:
-                worker.keep_alive_s = request.keep_alive_s
-            worker.last_used = self._clock()
-            return info
+    def find(self, key: str) -> Worker | None:
+        """The worker of that key, loaded or loading."""
+        return self._workers.get(key)
 
-    async def create_context(self, key: str | None, request: CreateContext) -> ContextInfo:
-        """Create the context of a loaded model, or share it."""
-        worker = self.get(key)
+    def locked(self, key: str) -> asyncio.Lock:
+        """The lock of a model: who holds it may start, load, change or end its worker."""
+        return self._locks.setdefault(key, asyncio.Lock())
+
+    def idle(self, but: str) -> list[Worker]:
+        """Loaded models that nobody uses, changes or wants kept for good, other than `but`."""
+        return [
+            worker
+            for worker in self.all()
+            if worker.model is not None
+            and worker.key != but
+            and worker.keep_alive_s >= 0
+            and not worker.n_running
+            and not self.locked(worker.key).locked()
+        ]
+
+    async def start(self, key: str, path: Path, emit: Emit) -> Worker:
+        """A worker for the model, with nothing loaded yet."""
+        process = await self._spawn(emit, lambda crash: self.crashes.note(key, crash))
+        worker = Worker(key, str(path), process, self._clock)
+        worker.keep_alive_s = self._keep_alive_s
+        self._workers[key] = worker
+        watch = asyncio.create_task(self._watch(worker))
+        self._watches.add(watch)
+        watch.add_done_callback(self._watches.discard)
+        return worker
+
+    async def load(
+        self, worker: Worker, request: LoadModel, emit: Emit = ignore, on_cancel: OnCancel = ignore
+    ) -> ModelInfo:
+        """Load the model of `worker`, or share it; see `LoadModel`."""
+        info = await worker.process.load(request, emit, on_cancel)
+        if worker.model is None:
+            self._loads[worker.key] += 1
+        worker.n_loads = self._loads[worker.key]
+        worker.model = replace(info, shared=False)
+        if request.keep_alive_s is not None:
+            worker.keep_alive_s = request.keep_alive_s
+        worker.last_used = self._clock()
+        return info
+
+    async def create_context(
+        self, worker: Worker, request: CreateContext, emit: Emit = ignore
+    ) -> ContextInfo:
+        """Create the context of `worker`'s model, or share it."""
         async with worker.lock:
-            info = await worker.process.create_context(request)
-            worker.context = info
+            info = await worker.process.create_context(request, emit)
+            worker.context = replace(info, shared=False)
             worker.kv_bytes = await asyncio.to_thread(_context_bytes, worker.path, info)
             worker.last_used = self._clock()
             return info
@@ -217,31 +232,22 @@ class Supervisor:
                 hint="Wait for them, or unload it all the same with --force (force=True).",
             )
         freed = worker.process.memory_bytes()
-        await self._end(worker)
+        await self.end(worker)
         return UnloadInfo(model_path=worker.path, freed_bytes=freed)
 
     async def unload_expired(self) -> None:
         """Unload what was not used for its keep-alive."""
         for worker in self.all():
-            if worker.expired():
+            if worker.expired() and not self.locked(worker.key).locked():
                 log.info("unloading %s: idle for %.0f s", worker.path, worker.idle_s())
-                await self._end(worker)
+                await self.end(worker)
 
     async def close(self) -> None:
         """End every worker."""
-        await asyncio.gather(*(self._end(worker) for worker in self.all()))
+        await asyncio.gather(*(self.end(worker) for worker in self.all()))
 
-    async def _begin(self, key: str, path: str, emit: Emit) -> Worker:
-        process = await self._spawn(emit, lambda crash: self.crashes.note(key, crash))
-        worker = Worker(key, path, process, self._clock)
-        worker.keep_alive_s = self._keep_alive_s
-        self._workers[key] = worker
-        watch = asyncio.create_task(self._watch(worker))
-        self._watches.add(watch)
-        watch.add_done_callback(self._watches.discard)
-        return worker
-
-    async def _end(self, worker: Worker) -> None:
+    async def end(self, worker: Worker) -> None:
+        """End the process of a worker, and forget it."""
         self._drop(worker)
         await worker.process.end()
 

@@ -20,7 +20,13 @@ from wiz_kernel_ext.children.child import signal_name
 from wiz_kernel_ext.errors import WizError, WorkerDied
 from wiz_kernel_ext.protocol.codec import decode
 from wiz_kernel_ext.protocol.events import AnyEvent, CancelThis
-from wiz_kernel_ext.protocol.requests import CreateContext, Initialize, LoadModel, Prompt, Request
+from wiz_kernel_ext.protocol.requests import (
+    AnyRequest,
+    CreateContext,
+    Initialize,
+    LoadModel,
+    Prompt,
+)
 from wiz_kernel_ext.protocol.results import AnswerInfo, ContextInfo, ModelInfo, RuntimeInfo
 from wiz_kernel_ext.service.crashes import REPEATED_HINT, Crash, OnCrash, Stage, nothing_known
 from wiz_kernel_ext.transport.client import ClientComm, CommClient
@@ -81,16 +87,12 @@ class WorkerProcess:
 
     async def load(self, request: LoadModel, emit: Emit, on_cancel: OnCancel) -> ModelInfo:
         """Pass `worker:loadModel` on."""
-
-        def take(data: msgspec.Raw) -> None:
-            emit(decode(data, AnyEvent))  # type: ignore[arg-type]
-
-        info = await self._ask("load", request, ModelInfo, take, on_cancel)
+        info = await self._ask("load", request, ModelInfo, _decoding(emit), on_cancel)
         return msgspec.structs.replace(info, worker_pid=self.pid)
 
-    async def create_context(self, request: CreateContext) -> ContextInfo:
+    async def create_context(self, request: CreateContext, emit: Emit) -> ContextInfo:
         """Pass `worker:createContext` on."""
-        return await self._ask("context", request, ContextInfo)
+        return await self._ask("context", request, ContextInfo, _decoding(emit))
 
     async def prompt(self, request: Prompt, take: Take, on_cancel: OnCancel) -> AnswerInfo:
         """Pass `worker:prompt` on; `take` gets its events as they come, encoded."""
@@ -114,7 +116,7 @@ class WorkerProcess:
     async def _ask(
         self,
         stage: Stage,
-        request: Request,
+        request: AnyRequest,
         result: type[T],
         take: Take | None = None,
         on_cancel: OnCancel | None = None,
@@ -181,6 +183,10 @@ class WorkerProcess:
             log=tail,
             pid=self.pid,
         )
+
+
+def _decoding(emit: Emit) -> Take:
+    return lambda data: emit(decode(data, AnyEvent))  # type: ignore[arg-type]
 
 
 def describe_exit(returncode: int | None) -> str:

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 
@@ -39,8 +39,9 @@ from wiz_kernel_ext.errors import (
 from wiz_kernel_ext.models.locate import locate_model
 from wiz_kernel_ext.protocol.calls import WorkerCalls
 from wiz_kernel_ext.protocol.events import Progress
+from wiz_kernel_ext.protocol.messages import ChatMessage
 from wiz_kernel_ext.protocol.requests import (
-    ChatMessage,
+    AnyRequest,
     CreateContext,
     DownloadModel,
     Initialize,
@@ -60,7 +61,7 @@ from wiz_kernel_ext.worker.engine_loop import EngineLoop
 from wiz_kernel_ext.worker.local_operation import LocalOperation
 from wiz_kernel_ext.worker.model_host import ModelHost
 
-T = TypeVar("T")
+R = TypeVar("R")
 
 END_TIMEOUT_S = 5.0
 
@@ -164,17 +165,15 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join)
 
-    async def request(self, request: Request, result: type[T]) -> T:
-        value = await self.handle(request, Call())
-        assert isinstance(value, result), f"{value!r} is no {result}"
-        return value
+    async def request(self, request: Request[R]) -> R:
+        return cast(R, await self.handle(request, Call()))
 
-    async def start(self, request: Request) -> LocalOperation:
+    async def start(self, request: AnyRequest) -> LocalOperation:
         if isinstance(request, SendPrompt):
             request = Prompt(**msgspec.structs.asdict(request))
         return LocalOperation(lambda call: self.handle(request, call))
 
-    async def handle(self, request: Request, call: Call) -> Any:
+    async def handle(self, request: AnyRequest, call: Call) -> Any:
         """Answer one request; events go to `call`. The one entry of both faces."""
         try:
             return await self._handle(request, call)
@@ -187,7 +186,7 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
             log.exception("%s failed", request.target)
             raise InternalError(f"The worker failed: {error!r}.") from error
 
-    async def _handle(self, request: Request, call: Call) -> Any:
+    async def _handle(self, request: AnyRequest, call: Call) -> Any:
         if isinstance(request, SendPrompt):
             operation = await self.start(request)
             # An operation that nobody holds would be collected in the middle of its work.

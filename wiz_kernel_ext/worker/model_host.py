@@ -40,8 +40,9 @@ from wiz_kernel_ext.errors import (
     OperationCancelled,
 )
 from wiz_kernel_ext.protocol.events import Notice, Progress
+from wiz_kernel_ext.protocol.messages import ChatMessage
 from wiz_kernel_ext.protocol.options import PromptOptions
-from wiz_kernel_ext.protocol.requests import ChatMessage, CreateContext, LoadModel
+from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel
 from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo, UnloadInfo
 from wiz_kernel_ext.worker.call import Call
 from wiz_kernel_ext.worker.context_plan import plan_context

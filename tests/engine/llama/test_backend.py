@@ -27,8 +27,8 @@ from wiz_kernel_ext.engine.llama.backend import LlamaBackend
 from wiz_kernel_ext.engine.sampling import Stage
 from wiz_kernel_ext.engine.sequence import Listener
 from wiz_kernel_ext.errors import WizError
+from wiz_kernel_ext.protocol.messages import ChatMessage
 from wiz_kernel_ext.protocol.options import PromptOptions
-from wiz_kernel_ext.protocol.requests import ChatMessage
 from wiz_kernel_ext.protocol.results import AnswerInfo
 
 SLOTS = 8

@@ -7,7 +7,6 @@ from wiz_kernel_ext.errors import ModelNotLoaded
 from wiz_kernel_ext.notebook.magics.arguments import STOP, UNLOAD
 from wiz_kernel_ext.notebook.magics.host import NO_SERVICE, MagicHost, located, say
 from wiz_kernel_ext.protocol.requests import UnloadModel
-from wiz_kernel_ext.protocol.results import UnloadInfo
 
 
 def unload(host: MagicHost, line: str) -> None:
@@ -19,7 +18,7 @@ def unload(host: MagicHost, line: str) -> None:
         return
     model = located(arguments.model) if arguments.model else None
     try:
-        info = client.request(UnloadModel(model_path=model, force=arguments.force), UnloadInfo)
+        info = client.request(UnloadModel(model_path=model, force=arguments.force))
     except ModelNotLoaded:
         if model:
             raise

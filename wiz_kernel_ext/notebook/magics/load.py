@@ -1,54 +1,80 @@
-"""`%wiz_load`: climb the ladder model → context → session in one step."""
+"""`%wiz_load`: have a model ready, in one request."""
 
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from wiz_kernel_ext.commands.flags import given
-from wiz_kernel_ext.errors import WizError
+from wiz_kernel_ext.commands.paths import is_checkpoint
+from wiz_kernel_ext.errors import AmbiguousModel, HubNotFound, ModelFileNotFound, WizError
 from wiz_kernel_ext.notebook.defaults import CONTEXT, MODEL
 from wiz_kernel_ext.notebook.magics.arguments import LOAD
-from wiz_kernel_ext.notebook.magics.host import MagicHost
-from wiz_kernel_ext.notebook.magics.obtain import converted, named, obtained
+from wiz_kernel_ext.notebook.magics.conversion import converted, with_offer
+from wiz_kernel_ext.notebook.magics.host import MagicHost, located
+from wiz_kernel_ext.notebook.magics.models import shown
 from wiz_kernel_ext.notebook.views.load import LoadView, about_session
 from wiz_kernel_ext.notebook.views.pace import INTERVAL_S
 from wiz_kernel_ext.protocol.codec import build
-from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel
-from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo
+from wiz_kernel_ext.protocol.requests import Load
+from wiz_kernel_ext.protocol.results import Loaded
 
 
 def run(host: MagicHost, line: str) -> None:
     """`%wiz_load MODEL [options]`."""
     arguments = LOAD.parse_line(line)
-    load = {"reload": arguments.reload, **host.over(MODEL, given(arguments, MODEL.values()))}
-    context = host.over(CONTEXT, given(arguments, CONTEXT.values()))
-    name = named(host, arguments.model)
-    if arguments.convert:
-        model_path = converted(host, name, arguments.convert)
-    else:
-        model_path = obtained(host, name, context.get("context_size"))
-    request = build(LoadModel, {"model_path": model_path, **load})
-    view = LoadView(host.screen, name, time.monotonic)
+    name = arguments.model or host.model or None
+    request = build(
+        Load,
+        {
+            "model": _model(host, name, arguments.convert),
+            "fetch": True,
+            "reload": arguments.reload,
+            **host.over(MODEL, given(arguments, MODEL.values())),
+            **host.over(CONTEXT, given(arguments, CONTEXT.values())),
+            **host.notebook.session_fields(host.session or None),
+        },
+    )
+    view = LoadView(host.screen, name or "the default model", time.monotonic)
     view.begin()
     try:
-        model = _loaded(host, request, view)
-        context = {"model_path": model.model_path, "reload": arguments.reload, **context}
-        made = host.notebook.client.request(build(CreateContext, context), ContextInfo)
-        session, known = host.notebook.open_session(host.session or None)
+        loaded = _followed(host, request, view)
+    except AmbiguousModel as error:
+        view.say("not loaded")
+        raise shown(host, error) from None
+    except HubNotFound as error:
+        view.say("not loaded")
+        raise with_offer(host, name or "", error) from None
     except (WizError, KeyboardInterrupt):
         view.say("not loaded")
         raise
-    view.end(model, made, about_session(session, known=known))
+    assert loaded.session is not None
+    known = host.notebook.saw(loaded.session)
+    view.end(loaded, about_session(loaded.session, known=known))
 
 
-def _loaded(host: MagicHost, request: LoadModel, view: LoadView) -> ModelInfo:
-    operation = host.notebook.client.start(request)
+def _model(host: MagicHost, name: str | None, out_type: str | None) -> str | None:
+    """What to ask for: a file's path as it is from here, or any other name."""
+    if name is None:
+        return None
+    if out_type:
+        return converted(host, name, out_type)
+    if is_checkpoint(name):
+        raise ModelFileNotFound(
+            f"{name} is the folder of a checkpoint, and no GGUF model.",
+            hint=f"%wiz_load {name} --convert makes one of it.",
+        )
+    return located(name)
+
+
+def _followed(host: MagicHost, request: Load, view: LoadView) -> Loaded:
+    operation: Any = host.notebook.client.start(request)
     try:
         for events in operation.batches(INTERVAL_S):
             view.take(events)
-        model: ModelInfo = operation.result()
+        loaded: Loaded = operation.result()
     except KeyboardInterrupt:
         if not host.notebook.leaving():
             operation.cancel()
         raise
-    return model
+    return loaded

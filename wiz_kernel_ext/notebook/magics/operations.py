@@ -16,7 +16,6 @@ from wiz_kernel_ext.notebook.views.job import WorkView
 from wiz_kernel_ext.notebook.views.load import LoadView
 from wiz_kernel_ext.notebook.views.pace import INTERVAL_S
 from wiz_kernel_ext.notebook.views.tables import tables_drawing
-from wiz_kernel_ext.protocol.requests import ListOperations
 from wiz_kernel_ext.protocol.results import TERMINAL_STATES, OperationInfo
 
 
@@ -78,8 +77,7 @@ def cancel(host: MagicHost, line: str) -> None:
 def _latest(host: MagicHost) -> OperationInfo:
     session, _ = host.notebook.open_session(host.session or None)
     client = host.notebook.client
-    request = ListOperations(limit=50, session=session.id)
-    found = client.request(request, list[OperationInfo])
+    found = client.operations(50, session=session.id)
     # Work on models belongs to no session: what runs of it may be what this notebook began.
     work = [info for info in client.operations(50) if info.kind != "prompt"]
     running = [info for info in [*found, *work] if info.state not in TERMINAL_STATES]

@@ -6,12 +6,16 @@ from collections.abc import Callable, Sequence
 from html import escape
 
 from wiz_kernel_ext.commands.service_tables import loaded_line
+from wiz_kernel_ext.commands.throughput import Throughput, told
 from wiz_kernel_ext.notebook.screen import Drawing, Screen
 from wiz_kernel_ext.notebook.views.pace import Pace
 from wiz_kernel_ext.protocol.events import AnyEvent, Notice, Progress
-from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo, SessionInfo
+from wiz_kernel_ext.protocol.results import Loaded, SessionInfo
 
-STAGES = {"engine": "the engine failed: other ways to use it are tried"}
+STAGES = {
+    "find": "asking the hub",
+    "engine": "the engine failed: other ways to use it are tried",
+}
 
 
 class LoadView:
@@ -21,6 +25,7 @@ class LoadView:
         self._screen = screen
         self._model = model
         self._pace = Pace(clock)
+        self._throughput = Throughput(clock)
         self._notices: list[str] = []
 
     def begin(self) -> None:
@@ -30,13 +35,16 @@ class LoadView:
     def take(self, events: Sequence[AnyEvent]) -> None:
         """Draw how far it is; a terminal is not told each step."""
         self._notices += [event.words for event in events if isinstance(event, Notice)]
+        for event in events:
+            if isinstance(event, Progress) and event.stage == "download":
+                self._throughput.take(event)
         steps = [event for event in events if isinstance(event, Progress)]
         if steps and self._screen.rich and self._pace.due(0):
             self._slot.update(self._state(steps[-1]))
 
-    def end(self, model: ModelInfo, context: ContextInfo, session: str) -> None:
+    def end(self, loaded: Loaded, session: str) -> None:
         """Draw what is loaded, in two lines, and what should be known of it."""
-        self._lines(described(model, context), session)
+        self._lines(described(loaded), session)
 
     def say(self, what: str) -> None:
         """Draw how else it ended, in a word; an error itself is the cell's."""
@@ -49,6 +57,10 @@ class LoadView:
         )
 
     def _state(self, step: Progress) -> Drawing:
+        if step.stage == "download":
+            text = f"Downloading {self._model}: {told(step, self._throughput.bytes_per_s)}"
+            share = f' value="{step.done / step.total:.3f}"' if step.total else ""
+            return Drawing(plain=text, html=f"{escape(text)} <progress{share}></progress>")
         if step.total:
             bar = f'<progress value="{step.done / step.total:.3f}"></progress>'
             return Drawing(
@@ -58,11 +70,12 @@ class LoadView:
         return Drawing(plain=text, html=escape(text))
 
 
-def described(model: ModelInfo, context: ContextInfo) -> str:
+def described(loaded: Loaded) -> str:
     """What is loaded, and how, in one line."""
+    model, context = loaded.model, loaded.context
     name = model.name or model.model_path.rpartition("/")[2]
     parts = [
-        loaded_line(name, model.size_bytes, model.load_time_s, model.shared),
+        loaded_line(name, model.size_bytes, loaded.timings.total_s, model.shared),
         f"context {context.context_size}",
         f"sequences {context.sequences}",
         f"threads {context.threads}",

@@ -99,7 +99,7 @@ class Conversation:
             model_path=self.model,
             autoload=True,
         )
-        self._sent[self._asking().request(request, str)] = text
+        self._sent[self._asking().request(request)] = text
         self.refresh()
 
     def stop(self) -> None:

@@ -26,7 +26,7 @@ from wiz_kernel_ext.notebook.widgets.panel_clients import PanelClients, panel_cl
 from wiz_kernel_ext.protocol.codec import build
 from wiz_kernel_ext.protocol.hub import Verification
 from wiz_kernel_ext.protocol.hub_requests import ConvertModel, PullModel, QuantizeModel, VerifyModel
-from wiz_kernel_ext.protocol.requests import Request
+from wiz_kernel_ext.protocol.requests import AnyRequest
 from wiz_kernel_ext.protocol.results import OperationInfo
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class Downloader(Panel):
         self._begin(PullModel(model=model), load=load)
         self._work.dismiss(operation_id)
 
-    def _begin(self, request: Request, *, load: bool = False) -> None:
+    def _begin(self, request: AnyRequest, *, load: bool = False) -> None:
         """Start work, or join it where it is under way already; `load` what it ends in."""
         operation = self._client.start(request)
         self._work.expect(operation.id)

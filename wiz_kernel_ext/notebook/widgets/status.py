@@ -16,7 +16,6 @@ from wiz_kernel_ext.notebook.widgets.panel import Action, Panel
 from wiz_kernel_ext.notebook.widgets.panel_clients import PanelClients, panel_clients
 from wiz_kernel_ext.notebook.widgets.status_rows import StatusRows
 from wiz_kernel_ext.protocol.requests import UnloadModel
-from wiz_kernel_ext.protocol.results import UnloadInfo
 
 
 class Status(Panel):
@@ -78,7 +77,7 @@ class Status(Panel):
 
     def _unload(self, path: str, *, force: bool) -> None:
         request = UnloadModel(model_path=path, force=force)
-        self._around.watching.request(request, UnloadInfo)
+        self._around.watching.request(request)
 
     def _stop(self) -> None:
         self._around.watching.stop()

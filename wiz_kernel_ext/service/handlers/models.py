@@ -24,14 +24,14 @@ from wiz_kernel_ext.protocol.hub import (
     RepoListing,
 )
 from wiz_kernel_ext.service.event_stream import see_through
-from wiz_kernel_ext.service.handlers.routing import Table
+from wiz_kernel_ext.service.handlers.routing import Handlers, handles
 from wiz_kernel_ext.service.jobs import Jobs
 from wiz_kernel_ext.service.supervisor import Supervisor
 from wiz_kernel_ext.transport.server import ServerComm
 
 
 @dataclass(frozen=True)
-class ModelHandlers:
+class ModelHandlers(Handlers):
     """`hub:search` to `hub:removeCollection`."""
 
     library: Library
@@ -39,26 +39,7 @@ class ModelHandlers:
     jobs: Jobs
     supervisor: Supervisor
 
-    def table(self) -> Table:
-        """Which request goes where."""
-        return {
-            r.SearchHub: self.search,
-            r.ListRepo: self.list_repo,
-            r.Inspect: self.inspect,
-            r.PullModel: self.pull,
-            r.ListModels: self.list_models,
-            r.RemoveModel: self.remove,
-            r.VerifyModel: self.verify,
-            r.ConvertModel: self.convert,
-            r.QuantizeModel: self.quantize,
-            r.ListAliases: self.list_aliases,
-            r.SetAlias: self.set_alias,
-            r.SetDefaultModel: self.set_default,
-            r.ListCollections: self.list_collections,
-            r.AddCollection: self.add_collection,
-            r.RemoveCollection: self.remove_collection,
-        }
-
+    @handles(r.SearchHub)
     async def search(self, comm: ServerComm, request: r.SearchHub) -> list[RepoHit]:
         """hub:search."""
         return await search(
@@ -68,23 +49,28 @@ class ModelHandlers:
             context_size=request.context_size,
         )
 
+    @handles(r.ListRepo)
     async def list_repo(self, comm: ServerComm, request: r.ListRepo) -> RepoListing:
         """hub:listRepo."""
         return await list_repo(request.repo, request.context_size)
 
+    @handles(r.Inspect)
     async def inspect(self, comm: ServerComm, request: r.Inspect) -> Inspection:
         """hub:inspect."""
         return await inspect(self.library.resolve(request.model), request.context_size)
 
+    @handles(r.PullModel)
     async def pull(self, comm: ServerComm, request: r.PullModel) -> Any:
         """hub:pull."""
         return await see_through(comm, await self.jobs.pull(request, comm.client))
 
+    @handles(r.ListModels)
     async def list_models(self, comm: ServerComm, request: r.ListModels) -> list[LibraryModel]:
         """hub:listModels."""
         models = await asyncio.to_thread(self.library.models)
         return await with_updates(models) if request.check else models
 
+    @handles(r.RemoveModel)
     async def remove(self, comm: ServerComm, request: r.RemoveModel) -> Deletion:
         """hub:removeModel."""
         deletion = await remove(self.library, request.model, only_ask=True)
@@ -98,42 +84,51 @@ class ModelHandlers:
             )
         return await remove(self.library, request.model)
 
+    @handles(r.VerifyModel)
     async def verify(self, comm: ServerComm, request: r.VerifyModel) -> Any:
         """hub:verify."""
         return await see_through(comm, await self.jobs.verify(request, comm.client))
 
+    @handles(r.ConvertModel)
     async def convert(self, comm: ServerComm, request: r.ConvertModel) -> Any:
         """hub:convert."""
         return await see_through(comm, await self.jobs.convert(request, comm.client))
 
+    @handles(r.QuantizeModel)
     async def quantize(self, comm: ServerComm, request: r.QuantizeModel) -> Any:
         """hub:quantize."""
         return await see_through(comm, await self.jobs.quantize(request, comm.client))
 
+    @handles(r.ListAliases)
     async def list_aliases(self, comm: ServerComm, request: r.ListAliases) -> Aliases:
         """hub:listAliases."""
         return Aliases(aliases=self.library.aliases(), default=self.library.default())
 
+    @handles(r.SetAlias)
     async def set_alias(self, comm: ServerComm, request: r.SetAlias) -> list[LibraryModel]:
         """hub:setAlias."""
         self.library.set_alias(request.alias, request.model)
         return await asyncio.to_thread(self.library.models)
 
+    @handles(r.SetDefaultModel)
     async def set_default(self, comm: ServerComm, request: r.SetDefaultModel) -> list[LibraryModel]:
         """hub:setDefaultModel."""
         self.library.set_default(request.model)
         return await asyncio.to_thread(self.library.models)
 
+    @handles(r.ListCollections)
     async def list_collections(
         self, comm: ServerComm, request: r.ListCollections
     ) -> list[Collection]:
         """hub:listCollections."""
         return await self.collections.list(request.refresh)
 
+    @handles(r.AddCollection)
     async def add_collection(self, comm: ServerComm, request: r.AddCollection) -> Collection:
         """hub:addCollection."""
         return await self.collections.add(request.name, request.source)
 
+    @handles(r.RemoveCollection)
     async def remove_collection(self, comm: ServerComm, request: r.RemoveCollection) -> Collection:
         """hub:removeCollection."""
         known = {collection.name: collection for collection in await self.collections.list()}

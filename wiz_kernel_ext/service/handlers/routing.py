@@ -3,34 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
-from wiz_kernel_ext.protocol import requests as r
 from wiz_kernel_ext.protocol.codec import decode_request
-from wiz_kernel_ext.protocol.hub_requests import RemoveModel, SetAlias, SetDefaultModel
-from wiz_kernel_ext.protocol.requests import Request
+from wiz_kernel_ext.protocol.requests import AnyRequest
 from wiz_kernel_ext.service.changes import Changes
 from wiz_kernel_ext.transport.server import ServerComm
 
-# A handler's request type is its own; the table is what puts the two together.
 Handler = Callable[[ServerComm, Any], Awaitable[Any]]
-Table = Mapping[type[Request], Handler]
+Table = Mapping[type[AnyRequest], Handler]
+H = TypeVar("H", bound=Callable[..., Awaitable[Any]])
 
-# What changes something without being an operation.
-CHANGING: frozenset[type[Request]] = frozenset(
-    {
-        r.CreateContext,
-        r.InitializeSession,
-        r.UnloadModel,
-        r.OpenSession,
-        r.DeleteSession,
-        r.DropLastTurn,
-        r.DiscardDownload,
-        RemoveModel,
-        SetAlias,
-        SetDefaultModel,
-    }
-)
+
+def handles(request: type[AnyRequest]) -> Callable[[H], H]:
+    """Mark a method of `Handlers` as the one that answers `request`."""
+
+    def mark(method: H) -> H:
+        method.handled = request  # type: ignore[attr-defined]
+        return method
+
+    return mark
+
+
+class Handlers:
+    """A family of handlers, each a method marked by `handles`."""
+
+    def table(self) -> Table:
+        """Which request goes where."""
+        methods = [getattr(self, name) for name in dir(type(self)) if not name.startswith("__")]
+        return {method.handled: method for method in methods if hasattr(method, "handled")}
 
 
 class Router:
@@ -48,5 +49,5 @@ class Router:
         try:
             return await self._handlers[type(request)](comm, request)
         finally:
-            if type(request) in CHANGING:
+            if request.is_change:
                 self._changes.tell()

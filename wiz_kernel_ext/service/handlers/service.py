@@ -21,8 +21,9 @@ from wiz_kernel_ext.protocol.results import (
 )
 from wiz_kernel_ext.service.changes import Changes
 from wiz_kernel_ext.service.event_stream import see_through
-from wiz_kernel_ext.service.handlers.routing import Table
+from wiz_kernel_ext.service.handlers.routing import Handlers, handles
 from wiz_kernel_ext.service.jobs import Jobs
+from wiz_kernel_ext.service.loads import Loads
 from wiz_kernel_ext.service.operations import Operation, Operations
 from wiz_kernel_ext.service.records import Records, operation_info
 from wiz_kernel_ext.service.sessions import Sessions, session_info
@@ -34,7 +35,7 @@ N_STATUS_SESSIONS = 20
 
 
 @dataclass(frozen=True)
-class ServiceHandlers:
+class ServiceHandlers(Handlers):
     """`service:attach` to `service:stop`."""
 
     records: Records
@@ -42,33 +43,23 @@ class ServiceHandlers:
     operations: Operations
     supervisor: Supervisor
     jobs: Jobs
+    loads: Loads
     changes: Changes
     service_info: Callable[[], ServiceInfo]
     stop: Callable[[], None]
 
-    def table(self) -> Table:
-        """Which request goes where."""
-        return {
-            r.Attach: self.attach,
-            r.Cancel: self.cancel,
-            r.DiscardDownload: self.discard,
-            r.GetStatus: self.status,
-            r.ListOperations: self.list_operations,
-            r.GetOperation: self.get_operation,
-            r.OpenSession: self.open_session,
-            r.GetSession: self.get_session,
-            r.ListSessions: self.list_sessions,
-            r.DeleteSession: self.delete_session,
-            r.DropLastTurn: self.drop_last_turn,
-            r.AwaitChange: self.await_change,
-            r.StopService: self.stop_service,
-        }
-
+    @handles(r.Attach)
     async def attach(self, comm: ServerComm, request: r.Attach) -> Any:
         """service:attach."""
         operation = await self._operation(request.operation_id)
         return await see_through(comm, operation, request.from_seq)
 
+    @handles(r.Load)
+    async def load(self, comm: ServerComm, request: r.Load) -> Any:
+        """service:load."""
+        return await see_through(comm, await self.loads.begin(request, comm.client))
+
+    @handles(r.Cancel)
     async def cancel(self, comm: ServerComm, request: r.Cancel) -> list[str]:
         """service:cancel."""
         if request.operation_id is not None:
@@ -83,6 +74,7 @@ class ServiceHandlers:
             operation.cancel()
         return [operation.id for operation in chosen]
 
+    @handles(r.DiscardDownload)
     async def discard(self, comm: ServerComm, request: r.DiscardDownload) -> int:
         """service:discardDownload."""
         operation = await self._operation(request.operation_id)
@@ -100,6 +92,7 @@ class ServiceHandlers:
                 self.records.operations.forget, operation.kind, operation.title, operation.id
             )
 
+    @handles(r.GetStatus)
     async def status(self, comm: ServerComm, request: r.GetStatus) -> Status:
         """service:status."""
         return Status(
@@ -111,6 +104,7 @@ class ServiceHandlers:
             sessions=await self.sessions.list(N_STATUS_SESSIONS),
         )
 
+    @handles(r.ListOperations)
     async def list_operations(
         self, comm: ServerComm, request: r.ListOperations
     ) -> list[OperationInfo]:
@@ -122,39 +116,47 @@ class ServiceHandlers:
         live = {operation.id: operation.info() for operation in self.operations.running()}
         return [live.get(row.id) or operation_info(row) for row in rows]
 
+    @handles(r.GetOperation)
     async def get_operation(self, comm: ServerComm, request: r.GetOperation) -> OperationInfo:
         """service:getOperation."""
         operation = await self._operation(request.operation_id)
         info, title, text = operation.info(), operation.title, operation.text
         return msgspec.structs.replace(info, title=title, text=text)
 
+    @handles(r.OpenSession)
     async def open_session(self, comm: ServerComm, request: r.OpenSession) -> SessionInfo:
         """service:openSession."""
         row = await self.sessions.open(request)
         return session_info(row)
 
+    @handles(r.GetSession)
     async def get_session(self, comm: ServerComm, request: r.GetSession) -> SessionDetail:
         """service:getSession."""
         return await self.sessions.detail(request.session)
 
+    @handles(r.ListSessions)
     async def list_sessions(self, comm: ServerComm, request: r.ListSessions) -> list[SessionInfo]:
         """service:listSessions."""
         return await self.sessions.list(request.limit)
 
+    @handles(r.DeleteSession)
     async def delete_session(self, comm: ServerComm, request: r.DeleteSession) -> SessionInfo:
         """service:deleteSession."""
         return await self.sessions.delete(request.session)
 
+    @handles(r.DropLastTurn)
     async def drop_last_turn(
         self, comm: ServerComm, request: r.DropLastTurn
     ) -> Sequence[SessionMessage]:
         """service:dropLastTurn."""
         return await self.sessions.drop_last_turn(request.session)
 
+    @handles(r.AwaitChange)
     async def await_change(self, comm: ServerComm, request: r.AwaitChange) -> int:
         """service:awaitChange."""
         return await self.changes.wait(request.seen, request.timeout_s)
 
+    @handles(r.StopService)
     async def stop_service(self, comm: ServerComm, request: r.StopService) -> ServiceInfo:
         """service:stop: the answer goes out first."""
         asyncio.get_running_loop().call_soon(self.stop)

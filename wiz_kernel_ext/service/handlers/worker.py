@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import platform
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -9,43 +10,34 @@ from typing import Any
 
 import wiz_kernel_ext
 from wiz_kernel_ext.errors import BadRequest, ContextNotLoaded, ModelFileNotFound
+from wiz_kernel_ext.models.identity import identify
 from wiz_kernel_ext.protocol import requests as r
 from wiz_kernel_ext.protocol.results import ContextInfo, RuntimeInfo, UnloadInfo
 from wiz_kernel_ext.service.clients import Clients
+from wiz_kernel_ext.service.climb import Climb
 from wiz_kernel_ext.service.event_stream import see_through
-from wiz_kernel_ext.service.handlers.routing import Table
+from wiz_kernel_ext.service.handlers.routing import Handlers, handles
 from wiz_kernel_ext.service.jobs import Jobs
-from wiz_kernel_ext.service.loading import Loading
+from wiz_kernel_ext.service.loads import Loads
 from wiz_kernel_ext.service.prompting import Prompting
 from wiz_kernel_ext.service.sessions import Sessions
-from wiz_kernel_ext.service.supervisor import Supervisor, model_key
+from wiz_kernel_ext.service.supervisor import Supervisor
 from wiz_kernel_ext.transport.server import ServerComm
 
 
 @dataclass(frozen=True)
-class WorkerHandlers:
+class WorkerHandlers(Handlers):
     """`worker:initialize` to `worker:downloadModel`."""
 
     clients: Clients
     sessions: Sessions
     supervisor: Supervisor
-    loading: Loading
+    climb: Climb
+    loads: Loads
     prompting: Prompting
     jobs: Jobs
 
-    def table(self) -> Table:
-        """Which request goes where."""
-        return {
-            r.Initialize: self.initialize,
-            r.LoadModel: self.load_model,
-            r.CreateContext: self.create_context,
-            r.InitializeSession: self.initialize_session,
-            r.Prompt: self.prompt,
-            r.SendPrompt: self.send_prompt,
-            r.UnloadModel: self.unload_model,
-            r.DownloadModel: self.download_model,
-        }
-
+    @handles(r.Initialize)
     async def initialize(self, comm: ServerComm, request: r.Initialize) -> RuntimeInfo:
         """worker:initialize."""
         self.clients[comm.client].defaults = request
@@ -63,60 +55,69 @@ class WorkerHandlers:
             loaded=[worker.path for worker in workers],
         )
 
+    @handles(r.LoadModel)
     async def load_model(self, comm: ServerComm, request: r.LoadModel) -> Any:
         """worker:loadModel."""
-        state = self.clients[comm.client]
-        return await see_through(comm, await self.loading.begin(request, comm.client, state))
+        return await see_through(comm, await self.loads.begin_model(request, comm.client))
 
+    @handles(r.CreateContext)
     async def create_context(self, comm: ServerComm, request: r.CreateContext) -> ContextInfo:
         """worker:createContext."""
         state = self.clients[comm.client]
-        key = self._named(request.model_path) or state.model
-        info = await self.loading.create_context(key, request)
+        key = await self._named(request.model_path) or state.model
+        info = await self.climb.create_context(key, request)
         if key is not None:
             state.contexts.add(key)
         return info
 
+    @handles(r.InitializeSession)
     async def initialize_session(self, comm: ServerComm, request: r.InitializeSession) -> str:
         """worker:initializeSession."""
         state = self.clients[comm.client]
-        worker = self.supervisor.get(self._named(request.model_path) or state.model)
+        worker = self.supervisor.get(await self._named(request.model_path) or state.model)
         if worker.key not in state.contexts:
             raise ContextNotLoaded()
         row = await self.sessions.begin(request.session, request.system_prompt)
         state.session_id, state.model = row.id, worker.key
         return row.id
 
+    @handles(r.Prompt)
     async def prompt(self, comm: ServerComm, request: r.Prompt) -> Any:
         """worker:prompt."""
         return await see_through(comm, await self.prompting.begin(request, comm.client))
 
+    @handles(r.SendPrompt)
     async def send_prompt(self, comm: ServerComm, request: r.SendPrompt) -> str:
         """worker:sendPrompt."""
         operation = await self.prompting.begin(request, comm.client)
         return operation.id
 
+    @handles(r.UnloadModel)
     async def unload_model(self, comm: ServerComm, request: r.UnloadModel) -> UnloadInfo:
         """worker:unloadModel."""
         state = self.clients[comm.client]
-        key = self._loaded(request.model_path) or state.model
+        key = await self._loaded(request.model_path) or state.model
         if key is None and (only := self.supervisor.only(hint="Name it: `wiz unload MODEL`.")):
             key = only.key
         return await self.supervisor.unload(key, comm.client, force=request.force)
 
+    @handles(r.DownloadModel)
     async def download_model(self, comm: ServerComm, request: r.DownloadModel) -> Any:
         """worker:downloadModel."""
         return await see_through(comm, await self.jobs.download(request, comm.client))
 
-    def _loaded(self, model_path: str | None) -> str | None:
-        """As `_named`, also where the file is gone and where it is called as the status does."""
+    async def _loaded(self, model_path: str | None) -> str | None:
+        """As `_named`, also where the file is gone or another, or called as the status does."""
+        known = self.supervisor.named(model_path or "")
         try:
-            return self._named(model_path)
+            key = await self._named(model_path)
         except (ModelFileNotFound, BadRequest):
-            worker = self.supervisor.named(model_path or "")
-            if worker is None:
+            if known is None:
                 raise
-            return worker.key
+            return known.key
+        return key if key is None or known is None or self.supervisor.find(key) else known.key
 
-    def _named(self, model_path: str | None) -> str | None:
-        return model_key(self.loading.locate(model_path)) if model_path else None
+    async def _named(self, model_path: str | None) -> str | None:
+        if not model_path:
+            return None
+        return (await asyncio.to_thread(lambda: identify(self.loads.locate(model_path)))).key

@@ -1,0 +1,239 @@
+"""The climb: model → context → conversation, in one step, for whoever wants a model ready.
+
+All or nothing: what fails is undone, so the machine is as it was. One at a time for each model:
+who comes second finds what the first one made, takes it, or is told how it differs. Knows files,
+workers and memory; the handlers, prompts and the crash of a worker come here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from wiz_kernel_ext.errors import WizError
+from wiz_kernel_ext.models.identity import FileIdentity, identify
+from wiz_kernel_ext.models.library import Library
+from wiz_kernel_ext.protocol.events import Notice
+from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel
+from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo
+from wiz_kernel_ext.service.load_check import LoadCheck
+from wiz_kernel_ext.service.operations import Operation
+from wiz_kernel_ext.service.supervisor import Supervisor, Worker
+from wiz_kernel_ext.sizes import size
+
+log = logging.getLogger(__name__)
+
+Undo = Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What is wanted: a file, how it is loaded, and its context (None: none yet).
+
+    What `load` and `context` leave open fits what there is. `takes_what_is_there`: so does the
+    rest; it is only how to load what is not loaded.
+    """
+
+    path: Path
+    load: LoadModel = field(default_factory=LoadModel)
+    context: CreateContext | None = field(default_factory=CreateContext)
+    takes_what_is_there: bool = False
+
+
+@dataclass
+class Ready:
+    """A worker on its way to be ready, or ready, and how long each step took."""
+
+    worker: Worker
+    model: ModelInfo
+    context: ContextInfo | None = None
+    loaded_s: float = 0.0
+    context_s: float = 0.0
+
+
+class Climb:
+    """Has models ready, and remembers how each was loaded, to do it again after a crash."""
+
+    def __init__(self, supervisor: Supervisor, library: Library, check: LoadCheck) -> None:
+        self._supervisor = supervisor
+        self._library = library
+        self._check = check
+        self._wishes: dict[str, Wish] = {}
+
+    def remembered(self, key: str) -> Wish | None:
+        """How the model of that key was loaded the last time in this service's life."""
+        return self._wishes.get(key)
+
+    @asynccontextmanager
+    async def ready(self, operation: Operation, wish: Wish) -> AsyncIterator[Ready]:
+        """The model as wished, for the block: nobody else changes it, and it does not go away.
+
+        Where the climb fails, or the block does, all is as it was. Raises what loading may raise:
+        ModelFileNotFound, GgufInvalid, BadRequest (no memory for the context), Conflict,
+        WorkerDied, OperationCancelled.
+        """
+        identity = await asyncio.to_thread(identify, wish.path)
+        async with self._alone(operation, identity.key):
+            undo: list[Undo] = []
+            try:
+                ready = await self._up(operation, wish, identity, undo)
+                yield ready
+            except BaseException:
+                await asyncio.shield(_undone(undo))
+                raise
+            self._wishes[identity.key] = _settled(wish, ready, self._wishes.get(identity.key))
+        if not ready.model.shared:
+            await asyncio.to_thread(self._library.used, wish.path)
+            await self._end_outdated(operation, wish.path, identity)
+
+    async def create_context(self, key: str | None, request: CreateContext) -> ContextInfo:
+        """The context of a loaded model, made or shared; raises ModelNotLoaded, Conflict."""
+        worker = self._supervisor.get(key)
+        async with self._supervisor.locked(worker.key):
+            info = await self._supervisor.create_context(worker, request)
+            wish = self._wishes.get(worker.key, Wish(path=Path(worker.path)))
+            if not info.shared:
+                made = replace(request, reload=False, model_path=None)
+                self._wishes[worker.key] = _with_context(wish, made)
+            return info
+
+    @asynccontextmanager
+    async def _alone(self, operation: Operation, key: str) -> AsyncIterator[None]:
+        lock = self._supervisor.locked(key)
+        await operation.unless_cancelled(lock.acquire())
+        try:
+            yield
+        finally:
+            lock.release()
+
+    async def _up(
+        self, operation: Operation, wish: Wish, identity: FileIdentity, undo: list[Undo]
+    ) -> Ready:
+        began = time.monotonic()
+        key = identity.key
+        worker = self._supervisor.find(key)
+        if worker is not None and wish.load.reload:
+            before = self._wishes.get(key, Wish(path=Path(worker.path)))
+            await self._supervisor.end(worker)
+            undo.append(partial(self._put_back, key, before))
+            worker = None
+        if worker is None:
+            await self._make_room(operation, wish, identity, undo)
+            worker = await operation.unless_cancelled(
+                self._supervisor.start(key, wish.path, operation.emit)
+            )
+            undo.append(partial(self._supervisor.end, worker))
+        ready = Ready(worker, await self._model(operation, worker, wish))
+        ready.loaded_s, began = time.monotonic() - began, time.monotonic()
+        ready.context = await self._context(operation, worker, wish)
+        ready.context_s = time.monotonic() - began
+        return ready
+
+    async def _model(self, operation: Operation, worker: Worker, wish: Wish) -> ModelInfo:
+        if worker.model is not None and wish.takes_what_is_there:
+            return replace(worker.model, shared=True)
+        # Shared under another path, a link's: the worker knows its own.
+        request = replace(wish.load, model_path=worker.path, reload=False)
+        return await self._supervisor.load(worker, request, operation.emit, operation.on_cancel)
+
+    async def _context(
+        self, operation: Operation, worker: Worker, wish: Wish
+    ) -> ContextInfo | None:
+        if wish.context is None:
+            return None
+        if worker.context is not None and wish.takes_what_is_there:
+            return replace(worker.context, shared=True)
+        request = replace(wish.context, model_path=None, reload=False)
+        making = asyncio.ensure_future(
+            self._supervisor.create_context(worker, request, operation.emit)
+        )
+        making.add_done_callback(lambda task: task.cancelled() or task.exception())
+        # The library cannot be stopped in the middle of it; the worker is ended where it is ours.
+        return await operation.unless_cancelled(asyncio.shield(making))
+
+    async def _make_room(
+        self, operation: Operation, wish: Wish, identity: FileIdentity, undo: list[Undo]
+    ) -> None:
+        """Refuse what cannot be; unload what nobody uses, longest unused first, for what can."""
+        context = wish.context or CreateContext()
+        fit = await self._check.fit(wish.path, identity, context)
+        if fit.verdict == "too big":
+            idle = sorted(self._supervisor.idle(identity.key), key=lambda w: -w.idle_s())
+            freed = sum(worker.process.memory_bytes() for worker in idle)
+            if fit.available_bytes + freed >= fit.least_bytes:
+                for worker in idle:
+                    before = self._wishes.get(worker.key, Wish(path=Path(worker.path)))
+                    await self._supervisor.end(worker)
+                    undo.append(partial(self._put_back_idle, worker.key, before))
+                    operation.emit(
+                        Notice(text=f"{worker.name} was unloaded to make room: it was not in use.")
+                    )
+                    fit = await self._check.fit(wish.path, identity, context)
+                    if fit.verdict != "too big":
+                        break
+        await self._check.refuse_too_large(wish.path, identity, context, fit)
+        if fit.verdict == "too big":
+            operation.emit(
+                Notice(
+                    text=f"{wish.path.name} may not run here: it needs {size(fit.least_bytes)} of "
+                    f"memory, and {size(fit.available_bytes)} are free."
+                )
+            )
+
+    async def _put_back(self, key: str, wish: Wish) -> None:
+        """Load again what was ended for a climb that failed; the model's lock is held."""
+        try:
+            worker = await self._supervisor.start(key, wish.path, lambda event: None)
+            request = replace(wish.load, model_path=str(wish.path), reload=False)
+            await self._supervisor.load(worker, request)
+            if wish.context is not None:
+                await self._supervisor.create_context(worker, wish.context)
+        except WizError as error:
+            log.warning("%s could not be loaded again: %s", wish.path, error)
+            if (left := self._supervisor.find(key)) is not None:
+                await self._supervisor.end(left)
+
+    async def _put_back_idle(self, key: str, wish: Wish) -> None:
+        """The same for another model, unless somebody had it loaded meanwhile."""
+        async with self._supervisor.locked(key):
+            if self._supervisor.find(key) is None:
+                await self._put_back(key, wish)
+
+    async def _end_outdated(self, operation: Operation, path: Path, identity: FileIdentity) -> None:
+        """End the workers of files that were replaced under this path, and say so."""
+        for worker in self._supervisor.all():
+            if worker.path == str(path) and worker.key != identity.key:
+                operation.emit(
+                    Notice(text=f"{path.name} was replaced since it was loaded: it is loaded anew.")
+                )
+                if not worker.n_running:
+                    await self._supervisor.end(worker)
+
+
+async def _undone(undo: list[Undo]) -> None:
+    for step in reversed(undo):
+        await step()
+
+
+def _settled(wish: Wish, ready: Ready, before: Wish | None) -> Wish:
+    """How the model is loaded now: what was asked for, where it was not there already."""
+    settled = before if before is not None and ready.model.shared else wish
+    context = before.context if before is not None else None
+    if ready.context is not None and not ready.context.shared:
+        context = wish.context
+    load = replace(settled.load, reload=False)
+    if context is not None:
+        context = replace(context, reload=False, model_path=None)
+    return Wish(path=settled.path, load=load, context=context)
+
+
+def _with_context(wish: Wish, context: CreateContext) -> Wish:
+    return Wish(path=wish.path, load=wish.load, context=context)

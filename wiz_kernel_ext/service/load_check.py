@@ -1,0 +1,117 @@
+"""Whether a load can be what was asked for: sums on the file's header, before anything is started.
+
+The same estimate that the downloader shows (`models/fit.py`). Knows files and memory, not workers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from wiz_kernel_ext.engine_check.build import engine_build
+from wiz_kernel_ext.errors import BadRequest, EngineUnusable
+from wiz_kernel_ext.gguf_file.header import Header, read_file_header
+from wiz_kernel_ext.gguf_file.shape import model_shape
+from wiz_kernel_ext.models.fit import Use, estimate
+from wiz_kernel_ext.models.identity import FileIdentity
+from wiz_kernel_ext.models.kinds import refuse_other_kinds
+from wiz_kernel_ext.models.machine import Machine, this_machine
+from wiz_kernel_ext.models.repo_files import split_parts
+from wiz_kernel_ext.protocol.hub import Fit
+from wiz_kernel_ext.protocol.requests import CreateContext
+from wiz_kernel_ext.sizes import size
+
+N_HEADERS_KEPT = 8
+_SMALLEST_CONTEXT = 256
+
+
+class LoadCheck:
+    """Reads a file's header once, and says what a load of it would take."""
+
+    def __init__(
+        self,
+        machine: Callable[[], Machine] = this_machine,
+        has_card: Callable[[], bool] | None = None,
+    ) -> None:
+        self._machine = machine
+        self._has_card = has_card or _built_for_a_card
+        self._headers: OrderedDict[FileIdentity, Header] = OrderedDict()
+
+    async def fit(self, path: Path, identity: FileIdentity, context: CreateContext) -> Fit:
+        """What loading `path` with `context` would take of this machine now.
+
+        Raises GgufInvalid, ModelLoadFailed for what is no language model, ModelFileNotFound.
+        """
+        header = self._headers.get(identity)
+        if header is None:
+            header = await asyncio.to_thread(read_file_header, path)
+            self._headers[identity] = header
+            while len(self._headers) > N_HEADERS_KEPT:
+                self._headers.popitem(last=False)
+        refuse_other_kinds(path.name, header)
+        return estimate(header, self._machine(), _use(context), files_bytes=_files_bytes(path))
+
+    async def refuse_too_large(
+        self, path: Path, identity: FileIdentity, context: CreateContext, fit: Fit
+    ) -> None:
+        """Raise BadRequest where the context alone is more than the memory there is.
+
+        Weights may be more: they are mapped, and read again from the disk. On a machine whose
+        engine computes on a card, that card's memory is unknown here, and its library judges.
+        """
+        if _needs_besides_weights(fit) <= fit.available_bytes or self._has_card():
+            return
+        header, machine = self._headers[identity], self._machine()
+        largest = _largest_context(header, machine, _use(context), fit.context_size)
+        what = f"A context of {fit.context_size:,} tokens for {path.name}"
+        if context.sequences is not None:
+            what += f" in {context.sequences} sequences"
+        raise BadRequest(
+            f"{what} takes {size(_needs_besides_weights(fit))} of memory besides the model; "
+            f"{size(fit.available_bytes)} are free.",
+            hint=f"At most {largest} tokens fit now (--ctx {largest})."
+            if largest
+            else "Unload other models or close other programs: nothing fits now.",
+            field="contextSize",
+            needed_bytes=fit.least_bytes,
+            available_bytes=fit.available_bytes,
+        )
+
+
+def _needs_besides_weights(fit: Fit) -> int:
+    return fit.kv_bytes + fit.compute_bytes + fit.other_bytes
+
+
+def _largest_context(header: Header, machine: Machine, use: Use, asked: int) -> int:
+    """The most tokens of context that fit, as a power of two; 0 for none."""
+    n_tokens = 1 << (min(asked, model_shape(header).n_ctx_train or asked).bit_length() - 1)
+    while n_tokens >= _SMALLEST_CONTEXT:
+        if estimate(header, machine, replace(use, context_size=n_tokens)).verdict != "too big":
+            return n_tokens
+        n_tokens //= 2
+    return 0
+
+
+def _use(context: CreateContext) -> Use:
+    given = {
+        name: value
+        for name in ("context_size", "sequences", "batch_size", "kv_type", "flash_attention")
+        if (value := getattr(context, name)) is not None
+    }
+    return Use(**given)
+
+
+def _files_bytes(path: Path) -> int:
+    parts = split_parts(path.name)
+    sizes = [path.with_name(part) for part in parts] if parts else [path]
+    return sum(part.stat().st_size for part in sizes if part.is_file())
+
+
+def _built_for_a_card() -> bool:
+    try:
+        return bool(engine_build().cards())
+    except EngineUnusable:
+        return False

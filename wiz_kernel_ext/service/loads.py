@@ -1,0 +1,196 @@
+"""The requests that load: from a model's name to the climb, as operations.
+
+`service:load` is kind and whole, `worker:loadModel` as strict as the original's. Knows names and
+what a client set before; how a model becomes ready is `climb`'s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from wiz_kernel_ext.errors import BadRequest, ModelFileNotFound, error_from_info
+from wiz_kernel_ext.hub.inspection import inspect
+from wiz_kernel_ext.models.library import Library
+from wiz_kernel_ext.models.names import ModelName
+from wiz_kernel_ext.protocol.codec import decode
+from wiz_kernel_ext.protocol.events import AnyEvent, End, Notice, Progress, StateChanged
+from wiz_kernel_ext.protocol.hub_requests import PullModel
+from wiz_kernel_ext.protocol.requests import CreateContext, Load, LoadModel, OpenSession
+from wiz_kernel_ext.protocol.results import Loaded, LoadTimings, ModelInfo, SessionInfo
+from wiz_kernel_ext.service.clients import Clients, ClientState
+from wiz_kernel_ext.service.climb import Climb, Ready, Wish
+from wiz_kernel_ext.service.jobs import Jobs
+from wiz_kernel_ext.service.operations import Operation, Operations
+from wiz_kernel_ext.service.sessions import Sessions, session_info
+from wiz_kernel_ext.sizes import size
+
+
+@dataclass(frozen=True)
+class Loads:
+    """Begins the operations that load."""
+
+    clients: Clients
+    climb: Climb
+    jobs: Jobs
+    library: Library
+    operations: Operations
+    sessions: Sessions
+
+    async def begin(self, request: Load, client: str) -> Operation:
+        """`service:load`: an operation that ends in `Loaded`."""
+        title = request.model or self.library.default() or ""
+        operation = Operation("setup", title=title, client=client, session=request.session)
+
+        async def body(operation: Operation) -> Loaded:
+            operation.emit(StateChanged(state="running"))
+            return await self._load(operation, request)
+
+        await self.operations.start(operation, body)
+        return operation
+
+    async def begin_model(self, request: LoadModel, client: str) -> Operation:
+        """`worker:loadModel`: an operation that ends in `ModelInfo`."""
+        state = self.clients[client]
+        request = _with_defaults(request, state)
+        path = await asyncio.to_thread(self.locate, request.model_path)
+        operation = Operation("load", title=path.name, client=client, model_path=str(path))
+
+        async def body(operation: Operation) -> ModelInfo:
+            operation.emit(StateChanged(state="running"))
+            async with self.climb.ready(
+                operation, Wish(path=path, load=request, context=None)
+            ) as ready:
+                state.model = ready.worker.key
+                return ready.model
+
+        await self.operations.start(operation, body)
+        return operation
+
+    def locate(self, name: str | None) -> Path:
+        """The file that a model's name leads to; raises ModelFileNotFound, AmbiguousModel."""
+        found = self._find(name)
+        if isinstance(found, Path):
+            return found
+        raise ModelFileNotFound(
+            f"{found} is not on this machine.", hint=f"Fetch it first: `wiz pull {found}`."
+        )
+
+    def _find(self, name: str | None) -> Path | ModelName:
+        if (name is not None and not name.strip()) or (name is None and not self.library.default()):
+            raise BadRequest(
+                "No model is named.",
+                hint="Name a .gguf file, or 'demo' for the bundled model.",
+                field="modelPath",
+            )
+        try:
+            return self.library.resolve(name, Path("/"))
+        except ModelFileNotFound as error:
+            if name is None or Path(name).is_absolute() or not name.endswith(".gguf"):
+                raise
+            # The asker, who knows its working directory, has looked there.
+            raise ModelFileNotFound(
+                f"There is no model file {name!r}, neither in the working directory nor in the "
+                "models directory.",
+                hint=error.info().hint,
+            ) from None
+
+    async def _load(self, operation: Operation, request: Load) -> Loaded:
+        began = time.monotonic()
+        find = asyncio.to_thread(self._find, request.model)
+        found = await operation.unless_cancelled(find)
+        found_s, began_fetch = time.monotonic() - began, time.monotonic()
+        if isinstance(found, Path):
+            path, fetched_s = found, 0.0
+        else:
+            path = await self._fetched(operation, found, request)
+            fetched_s = time.monotonic() - began_fetch
+        operation.model_path = str(path)
+        state = self.clients[operation.client]
+        load = _with_defaults(_part(request, LoadModel), state)
+        wish = Wish(path=path, load=load, context=_part(request, CreateContext))
+        async with self.climb.ready(operation, wish) as ready:
+            session = await self._session(request)
+            state.model = ready.worker.key
+            state.contexts.add(ready.worker.key)
+            if session is not None:
+                state.session_id = session.id
+        timings = LoadTimings(
+            found_s=found_s,
+            fetched_s=fetched_s,
+            loaded_s=ready.loaded_s,
+            context_s=ready.context_s,
+            total_s=time.monotonic() - began,
+        )
+        return _loaded(operation, ready, session, timings)
+
+    async def _session(self, request: Load) -> SessionInfo | None:
+        if request.session is not None:
+            row = await self.sessions.open(_part(request, OpenSession))
+        elif request.new:
+            row = await self.sessions.begin(None, request.system_prompt)
+        else:
+            return None
+        return session_info(row)
+
+    async def _fetched(self, operation: Operation, name: ModelName, request: Load) -> Path:
+        """The path of a model of the hub, downloaded; how far that is, is told as our own."""
+        if not request.fetch:
+            return self.locate(request.model)
+        # Before gigabytes come: is there such a model, and is there room for it here.
+        operation.emit(Progress(stage="find", done=0.0))
+        found = await operation.unless_cancelled(inspect(name, request.context_size))
+        if found.fit is not None and found.fit.verdict == "too big":
+            operation.emit(
+                Notice(
+                    text=f"{found.name} may not run here: it needs {size(found.fit.least_bytes)} "
+                    f"of memory, and {size(found.fit.available_bytes)} are free."
+                )
+            )
+        pull = await self.jobs.pull(PullModel(model=found.name), operation.client)
+        if pull.client == operation.client:
+            operation.on_cancel(pull.cancel)
+        await operation.unless_cancelled(_told(pull, operation))
+        if pull.end.error is not None:
+            raise error_from_info(pull.end.error)
+        return Path(decode(pull.end.result, str))
+
+
+async def _told(pull: Operation, operation: Operation) -> None:
+    """Pass on what a download says until it has ended."""
+    async for batch in pull.follow():
+        for numbered in batch:
+            event: AnyEvent = numbered.event
+            if not isinstance(event, StateChanged | End):
+                operation.emit(event)
+
+
+def _loaded(
+    operation: Operation, ready: Ready, session: SessionInfo | None, timings: LoadTimings
+) -> Loaded:
+    assert ready.context is not None
+    notices = [n.event.text for n in operation.events if isinstance(n.event, Notice)]
+    return Loaded(
+        model=ready.model, context=ready.context, session=session, notices=notices, timings=timings
+    )
+
+
+def _part(request: Load, kind: Any) -> Any:
+    """The request of another kind that `request` holds the fields of."""
+    names = set(kind.__struct_fields__) & set(request.__struct_fields__)
+    return kind(**{name: getattr(request, name) for name in names})
+
+
+def _with_defaults(request: LoadModel, state: ClientState) -> LoadModel:
+    """What `worker:initialize` set, where the request sets nothing."""
+    given = {
+        name: value
+        for name in ("model_path", "gpu_layers", "use_mmap", "use_mlock")
+        if getattr(request, name) is None and (value := getattr(state.defaults, name)) is not None
+    }
+    return msgspec.structs.replace(request, **given)
