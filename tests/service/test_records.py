@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
+from tests.store.test_texts_once import ANSWER, CUT_OFF, SAID
+from tests.store.test_texts_once import begin as begin_old_database
 from wiz_kernel_ext.errors import OperationNotFound, StoreError
+from wiz_kernel_ext.protocol.codec import decode
 from wiz_kernel_ext.protocol.events import Delta, End, Notice, Progress
 from wiz_kernel_ext.protocol.requests import OpenSession
-from wiz_kernel_ext.protocol.results import SessionMessage
+from wiz_kernel_ext.protocol.results import AnswerInfo, SessionMessage
 from wiz_kernel_ext.service.operations import Operation
 from wiz_kernel_ext.service.records import FLUSH_INTERVAL_S, PRUNE_EVERY, Records
 from wiz_kernel_ext.service.sessions import Sessions
@@ -170,4 +173,53 @@ async def test_an_unknown_operation_is_not_found(tmp_path: Path) -> None:
     records = await started(tmp_path / "wiz.sqlite")
     with pytest.raises(OperationNotFound, match="op-none"):
         await records.restore("op-none")
+    await records.close()
+
+
+async def test_operations_of_the_old_layout_are_restored_event_for_event(tmp_path: Path) -> None:
+    file = tmp_path / "wiz.sqlite"
+    begin_old_database(file)
+    records = await started(file)
+    a, b, c, d = [await records.restore(id) for id in "abcd"]
+    assert [n.event for n in a.events] == [*SAID, ANSWER]
+    assert [n.seq for n in b.events] == [0, 1, 2, 10, 11]
+    assert b.end == CUT_OFF
+    assert (c.state, c.text, c.end.error and c.end.error.details["text"]) == (
+        *("interrupted", "Grüß dich", "Grüß dich"),
+    )
+    assert (d.end.state, decode(d.end.result, AnswerInfo).text) == ("done", "Grüß dich")
+    messages = (await Sessions(records).detail("old")).messages
+    assert [m.content for m in messages] == [
+        *("Hello", "Grüß dich", "other", "title of c", "Grüß dich"),
+    ]
+    await records.close()
+
+
+async def test_a_damaged_journal_costs_what_follows_the_damage(tmp_path: Path) -> None:
+    file = tmp_path / "wiz.sqlite"
+    first = await started(file)
+    operation = Operation("prompt", title="hm")
+    await first.created(operation)
+    operation.emit(Delta(text="good"))
+    await asyncio.sleep(3 * FLUSH_INTERVAL_S)
+    await first.call(first.operations.append_events, operation.id, 50, b"\xc1")
+    second = Records(file)
+    (row,) = await second.start()
+    assert (row.state, row.text) == ("interrupted", "good")
+    await second.close()
+    await first.close()
+
+
+async def test_a_turn_of_a_session_that_was_deleted_costs_nothing_else(tmp_path: Path) -> None:
+    records = await started(tmp_path / "wiz.sqlite")
+    sessions = Sessions(records)
+    session = await sessions.open(OpenSession(session="mine"))
+    operation = Operation("prompt", title="q", session_id=session.id)
+    operation.asked = SessionMessage(role="user", content="q", operation_id=operation.id)
+    await records.created(operation)
+    operation.emit(Delta(text="a"))
+    await sessions.delete("mine")
+    await finish(records, operation)
+    restored = await records.restore(operation.id)
+    assert (restored.state, restored.text) == ("done", "a")
     await records.close()

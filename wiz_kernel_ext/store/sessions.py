@@ -167,7 +167,7 @@ class SessionStore:
             self._database.execute_many(
                 "INSERT INTO messages (session_id, position, role, operation_id, finish_reason,"
                 " content) VALUES (?1, ?2, ?3, ?4, ?5,"
-                " nullif(?6, (SELECT text FROM operations WHERE id = ?4)))",
+                " nullif(?6, (SELECT text FROM operations WHERE id = ?4 AND log IS NOT NULL)))",
                 [
                     (session_id, first + i, m.role, m.operation_id, m.finish_reason, m.content)
                     for i, m in enumerate(messages)

@@ -12,6 +12,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from wiz_kernel_ext.errors import BadRequest, SessionNotFound, WizError
 from wiz_kernel_ext.notebook.views.pace import INTERVAL_S
 from wiz_kernel_ext.notebook.widgets.answer_stream import AnswerStream
@@ -189,8 +191,11 @@ class Conversation:
         if now is None:
             now = self._watching.session(info.id).info
         if now.updated_at != info.updated_at or now.n_messages != len(self.messages):
-            self._merge(self._watching.session(info.id).messages)
-        self.info = now
+            detail = self._watching.session(info.id)
+            self._merge(detail.messages)
+            info = detail.info
+        # A list has a line of the system prompt only.
+        self.info = msgspec.structs.replace(now, system_prompt=info.system_prompt)
         operations = self._watching.operations(N_OPERATIONS, session=info.id)
         waiting = [o for o in reversed(operations) if o.state not in TERMINAL_STATES]
         self._attend([o for o in waiting if o.kind == "prompt"])
