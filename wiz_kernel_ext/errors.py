@@ -289,7 +289,7 @@ class ServiceStopping(ServiceError):
 
 
 class VersionMismatch(ServiceError):
-    """The running service speaks another protocol version (it outlived an upgrade)."""
+    """The running service speaks another protocol version and could not be replaced."""
 
     code = "version_mismatch"
     default_hint = "Stop the old one (`wiz stop`); the next call starts the new one."

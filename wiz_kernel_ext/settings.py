@@ -5,19 +5,15 @@ Every place and time has one environment variable; the processes of one service 
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
-import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from wiz_kernel_ext.errors import BadRequest
 
-
-def _default_name() -> str:
-    """One service per user, host and Python environment: the environment's part of the name."""
-    return "env-" + hashlib.sha256(sys.prefix.encode()).hexdigest()[:8]
+DEFAULT_NAME = "main"
+"""One service per user and machine, whatever Python environment asks."""
 
 
 def _seconds(name: str, text: str) -> float:
@@ -39,16 +35,18 @@ class Settings:
     """Where things live and how long they stay; times in seconds.
 
     `keep_alive_s` is how long an unused model stays loaded (-1: for good); `idle_exit_s` how long a
-    service with nothing loaded, running or connected stays.
+    service with nothing loaded, running or connected stays; `drain_timeout_s` how long one making
+    room for a newer one lets go on what runs.
     """
 
-    name: str = field(default_factory=_default_name)
+    name: str = DEFAULT_NAME
     runtime_dir: Path | None = None
     data_dir: Path | None = None
     models_dir: Path | None = None
     keep_alive_s: float = 1800.0
     idle_exit_s: float = 600.0
     start_timeout_s: float = 30.0
+    drain_timeout_s: float = 20.0
 
     @classmethod
     def from_environment(cls) -> Settings:
@@ -60,7 +58,7 @@ class Settings:
         for key in ("runtime_dir", "data_dir", "models_dir"):
             if place := env.get(f"WIZ_{key.upper()}"):
                 values[key] = Path(place).expanduser()
-        for key in ("keep_alive_s", "idle_exit_s", "start_timeout_s"):
+        for key in ("keep_alive_s", "idle_exit_s", "start_timeout_s", "drain_timeout_s"):
             if seconds := env.get(f"WIZ_{key.upper()}"):
                 values[key] = _seconds(f"WIZ_{key.upper()}", seconds)
         return cls(**values)  # type: ignore[arg-type]

@@ -7,9 +7,15 @@ from typing import Any
 
 import pytest
 
+import wiz_kernel_ext
 from wiz_kernel_ext.cli.service import status_json
 from wiz_kernel_ext.commands.numbers import count, duration, shortened, size
-from wiz_kernel_ext.commands.service_tables import operation_table, status_tables, worker_table
+from wiz_kernel_ext.commands.service_tables import (
+    operation_table,
+    service_line,
+    status_tables,
+    worker_table,
+)
 from wiz_kernel_ext.protocol.results import (
     OperationInfo,
     ServiceInfo,
@@ -19,7 +25,7 @@ from wiz_kernel_ext.protocol.results import (
 )
 
 STATUS = Status(
-    service=ServiceInfo(pid=7, version="0.1.0", connection_file="/run/wiz.json"),
+    service=ServiceInfo(pid=7, version=wiz_kernel_ext.__version__, connection_file="/run/wiz.json"),
     workers=[
         WorkerInfo(
             pid=8, model="demo", model_path="/m/demo.gguf", loads=1, context=2048, sequences=4,
@@ -100,3 +106,13 @@ def test_a_table_with_nothing_in_it_says_so() -> None:
 )
 def test_numbers_read_as_people_say_them(value: str, text: str) -> None:
     assert value == text
+
+
+def test_the_service_is_told_apart_from_what_is_here_where_they_differ() -> None:
+    line = service_line(STATUS)
+    assert "here:" not in line
+    assert "run by" not in line
+    other = ServiceInfo(pid=7, version="99.0", connection_file="", executable="/b/python")
+    line = service_line(Status(service=other))
+    assert f"Wiz service 99.0, pid 7 · here: {wiz_kernel_ext.__version__}" in line
+    assert "run by /b/python" in line

@@ -253,3 +253,13 @@ async def test_random_pairs_end_in_what_was_asked_or_in_a_conflict(rig: Rig, see
         alive = {process.pid for process in rig.processes if not process.gone.is_set()}
         known = {worker.process.pid for worker in rig.supervisor.all()}
         assert alive == known and len(known) <= 2
+
+
+async def test_a_load_asks_the_worker_twice_and_a_shared_one_as_little_as_it_can(rig: Rig) -> None:
+    await rig.up(context=128)
+    assert rig.processes[0].n_asked == 2  # the model, the context
+    async with rig.climb.ready(Operation("setup"), Wish(path=rig.path, takes_what_is_there=True)):
+        pass
+    assert rig.processes[0].n_asked == 2
+    await rig.up(context=128)
+    assert rig.processes[0].n_asked == 4

@@ -27,7 +27,7 @@ class Home:
     @classmethod
     def make(cls, *, keep_alive_s: float = 1800.0, idle_exit_s: float = 600.0) -> Home:
         """A new home; nothing is in it yet."""
-        folder = Path(tempfile.mkdtemp(prefix="wz-", dir="/tmp"))
+        folder = Path(tempfile.mkdtemp(prefix="wz_", dir="/tmp"))
         if VERDICT.exists():
             (folder / "d").mkdir(mode=0o700)
             shutil.copy(VERDICT, folder / "d")
@@ -65,7 +65,9 @@ class Home:
 
     def _owns(self, process: psutil.Process) -> bool:
         try:
-            mine = process.environ().get("WIZ_SERVICE") == self.settings.name
+            name = process.environ().get("WIZ_SERVICE", "")
+            # Clients of another protocol may have one for themselves.
+            mine = name.partition("-p")[0] == self.settings.name
             ours = any("wiz_kernel_ext." in word for word in process.cmdline())
             return mine and ours and process.status() != psutil.STATUS_ZOMBIE
         except psutil.Error:

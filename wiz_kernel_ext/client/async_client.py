@@ -11,12 +11,12 @@ from contextlib import suppress
 from typing import Any, TypeVar, cast
 
 from wiz_kernel_ext.client.connection import Connection
-from wiz_kernel_ext.client.discovery import find_running
 from wiz_kernel_ext.client.feed import Feed
 from wiz_kernel_ext.client.io_thread import IO
 from wiz_kernel_ext.client.model_calls import ModelCalls
 from wiz_kernel_ext.client.operation import AsyncOperation
-from wiz_kernel_ext.errors import ServiceNotRunning, WizError
+from wiz_kernel_ext.client.reaching import MAX_MEETINGS
+from wiz_kernel_ext.errors import BadRequest, ServiceStopping, WizError
 from wiz_kernel_ext.protocol.answer import Answer
 from wiz_kernel_ext.protocol.calls import WorkerCalls
 from wiz_kernel_ext.protocol.codec import build, decode, decode_any, decode_request, encode
@@ -70,10 +70,7 @@ class AsyncClient(WorkerCalls[AsyncOperation], ModelCalls):
 
     def running(self) -> bool:
         """Whether there is a service, without starting one."""
-        try:
-            return find_running(self._connection.places) is not None
-        except ServiceNotRunning:
-            return False
+        return self._connection.running()
 
     async def request(self, request: Request[R]) -> R:
         """Send `request` and wait for its one result.
@@ -110,9 +107,19 @@ class AsyncClient(WorkerCalls[AsyncOperation], ModelCalls):
         if isinstance(request, SendPrompt):
             operation_id = decode(await self._connection.ask(request), str)
             request = Attach(operation_id=operation_id)
-        feed = Feed(self._connection)
-        await feed.begin(request)
-        return feed
+        for attempt in range(MAX_MEETINGS):
+            feed = Feed(self._connection)
+            try:
+                await feed.begin(request)
+                return feed
+            except ServiceStopping:
+                # One that makes room for another took nothing of it: the other does.
+                if attempt == MAX_MEETINGS - 1 or not self._connection.may_start:
+                    raise
+                await self._connection.gone()
+            except BadRequest as error:
+                raise self._connection.explained(error) from None
+        raise AssertionError("unreachable")
 
     async def _give_up(self, beginning: asyncio.Future[Feed]) -> None:
         """Its asker was interrupted before it had the operation: nobody else would end it."""

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import time
 import uuid
 import weakref
 from pathlib import Path
@@ -18,8 +17,23 @@ from typing import Any
 
 import msgspec
 
-from wiz_kernel_ext.client.discovery import check_version, find_or_start, find_running
-from wiz_kernel_ext.errors import ServiceError, ServiceStopping
+from wiz_kernel_ext.client.meeting import explained
+from wiz_kernel_ext.client.reaching import (
+    ANSWER_TIMEOUT_S,
+    MAX_MEETINGS,
+    STOP_TIMEOUT_S,
+    ended,
+    keep_for_next,
+    reach,
+    reach_running,
+)
+from wiz_kernel_ext.errors import (
+    BadRequest,
+    ServiceError,
+    ServiceNotRunning,
+    ServiceStopping,
+    WizError,
+)
 from wiz_kernel_ext.protocol.codec import decode
 from wiz_kernel_ext.protocol.requests import AnyRequest, StopService
 from wiz_kernel_ext.protocol.results import ServiceInfo
@@ -27,12 +41,8 @@ from wiz_kernel_ext.settings import Settings
 from wiz_kernel_ext.transport.client import ClientComm, CommClient
 from wiz_kernel_ext.transport.discovery import has_ended
 from wiz_kernel_ext.transport.endpoints import ConnectionInfo, places
-from wiz_kernel_ext.transport.locks import is_held
+from wiz_kernel_ext.transport.python_environment import this_environment
 from wiz_kernel_ext.transport.zmq_links import ZmqClientLink
-
-STOP_TIMEOUT_S = 10.0
-ANSWER_TIMEOUT_S = 10.0
-POLL_S = 0.02
 
 
 class Connection:
@@ -41,8 +51,16 @@ class Connection:
     def __init__(self, settings: Settings, *, start: bool) -> None:
         self.settings = settings
         self.places = places(settings)
-        self._start = start
+        self.may_start = start
         self._begin()
+
+    def running(self) -> bool:
+        """Whether there is a service, also one that cannot be asked."""
+        try:
+            reach_running(self.settings, stopping=True)
+        except ServiceNotRunning:
+            return False
+        return True
 
     def _begin(self) -> None:
         self.info: ConnectionInfo | None = None
@@ -62,18 +80,24 @@ class Connection:
 
     async def ask(self, request: AnyRequest) -> msgspec.Raw:
         """The encoded result of `request`; one that a stopping service refused is sent again."""
-        for attempt in range(2):
+        for attempt in range(MAX_MEETINGS):
             comm = await self.open(request)
             try:
                 return await comm.result()
             except ServiceStopping:
-                if attempt or not self._start:
+                if attempt == MAX_MEETINGS - 1 or not self.may_start:
                     raise
                 await self.gone()
             except asyncio.CancelledError:
                 await comm.close()
                 raise
+            except BadRequest as error:
+                raise self.explained(error) from None
         raise AssertionError("unreachable")
+
+    def explained(self, error: WizError) -> WizError:
+        """`error`, with what to do where it may come from the service being an older one."""
+        return explained(error, this_environment(), self.info)
 
     async def ask_soon(self, request: AnyRequest) -> msgspec.Raw:
         """`ask`, for what is answered at once; raises ServiceError where it is not."""
@@ -91,6 +115,7 @@ class Connection:
         except asyncio.TimeoutError:
             info = self._kill()
         await self.gone()
+        keep_for_next(self.places)
         return info
 
     def _kill(self) -> ServiceInfo:
@@ -105,15 +130,8 @@ class Connection:
         )
 
     async def gone(self) -> None:
-        """Wait until the service has really ended."""
-        deadline = time.monotonic() + STOP_TIMEOUT_S
-        while is_held(self.places.alive_file):
-            if time.monotonic() > deadline:
-                raise ServiceError(
-                    "The service was told to stop but is still there.",
-                    hint="`jupyter wiz logs` tells what it is doing.",
-                )
-            await asyncio.sleep(POLL_S)
+        """Wait until the service has really ended, also one that finishes what it does first."""
+        await ended(self.places, self.settings.drain_timeout_s + STOP_TIMEOUT_S)
 
     async def close(self) -> None:
         """Close the sockets; the service and its operations go on."""
@@ -130,9 +148,10 @@ class Connection:
                 if not self._client.failed and not has_ended(self.places, self.info):
                     return self._client
                 await self.close()
-            self.info = await asyncio.to_thread(self._find, start=self._start and not stopping)
-            if not stopping:
-                check_version(self.info)
+            if self.may_start and not stopping:
+                self.info, self.places = await reach(self.settings)
+            else:
+                self.info, self.places = reach_running(self.settings, stopping=stopping)
             link = ZmqClientLink(self.info.endpoint, self.info.server_key, self._client_id)
             self._client = CommClient(link)
             await self._client.start()
@@ -140,11 +159,6 @@ class Connection:
             self._unheld = weakref.finalize(self, _close, self._client, loop, self._pid)
             self._unheld.atexit = False
             return self._client
-
-    def _find(self, *, start: bool) -> ConnectionInfo:
-        if start:
-            return find_or_start(self.settings, self.places)
-        return find_running(self.places)
 
 
 def no_answer() -> ServiceError:

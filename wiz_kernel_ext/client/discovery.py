@@ -1,26 +1,33 @@
 """Find the service, or start one: two notebooks that start at the same instant share one.
 
-Starts it by command line, detached from this process, under a file lock.
+Starts it by command line, detached from this process, under a file lock, in the Python environment
+that is the best to run it.
 """
 
 from __future__ import annotations
 
+import logging
 import os
-import sys
 import time
 from pathlib import Path
 
-import wiz_kernel_ext
-from wiz_kernel_ext.errors import ServiceNotRunning, ServiceStartFailed, VersionMismatch
-from wiz_kernel_ext.protocol.codec import PROTOCOL_VERSION
+from wiz_kernel_ext.client.meeting import starter
+from wiz_kernel_ext.errors import ServiceStartFailed
 from wiz_kernel_ext.settings import Settings
 from wiz_kernel_ext.transport.discovery import find
 from wiz_kernel_ext.transport.endpoints import ConnectionInfo, Places, remove_stale
 from wiz_kernel_ext.transport.locks import is_held, start_lock
+from wiz_kernel_ext.transport.python_environment import (
+    PythonEnvironment,
+    last_environment,
+    this_environment,
+)
 from wiz_kernel_ext.transport.spawn import spawn_detached
 
 POLL_S = 0.02
 LOG_TAIL_BYTES = 4000
+
+log = logging.getLogger(__name__)
 
 
 def find_or_start(settings: Settings, where: Places) -> ConnectionInfo:
@@ -31,42 +38,24 @@ def find_or_start(settings: Settings, where: Places) -> ConnectionInfo:
     with start_lock(where.start_lock_file, settings.start_timeout_s):
         if info := find(where):
             return info
-        if not is_held(where.alive_file):
-            remove_stale(where)
-        pid = spawn_detached(
-            [sys.executable, "-m", "wiz_kernel_ext.service"],
-            where.log_file,
-            service_environment(settings, where),
-        )
-        return _wait_until_found(pid, settings, where)
+        own = this_environment()
+        chosen = starter(own, last_environment(where.environment_file))
+        if chosen != own:
+            try:
+                return _start(chosen, settings, where)
+            except ServiceStartFailed as error:
+                log.warning("%s Starting it with %s instead.", error, own.executable)
+                where.environment_file.unlink(missing_ok=True)
+        return _start(own, settings, where)
 
 
-def find_running(where: Places) -> ConnectionInfo:
-    """How to reach the service; raises ServiceNotRunning."""
-    if info := find(where):
-        return info
-    raise ServiceNotRunning("The wiz service is not running.")
-
-
-def check_version(info: ConnectionInfo) -> None:
-    """Raises VersionMismatch for a service of another protocol version."""
-    if info.protocol != PROTOCOL_VERSION:
-        raise VersionMismatch(
-            f"The running service (pid {info.pid}, version {info.version}) speaks protocol "
-            f"{info.protocol}; this one speaks {PROTOCOL_VERSION}.",
-            pid=info.pid,
-        )
-
-
-def service_environment(settings: Settings, where: Places) -> dict[str, str]:
-    """The environment of a service with these settings, which can import this package."""
-    home = Path(wiz_kernel_ext.__file__).parents[1]
-    inherited = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    # The service's working directory is "/": relative entries would lead elsewhere.
-    paths = [str(home), *(str(Path(path).absolute()) for path in inherited if path)]
-    return {
+def service_environment(
+    chosen: PythonEnvironment, settings: Settings, where: Places
+) -> dict[str, str]:
+    """The variables of a service with these settings, which can import this package."""
+    variables = {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join(paths),
+        "PYTHONPATH": chosen.python_path,
         "WIZ_SERVICE": settings.name,
         "WIZ_RUNTIME_DIR": str(where.runtime_dir),
         "WIZ_DATA_DIR": str(where.data_dir),
@@ -74,7 +63,22 @@ def service_environment(settings: Settings, where: Places) -> dict[str, str]:
         "WIZ_KEEP_ALIVE_S": str(settings.keep_alive_s),
         "WIZ_IDLE_EXIT_S": str(settings.idle_exit_s),
         "WIZ_START_TIMEOUT_S": str(settings.start_timeout_s),
+        "WIZ_DRAIN_TIMEOUT_S": str(settings.drain_timeout_s),
     }
+    if chosen != this_environment():
+        variables.pop("PYTHONHOME", None)
+    return variables
+
+
+def _start(chosen: PythonEnvironment, settings: Settings, where: Places) -> ConnectionInfo:
+    if not is_held(where.alive_file):
+        remove_stale(where)
+    pid = spawn_detached(
+        [chosen.executable, "-m", "wiz_kernel_ext.service"],
+        where.log_file,
+        service_environment(chosen, settings, where),
+    )
+    return _wait_until_found(pid, settings, where)
 
 
 def _wait_until_found(pid: int, settings: Settings, where: Places) -> ConnectionInfo:

@@ -5,9 +5,11 @@ Pure: a result in, rows of text out. Times shown are relative to `now`, seconds 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import wiz_kernel_ext
 from wiz_kernel_ext.commands.numbers import count, duration, shortened, size
 from wiz_kernel_ext.protocol.results import (
     OperationInfo,
@@ -57,7 +59,19 @@ def service_line(status: Status) -> str:
     """The service in one line."""
     service = status.service
     about = f"Wiz service {service.version}, pid {service.pid}"
-    return " · ".join([about, *engine_words(service), f"log: {service.log_file}"])
+    return " · ".join(
+        [about, *asker_words(service), *engine_words(service), f"log: {service.log_file}"]
+    )
+
+
+def asker_words(service: ServiceInfo) -> list[str]:
+    """What is another here than there: the version, and the Python environment."""
+    words = []
+    if service.version != wiz_kernel_ext.__version__:
+        words.append(f"here: {wiz_kernel_ext.__version__}")
+    if service.executable not in ("", sys.executable):
+        words.append(f"run by {service.executable}")
+    return words
 
 
 def engine_words(service: ServiceInfo) -> list[str]:

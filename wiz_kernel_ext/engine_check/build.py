@@ -68,7 +68,9 @@ def engine_build(environ: Mapping[str, str] = os.environ) -> EngineBuild:
     spec = importlib.util.find_spec("llama_cpp")
     if spec is None or spec.origin is None:
         raise EngineUnusable(
-            f"llama-cpp-python, the engine, is not installed for {sys.executable}."
+            f"llama-cpp-python, the engine, is not installed for {sys.executable}.",
+            hint=f"{sys.executable} -m pip install llama-cpp-python; or load the model from an "
+            "environment that has it: all of them share one service.",
         )
     package = Path(spec.origin).parent
     folder = Path(environ[_OVERRIDE]) if environ.get(_OVERRIDE) else package / "lib"

@@ -370,6 +370,11 @@ class AwaitChange(Request[int], frozen=True, kw_only=True):
 
 
 class StopService(Request[ServiceInfo], frozen=True, kw_only=True):
-    """End the service and its workers; running operations are cancelled and kept."""
+    """End the service and its workers, what runs being kept; every protocol version knows this one.
+
+    `when`: "now" cancels what runs; "drained" takes nothing new and lets what runs go on for a
+    bounded time; "free" is a Conflict where anything runs or is loaded.
+    """
 
     target = "service:stop"
+    when: Literal["now", "drained", "free"] = "now"

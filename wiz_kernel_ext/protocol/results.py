@@ -207,7 +207,10 @@ class EngineInfo(Result, frozen=True, kw_only=True):
 
 
 class ServiceInfo(Result, frozen=True, kw_only=True):
-    """The service process. `memory_available_bytes` is what others could still take here."""
+    """The service process. `memory_available_bytes` is what others could still take here.
+
+    `executable` is the interpreter it runs in, maybe of another environment than the asker's.
+    """
 
     pid: int
     version: str
@@ -220,6 +223,7 @@ class ServiceInfo(Result, frozen=True, kw_only=True):
     memory_limit: Literal["memory", "cgroup"] = "memory"
     log_file: str = ""
     database: str = ""
+    executable: str = ""
     engine: EngineInfo | None = None
 
 

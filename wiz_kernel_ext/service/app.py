@@ -16,12 +16,20 @@ import time
 import psutil
 
 import wiz_kernel_ext
-from wiz_kernel_ext.errors import ServiceStartFailed, ServiceStopping
+from wiz_kernel_ext.errors import ServiceError, ServiceStartFailed, ServiceStopping
 from wiz_kernel_ext.hub.collections import Collections
 from wiz_kernel_ext.models.library import Library
 from wiz_kernel_ext.models.machine import this_machine
 from wiz_kernel_ext.protocol.codec import PROTOCOL_VERSION
-from wiz_kernel_ext.protocol.requests import AwaitChange
+from wiz_kernel_ext.protocol.requests import (
+    Attach,
+    AwaitChange,
+    Cancel,
+    GetOperation,
+    GetStatus,
+    ListOperations,
+    StopService,
+)
 from wiz_kernel_ext.protocol.results import ServiceInfo
 from wiz_kernel_ext.service.changes import Changes
 from wiz_kernel_ext.service.clients import Clients
@@ -43,6 +51,7 @@ from wiz_kernel_ext.service.spawning import spawn_worker
 from wiz_kernel_ext.service.supervisor import Supervisor
 from wiz_kernel_ext.service.worker_process import Emit, WorkerProcess
 from wiz_kernel_ext.settings import Settings
+from wiz_kernel_ext.store.former_database import begin_with_former
 from wiz_kernel_ext.transport.endpoints import (
     ConnectionInfo,
     Places,
@@ -52,11 +61,28 @@ from wiz_kernel_ext.transport.endpoints import (
 )
 from wiz_kernel_ext.transport.keys import KeyPair
 from wiz_kernel_ext.transport.locks import LifetimeLock, start_lock
+from wiz_kernel_ext.transport.python_environment import keep_environment, this_environment
 from wiz_kernel_ext.transport.server import CommServer, ServerComm
 from wiz_kernel_ext.transport.zmq_links import ZmqServerLink
 
 SETTLE_TIMEOUT_S = 1.0
 TICK_S = 1.0
+DRAIN_POLL_S = 0.05
+LATECOMERS_S = 0.3
+"""Who found it before it made room, and asks only now, is told to ask the next one."""
+# What runs can be seen to its end while nothing new is taken.
+DURING_DRAIN = frozenset(
+    request.target
+    for request in (
+        Attach,
+        AwaitChange,
+        Cancel,
+        GetOperation,
+        GetStatus,
+        ListOperations,
+        StopService,
+    )
+)
 
 log = logging.getLogger(__name__)
 
@@ -69,15 +95,20 @@ class Service:
         self.places: Places = places(settings)
         self.places.create()
         self._stopping = asyncio.Event()
+        self._draining: asyncio.Task[None] | None = None
         self._started_at = time.time()
+        self._environment = this_environment()
         self._last_asked = time.monotonic()
         self._lock = LifetimeLock(self.places.alive_file)
+        self._database_lock = LifetimeLock(self.places.database_lock_file)
 
     async def run(self) -> None:
         """Serve until stopped, signalled or idle; raises ServiceStartFailed if one runs already."""
         # One that is just ending may still hold it.
         if not self._lock.acquire(timeout_s=self.settings.start_timeout_s / 2):
             raise ServiceStartFailed(f"A service called {self.settings.name!r} runs already.")
+        self._own_database()
+        begin_with_former(self.places.database_file)
         records = Records(self.places.database_file)
         await records.start()
         router = self._assemble(records)
@@ -91,13 +122,35 @@ class Service:
             await self._until_stopped()
         finally:
             self.places.connection_file.unlink(missing_ok=True)
+            if self._draining is not None:
+                await asyncio.sleep(LATECOMERS_S)
             await self._operations.settle(SETTLE_TIMEOUT_S)
             await self._supervisor.close()
             await server.close()
             await serving
             await records.close()
+            self._database_lock.release()
             self._lock.release()
             log.info("stopped")
+
+    def _own_database(self) -> None:
+        """No two services have one database, also where they have runtime directories of their own.
+
+        Raises ServiceStartFailed.
+        """
+        file = self.places.database_lock_file
+        try:
+            if self._database_lock.acquire():
+                file.write_text(str(self.places.runtime_dir))
+                return
+        except ServiceError as error:  # a network file system without locks
+            log.warning("%s", error)
+            return
+        raise ServiceStartFailed(
+            f"{self.places.database_file} is in use by the service with the runtime directory "
+            f"{file.read_text()}.",
+            hint="Set WIZ_RUNTIME_DIR to that, or WIZ_SERVICE to a name for one of its own.",
+        )
 
     def _assemble(self, records: Records) -> Router:
         """The parts, put together."""
@@ -159,7 +212,7 @@ class Service:
                     loads=loads,
                     changes=changes,
                     service_info=self.info,
-                    stop=self._stopping.set,
+                    stop=self._stop,
                 ).table(),
             ],
             changes,
@@ -183,12 +236,15 @@ class Service:
             memory_limit=machine.limit,
             log_file=str(self.places.log_file),
             database=str(self.places.database_file),
+            executable=self._environment.executable,
             engine=self._engine.info,
         )
 
     async def _handle(self, router: Router, comm: ServerComm) -> object:
         if self._stopping.is_set():
             raise ServiceStopping("The service is stopping.")
+        if self._draining is not None and comm.target not in DURING_DRAIN:
+            raise ServiceStopping("The service makes room for a newer one.")
         # Waiting for a change is not using the service: a panel left open does not keep it.
         asked = comm.target != AwaitChange.target
         self._last_asked = time.monotonic() if asked else self._last_asked
@@ -208,7 +264,13 @@ class Service:
             host=self.places.host,
             started_at=self._started_at,
             log_file=str(self.places.log_file),
+            executable=self._environment.executable,
+            has_engine=self._environment.has_engine,
         )
+        try:
+            keep_environment(self.places.environment_file, self._environment)
+        except ServiceError as error:
+            log.warning("%s", error)
         write_connection(self.places.connection_file, info)
         log.info("serving at %s", endpoint)
 
@@ -217,6 +279,20 @@ class Service:
         loop.add_signal_handler(signal.SIGTERM, self._stopping.set)
         # An interrupt is meant for a notebook; this process is nobody's foreground.
         loop.add_signal_handler(signal.SIGINT, lambda: None)
+
+    def _stop(self, *, drained: bool) -> None:
+        if not drained:
+            self._stopping.set()
+        elif self._draining is None:
+            self._draining = asyncio.create_task(self._drain())
+
+    async def _drain(self) -> None:
+        """Take nothing new, and stop when what runs has ended, or has had its time."""
+        log.info("making room: %d operations are running", len(self._operations.running()))
+        deadline = time.monotonic() + self.settings.drain_timeout_s
+        while self._operations.running() and time.monotonic() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(DRAIN_POLL_S)
+        self._stopping.set()
 
     async def _until_stopped(self) -> None:
         while not self._stopping.is_set():

@@ -113,7 +113,9 @@ class Loads:
         operation.model_path = str(path)
         state = self.clients[operation.client]
         load = _with_defaults(_part(request, LoadModel), state)
-        wish = Wish(path=path, load=load, context=_part(request, CreateContext))
+        context = _part(request, CreateContext)
+        asks_nothing = load == LoadModel() and context == CreateContext()
+        wish = Wish(path=path, load=load, context=context, takes_what_is_there=asks_nothing)
         async with self.climb.ready(operation, wish) as ready:
             session = await self._session(request)
             state.model = ready.worker.key

@@ -182,6 +182,8 @@ class Prompting:
             hint = "Choose with `wiz load MODEL`: it is shared at once."
             if only := self.supervisor.only(hint=hint):
                 meant = Meant(only.key, Path(only.path))
+            elif meant.path is None:
+                meant = await asyncio.to_thread(self._default)
         try:
             worker = self._ready(meant.key)
         except (ModelNotLoaded, ContextNotLoaded) as missing:
@@ -198,6 +200,10 @@ class Prompting:
             yield worker
         finally:
             worker.leave(operation.client)
+
+    def _default(self) -> Meant:
+        """The model that is meant where none is named and none is loaded, if there is one."""
+        return _of_path(self.loads.locate(None)) if self.loads.library.default() else Meant()
 
     def _as_before(self, meant: Meant, session: SessionRow | None) -> Wish:
         """How the model was loaded the last time, as far as anybody remembers."""

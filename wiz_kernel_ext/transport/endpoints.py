@@ -13,7 +13,6 @@ import os
 import re
 import secrets
 import socket
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,13 +22,17 @@ from jupyter_core.paths import jupyter_data_dir, jupyter_runtime_dir
 
 from wiz_kernel_ext.errors import ServiceError
 from wiz_kernel_ext.settings import Settings
+from wiz_kernel_ext.transport.owned_file import read_owned, write_owned
 
 # sun_path is 104 bytes on macOS and 108 on Linux, with its final NUL.
 MAX_SOCKET_PATH_BYTES = 100
 
 
 class ConnectionInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """How to reach a service; `server_key` is its public CURVE key, `started_at` epoch seconds."""
+    """How to reach a service; `server_key` is its public CURVE key, `started_at` epoch seconds.
+
+    `executable` is the interpreter it runs in, and `has_engine` whether there is an engine there.
+    """
 
     endpoint: str
     server_key: str
@@ -40,6 +43,8 @@ class ConnectionInfo(msgspec.Struct, frozen=True, kw_only=True):
     host: str = ""
     started_at: float = 0.0
     log_file: str = ""
+    executable: str = ""
+    has_engine: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +62,8 @@ class Places:
     log_file: Path
     worker_logs: Path
     database_file: Path
+    database_lock_file: Path
+    environment_file: Path
     models_dir: Path
 
     def create(self) -> None:
@@ -103,6 +110,8 @@ def places(settings: Settings) -> Places:
         log_file=data_dir.absolute() / f"{slug}.log",
         worker_logs=data_dir.absolute() / "logs",
         database_file=data_dir.absolute() / f"{slug}.sqlite",
+        database_lock_file=data_dir.absolute() / f"{slug}.lock",
+        environment_file=data_dir.absolute() / f"{slug}.environment.json",
         models_dir=(settings.models_dir or data_dir / "models").absolute(),
     )
 
@@ -116,36 +125,13 @@ def _file_name(name: str) -> str:
 
 
 def write_connection(path: Path, info: ConnectionInfo) -> None:
-    """Write the connection file, readable by its owner only, whole or not at all.
-
-    Raises ServiceError.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.unlink(missing_ok=True)
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(msgspec.json.encode(info) + b"\n")
-        temporary.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise ServiceError(
-            f"{path} cannot be written: {error.strerror}.",
-            hint="Make room on its disk, or point WIZ_RUNTIME_DIR at another.",
-        ) from error
+    """Write the connection file, readable by its owner only. Raises ServiceError."""
+    write_owned(path, info)
 
 
 def read_connection(path: Path) -> ConnectionInfo | None:
     """What the connection file says; None if it is absent, unreadable or somebody else's."""
-    try:
-        with path.open("rb") as file:
-            status = os.fstat(file.fileno())
-            if status.st_uid != os.getuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-                return None
-            return msgspec.json.decode(file.read(), type=ConnectionInfo)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
-        return None
+    return read_owned(path, ConnectionInfo)
 
 
 def choose_endpoint(socket_dir: Path) -> str:

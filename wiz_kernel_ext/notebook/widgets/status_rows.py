@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from wiz_kernel_ext.commands.numbers import duration, shortened, size
-from wiz_kernel_ext.commands.service_tables import engine_words
+from wiz_kernel_ext.commands.service_tables import asker_words, engine_words
 from wiz_kernel_ext.protocol.results import TERMINAL_STATES, OperationInfo, Status, WorkerInfo
 
 LOG_TAIL_BYTES = 8_000
@@ -45,6 +45,7 @@ class StatusRows:
                     f"Version {service.version}",
                     f"process {service.pid}",
                     f"up {duration(max(0.0, now - service.started_at))}",
+                    *asker_words(service),
                     *engine_words(service),
                 ]
             ),

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
 
-from wiz_kernel_ext.errors import BadRequest
+from wiz_kernel_ext.errors import BadRequest, Conflict
 from wiz_kernel_ext.protocol import requests as r
 from wiz_kernel_ext.protocol.results import (
     OperationInfo,
@@ -46,7 +47,7 @@ class ServiceHandlers(Handlers):
     loads: Loads
     changes: Changes
     service_info: Callable[[], ServiceInfo]
-    stop: Callable[[], None]
+    stop: Callable[..., None]
 
     @handles(r.Attach)
     async def attach(self, comm: ServerComm, request: r.Attach) -> Any:
@@ -159,7 +160,13 @@ class ServiceHandlers(Handlers):
     @handles(r.StopService)
     async def stop_service(self, comm: ServerComm, request: r.StopService) -> ServiceInfo:
         """service:stop: the answer goes out first."""
-        asyncio.get_running_loop().call_soon(self.stop)
+        if request.when == "free":
+            if len(self.supervisor) or self.operations.running():
+                raise Conflict("The service is in use.", hint="Stop it with `wiz stop`.")
+            self.stop(drained=True)  # at once: nothing may begin between the look and the stop
+        else:
+            stop = partial(self.stop, drained=request.when == "drained")
+            asyncio.get_running_loop().call_soon(stop)
         return self.service_info()
 
     async def _operation(self, operation_id: str) -> Operation:

@@ -1,0 +1,97 @@
+"""What a client and a running service do when they meet: share, replace, or go their own ways.
+
+Pure. The rules, of which each follows a strict order, so that two clients never replace in turn:
+
+- One protocol: they share. A service of an environment that ranks lower (no engine, or the same and
+  an older version) is replaced while nothing runs and no model is loaded.
+- The service's protocol is older: what runs there ends, then one of the newer takes its place;
+  unless the older has an engine and the newer has none, since the models would be gone.
+- The service's protocol is newer, or it is not to be replaced: the client gets a service of its
+  own, named by its protocol, with a database of its own.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from wiz_kernel_ext.errors import BadRequest, WizError, error_from_info
+from wiz_kernel_ext.transport.endpoints import ConnectionInfo
+from wiz_kernel_ext.transport.python_environment import PythonEnvironment, version_key
+
+Meeting = Literal["share", "replace if free", "replace", "apart"]
+
+
+def starter(asker: PythonEnvironment, last: PythonEnvironment | None) -> PythonEnvironment:
+    """Which environment starts a service for `asker`: the better one; of equals, the `last`."""
+    if last is None or last.protocol != asker.protocol or asker.rank > last.rank:
+        return asker
+    return last
+
+
+def is_kept_for_newer(asker: PythonEnvironment, last: PythonEnvironment | None) -> bool:
+    """Whether the service's place belongs to a newer protocol, also while it does not run."""
+    return last is not None and last.protocol > asker.protocol
+
+
+def meet(starting: PythonEnvironment, running: ConnectionInfo) -> Meeting:
+    """What a client does about the `running` service, if it would start one in `starting`."""
+    if running.protocol > starting.protocol:
+        return "apart"
+    if running.protocol < starting.protocol:
+        return "apart" if running.has_engine and not starting.has_engine else "replace"
+    if starting.has_engine != running.has_engine:
+        # The environment that is there already may have got its engine meanwhile.
+        is_better = starting.has_engine and starting.executable != running.executable
+    else:
+        is_better = version_key(starting.version) > version_key(running.version)
+    return "replace if free" if is_better else "share"
+
+
+def apart_name(name: str, protocol: int) -> str:
+    """The name of the service that clients of `protocol` have for themselves."""
+    return f"{name}-p{protocol}"
+
+
+def said_apart(asker: PythonEnvironment, running: ConnectionInfo | PythonEnvironment) -> str:
+    """Why a client has a service of its own."""
+    there = f"wiz_kernel_ext {running.version}, protocol {running.protocol}"
+    if running.protocol > asker.protocol:
+        why = f"is newer ({there}) than this environment ({asker.version}, {asker.protocol})"
+        update = f"{asker.executable} -m pip install -U wiz-kernel-ext"
+    else:
+        why = f"is older ({there}), and this environment has no engine to take its place with"
+        update = f"{running.executable} -m pip install -U wiz-kernel-ext"
+    return (
+        f"The wiz service {why}: a separate one is used here, with its own models in memory and "
+        f"its own conversations. To share one: {update}"
+    )
+
+
+def said_replacing(asker: PythonEnvironment, running: ConnectionInfo) -> str:
+    """That a client waits for an older service to end."""
+    return (
+        f"The running wiz service (pid {running.pid}, version {running.version}) is older: what it "
+        f"does is finished or kept, then version {asker.version} takes its place."
+    )
+
+
+def explained(
+    error: WizError, asker: PythonEnvironment, running: ConnectionInfo | None
+) -> WizError:
+    """`error`, with what to do where it may come from the service being older than its asker."""
+    is_unknown = isinstance(error, BadRequest) and (
+        error.code == "unknown_target" or "unknown field" in error.message
+    )
+    if running is None or not is_unknown:
+        return error
+    if version_key(running.version) >= version_key(asker.version):
+        return error
+    ends = "`wiz stop` ends it, and the next call starts the newer one"
+    if running.has_engine and not asker.has_engine:
+        ends = f"update it: {running.executable} -m pip install -U wiz-kernel-ext"
+    info = error.info()
+    hint = (
+        f"The running service (version {running.version}) is older than this one "
+        f"({asker.version}) and does not know it: {ends}."
+    )
+    return type(error_from_info(info))(info.message, hint=hint, **info.details)
