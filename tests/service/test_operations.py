@@ -9,8 +9,9 @@ import pytest
 
 from wiz_kernel_ext.errors import ModelNotLoaded, OperationCancelled
 from wiz_kernel_ext.protocol.codec import decode
-from wiz_kernel_ext.protocol.events import Delta, End, Numbered, StateChanged
+from wiz_kernel_ext.protocol.events import Delta, End, StateChanged
 from wiz_kernel_ext.protocol.results import AnswerInfo
+from wiz_kernel_ext.service.encoded_log import EncodedEvent
 from wiz_kernel_ext.service.operations import TITLE_LENGTH, Operation, Operations, shorten
 
 
@@ -24,11 +25,12 @@ class Kept:
     async def created(self, operation: Operation) -> None:
         self.created_ids.append(operation.id)
 
-    async def ended(self, operation: Operation) -> None:
-        self.ended_states.append(operation.state)
+    async def ended(self, operation: Operation, end: End) -> None:
+        assert not operation.ended, "the end was heard of before it was recorded"
+        self.ended_states.append(end.state)
 
 
-async def read(operation: Operation, from_seq: int = 0) -> list[Numbered]:
+async def read(operation: Operation, from_seq: int = 0) -> list[EncodedEvent]:
     return [numbered async for batch in operation.follow(from_seq) for numbered in batch]
 
 

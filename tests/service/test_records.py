@@ -8,18 +8,27 @@ from typing import Any
 
 import pytest
 
+from tests.store.test_texts_once import ANSWER, CUT_OFF, SAID
+from tests.store.test_texts_once import begin as begin_old_database
 from wiz_kernel_ext.errors import OperationNotFound, StoreError
+from wiz_kernel_ext.protocol.codec import decode
 from wiz_kernel_ext.protocol.events import Delta, End, Notice, Progress
 from wiz_kernel_ext.protocol.requests import OpenSession
-from wiz_kernel_ext.protocol.results import SessionMessage
+from wiz_kernel_ext.protocol.results import AnswerInfo, SessionMessage
 from wiz_kernel_ext.service.operations import Operation
 from wiz_kernel_ext.service.records import FLUSH_INTERVAL_S, PRUNE_EVERY, Records
-from wiz_kernel_ext.service.recovery import recover
 from wiz_kernel_ext.service.sessions import Sessions
 
 
 def full(*_: Any) -> None:
     raise StoreError("The disk is full.")
+
+
+async def finish(records: Records, operation: Operation) -> None:
+    """What `Operations` does at the end of a body."""
+    end = End(state="done")
+    await records.ended(operation, end)
+    operation.finish(end)
 
 
 async def started(file: Path) -> Records:
@@ -34,8 +43,7 @@ async def test_an_ended_operation_is_restored_with_its_whole_log(tmp_path: Path)
     await records.created(operation)
     operation.emit(Delta(text="a"))
     operation.emit(Delta(text="b"))
-    operation.emit(End(state="done"))
-    await records.ended(operation)
+    await finish(records, operation)
     restored = await records.restore(operation.id)
     assert list(restored.events) == list(operation.events)
     assert (restored.state, restored.text, restored.ended) == ("done", "ab", True)
@@ -67,8 +75,7 @@ async def test_of_a_long_download_the_disk_keeps_a_few_lines(tmp_path: Path) -> 
     for n in range(8):
         operation.emit(Progress(stage="download", done=n))
         await asyncio.sleep(1.2 * FLUSH_INTERVAL_S)
-    operation.emit(End(state="done"))
-    await records.ended(operation)
+    await finish(records, operation)
     restored = await records.restore(operation.id)
     assert list(restored.events) == list(operation.events)
     assert len(list(restored.events)) == 3
@@ -85,7 +92,7 @@ async def test_a_turn_that_was_cut_off_is_added_to_its_conversation_marked(tmp_p
     await asyncio.sleep(0.5)
     second = Records(file)
     sessions = Sessions(second)
-    await recover(await second.start(), sessions)
+    await second.start()
     messages = (await sessions.detail("mine")).messages
     assert [(m.role, m.content, m.finish_reason) for m in messages] == [
         ("user", "a question", None),
@@ -107,11 +114,11 @@ async def test_a_turn_that_was_kept_just_before_the_end_is_not_kept_twice(tmp_pa
         SessionMessage(role="user", content="a question", operation_id=operation.id),
         SessionMessage(role="assistant", content="an answer", operation_id=operation.id),
     ]
-    await sessions.add(session.id, said)
+    await first.call(first.sessions.add_messages, session.id, said)
     await asyncio.sleep(0.5)
     second = Records(file)
     sessions = Sessions(second)
-    await recover(await second.start(), sessions)
+    await second.start()
     assert (await sessions.detail("mine")).messages == said
     await second.close()
     await first.close()
@@ -123,8 +130,7 @@ async def test_the_history_is_kept_short_while_the_service_lives(tmp_path: Path)
     for _ in range(3 * PRUNE_EVERY):
         operation = Operation("prompt")
         await records.created(operation)
-        operation.emit(End(state="done"))
-        await records.ended(operation)
+        await finish(records, operation)
     assert len(await records.call(records.operations.list, 1000)) <= 5 + PRUNE_EVERY
     await records.close()
 
@@ -139,8 +145,7 @@ async def test_a_store_that_cannot_be_written_costs_the_history_not_the_answer(
     await records.created(operation)
     operation.emit(Delta(text="a"))
     await asyncio.sleep(0.3)
-    operation.emit(End(state="done"))
-    await records.ended(operation)
+    await finish(records, operation)
     notices = [n.event for n in operation.events if isinstance(n.event, Notice)]
     assert [notice.text for notice in notices] == ["This answer cannot be kept: The disk is full."]
     assert operation.text == "a"
@@ -157,8 +162,7 @@ async def test_an_operation_that_was_not_kept_from_its_beginning_is_not_kept_in_
     await records.created(operation)
     operation.emit(Delta(text="a"))
     await asyncio.sleep(3 * FLUSH_INTERVAL_S)
-    operation.emit(End(state="done"))
-    await records.ended(operation)
+    await finish(records, operation)
     await records.close()
     assert [record.getMessage() for record in caplog.records] == [
         f"operation {operation.id} is not recorded: The disk is full."
@@ -169,4 +173,53 @@ async def test_an_unknown_operation_is_not_found(tmp_path: Path) -> None:
     records = await started(tmp_path / "wiz.sqlite")
     with pytest.raises(OperationNotFound, match="op-none"):
         await records.restore("op-none")
+    await records.close()
+
+
+async def test_operations_of_the_old_layout_are_restored_event_for_event(tmp_path: Path) -> None:
+    file = tmp_path / "wiz.sqlite"
+    begin_old_database(file)
+    records = await started(file)
+    a, b, c, d = [await records.restore(id) for id in "abcd"]
+    assert [n.event for n in a.events] == [*SAID, ANSWER]
+    assert [n.seq for n in b.events] == [0, 1, 2, 10, 11]
+    assert b.end == CUT_OFF
+    assert (c.state, c.text, c.end.error and c.end.error.details["text"]) == (
+        *("interrupted", "Grüß dich", "Grüß dich"),
+    )
+    assert (d.end.state, decode(d.end.result, AnswerInfo).text) == ("done", "Grüß dich")
+    messages = (await Sessions(records).detail("old")).messages
+    assert [m.content for m in messages] == [
+        *("Hello", "Grüß dich", "other", "title of c", "Grüß dich"),
+    ]
+    await records.close()
+
+
+async def test_a_damaged_journal_costs_what_follows_the_damage(tmp_path: Path) -> None:
+    file = tmp_path / "wiz.sqlite"
+    first = await started(file)
+    operation = Operation("prompt", title="hm")
+    await first.created(operation)
+    operation.emit(Delta(text="good"))
+    await asyncio.sleep(3 * FLUSH_INTERVAL_S)
+    await first.call(first.operations.append_events, operation.id, 50, b"\xc1")
+    second = Records(file)
+    (row,) = await second.start()
+    assert (row.state, row.text) == ("interrupted", "good")
+    await second.close()
+    await first.close()
+
+
+async def test_a_turn_of_a_session_that_was_deleted_costs_nothing_else(tmp_path: Path) -> None:
+    records = await started(tmp_path / "wiz.sqlite")
+    sessions = Sessions(records)
+    session = await sessions.open(OpenSession(session="mine"))
+    operation = Operation("prompt", title="q", session_id=session.id)
+    operation.asked = SessionMessage(role="user", content="q", operation_id=operation.id)
+    await records.created(operation)
+    operation.emit(Delta(text="a"))
+    await sessions.delete("mine")
+    await finish(records, operation)
+    restored = await records.restore(operation.id)
+    assert (restored.state, restored.text) == ("done", "a")
     await records.close()

@@ -30,6 +30,11 @@ def turn(question: str, answer: str) -> list[SessionMessage]:
     ]
 
 
+async def add(sessions: Sessions, session_id: str, messages: list[SessionMessage]) -> None:
+    records = sessions._records
+    await records.call(records.sessions.add_messages, session_id, messages)
+
+
 async def test_a_notebook_finds_its_own_again(sessions: Sessions) -> None:
     ask = OpenSession(session="analysis", notebook="/a/analysis.ipynb", kernel_id="k1")
     first = await sessions.open(ask)
@@ -57,7 +62,7 @@ async def test_a_renamed_notebook_keeps_its_conversation_under_both_names(
 async def test_a_new_conversation_keeps_the_old_one_under_another_name(sessions: Sessions) -> None:
     ask = OpenSession(session="mine", notebook="/mine.ipynb", kernel_id="k")
     old = await sessions.open(ask)
-    await sessions.add(old.id, turn("q", "a"))
+    await add(sessions, old.id, turn("q", "a"))
     new = await sessions.open(
         OpenSession(session="mine", notebook="/mine.ipynb", kernel_id="k", new=True)
     )
@@ -76,7 +81,7 @@ async def test_an_empty_conversation_is_not_set_aside_for_a_new_one(sessions: Se
 
 async def test_the_history_begins_with_the_system_prompt(sessions: Sessions) -> None:
     row = await sessions.begin("s", "Be brief.")
-    await sessions.add(row.id, turn("q", "a"))
+    await add(sessions, row.id, turn("q", "a"))
     history = await sessions.history(await sessions.find("s"))
     assert [(m.role, m.content) for m in history] == [
         ("system", "Be brief."),

@@ -26,7 +26,8 @@ from wiz_kernel_ext.store import Database, OperationStore
 operations = OperationStore(Database.open(Path(sys.argv[1])))
 operations.create("op", "prompt", "t", None, None, 1.0)
 for batch in range(100_000):
-    operations.append_events("op", [(batch * 10 + i, b"x" * 100) for i in range(10)])
+    for i in range(10):
+        operations.append_events("op", batch * 10 + i, b"%d" % (batch * 10 + i) + b" " * 100)
     print(batch, flush=True)
 """
 
@@ -37,7 +38,8 @@ def fill(database: Database, n_events: int = 1) -> None:
     SessionStore(database).add_messages(session.id, [SessionMessage(role="user", content="hi")])
     operations = OperationStore(database)
     operations.create("op", "prompt", "hi", session.id, None, 1.0)
-    operations.append_events("op", [(seq, b"event") for seq in range(n_events)])
+    for seq in range(n_events):
+        operations.append_events("op", seq, b"event")
 
 
 @contextmanager
@@ -140,10 +142,10 @@ def test_a_killed_writer_keeps_every_batch_it_committed(path: Path) -> None:
     child.wait()
     child.stdout.close()
     database = Database.open(path)
-    numbers = [seq for seq, _ in OperationStore(database).events("op")]
-    assert len(numbers) in ((committed + 1) * 10, (committed + 2) * 10)
+    numbers = [int(events) for events in OperationStore(database).events("op")]
+    assert (committed + 1) * 10 <= len(numbers) <= (committed + 2) * 10
     assert numbers == list(range(len(numbers)))
-    assert OperationStore(database).mark_interrupted(2.0) == ["op"]
+    assert OperationStore(database).unfinished() == ["op"]
     assert database.moved_aside is None
     database.close()
 
@@ -154,10 +156,10 @@ def test_a_full_disk_is_a_typed_error_and_costs_only_the_batch(database: Databas
     pages = database.rows("PRAGMA page_count")[0]["page_count"]
     database.rows(f"PRAGMA max_page_count = {pages + 2}")
     with pytest.raises(StoreError, match="disk is full"):
-        operations.append_events("op", [(seq, b"x" * 1000) for seq in range(1, 100)])
-    assert operations.events("op") == [(0, b"event")]
+        operations.append_events("op", 1, b"x" * 100_000)
+    assert operations.events("op") == [b"event"]
     database.rows("PRAGMA max_page_count = 100000")
-    operations.append_events("op", [(1, b"x" * 1000)])
+    operations.append_events("op", 1, b"x" * 1000)
     assert len(operations.events("op")) == 2
 
 

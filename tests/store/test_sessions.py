@@ -9,6 +9,7 @@ import pytest
 from wiz_kernel_ext.errors import Conflict, SessionNotFound
 from wiz_kernel_ext.protocol.results import SessionMessage
 from wiz_kernel_ext.store import Database, OperationStore, SessionStore
+from wiz_kernel_ext.store.database import LISTED_LENGTH
 
 ODD_NAMES = [
     "Prompt.ipynb",
@@ -219,3 +220,49 @@ def test_a_session_without_a_question_has_no_turn_to_drop(sessions: SessionStore
     assert sessions.drop_last_turn(row.id) == []
     with pytest.raises(SessionNotFound):
         sessions.drop_last_turn("nobody")
+
+
+def test_an_answer_outlives_the_operation_that_had_its_text(
+    sessions: SessionStore, operations: OperationStore, database: Database
+) -> None:
+    row = sessions.create("s")
+    for id in ("op0", "op1"):
+        operations.create(id, "prompt", "why?", row.id, None, 1.0)
+        operations.finish(id, "done", f"because {id}", b"", 3, 2.0)
+        turn = [
+            SessionMessage(role="user", content="why?", operation_id=id),
+            SessionMessage(role="assistant", content=f"because {id}", operation_id=id),
+        ]
+        sessions.add_messages(row.id, turn)
+    said = sessions.messages(row.id)
+    assert [m.content for m in said] == ["why?", "because op0", "why?", "because op1"]
+    kept = "SELECT count(content) AS n FROM messages WHERE role = 'assistant'"
+    assert database.rows(kept) == [{"n": 0}]
+    assert operations.prune(1) == 1
+    assert sessions.messages(row.id) == said
+    assert database.rows(kept) == [{"n": 1}]
+    operations.forget("prompt", "why?", "op1")
+    assert sessions.messages(row.id) == said
+    assert sessions.drop_last_turn(row.id) == said[2:]
+
+
+def test_an_answer_that_is_not_its_operations_text_is_kept_itself(
+    sessions: SessionStore, operations: OperationStore
+) -> None:
+    row = sessions.create("s")
+    operations.create("op", "prompt", "why?", row.id, None, 1.0)
+    said = [
+        SessionMessage(role="assistant", content=text, operation_id=id)
+        for text, id in (("other", "op"), ("", "op"), ("lost", "no such operation"))
+    ]
+    sessions.add_messages(row.id, said)
+    operations.finish("op", "done", "", b"", 1, 2.0)
+    assert sessions.messages(row.id) == said
+
+
+def test_a_list_reads_the_beginning_of_a_system_prompt(sessions: SessionStore) -> None:
+    row = sessions.create("s", "Be brief. " * 100_000)
+    (listed,) = sessions.list()
+    assert listed.system_prompt == ("Be brief. " * 100_000)[:LISTED_LENGTH]
+    found = sessions.find(row.id)
+    assert found is not None and len(found.system_prompt or "") == 1_000_000

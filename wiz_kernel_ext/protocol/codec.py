@@ -7,7 +7,9 @@ result or an error. Payloads stay encoded (`Raw`) until the layer that knows the
 from __future__ import annotations
 
 import builtins
-from typing import Any, TypeVar, get_args
+import functools
+from collections.abc import Hashable
+from typing import Any, TypeVar, cast, get_args
 
 import msgspec
 import msgspec.structs
@@ -48,7 +50,11 @@ class Close(msgspec.Struct, frozen=True, array_like=True, tag="close"):
 AnyFrame = Open | Message | Close
 
 _encoder = msgspec.msgpack.Encoder()
-_frame_decoder: msgspec.msgpack.Decoder[AnyFrame] = msgspec.msgpack.Decoder(AnyFrame)
+
+
+@functools.cache
+def _decoder(type: Any) -> msgspec.msgpack.Decoder[Any]:
+    return msgspec.msgpack.Decoder(type)
 
 
 def encode(value: Any) -> bytes:
@@ -61,10 +67,15 @@ def raw(value: Any) -> msgspec.Raw:
     return msgspec.Raw(_encoder.encode(value))
 
 
+def message_frame(comm: str, data: Any) -> bytes:
+    """A `Message` around `data`, the two encoded in one go."""
+    return _encoder.encode(Message(comm, data))
+
+
 def decode(data: bytes | msgspec.Raw, type: type[T]) -> T:
     """A message of `type`; raises BadRequest naming the field that does not fit."""
     try:
-        return msgspec.msgpack.decode(data, type=type)
+        return cast(T, _decoder(cast(Hashable, type)).decode(data))
     except msgspec.DecodeError as error:
         raise bad_request(error, type) from None
 
@@ -77,7 +88,7 @@ def decode_any(data: bytes | msgspec.Raw) -> Any:
 def decode_frame(data: bytes) -> AnyFrame:
     """One frame of a comm; raises BadRequest if it is none."""
     try:
-        return _frame_decoder.decode(data)
+        return cast(AnyFrame, _decoder(cast(Hashable, AnyFrame)).decode(data))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadRequest(f"Not a frame of this protocol: {error}.", field="frame") from None
 

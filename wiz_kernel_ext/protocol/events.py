@@ -84,6 +84,14 @@ class EventBatch(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     events: list[Numbered]
 
 
+class EncodedBatch(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """An `EventBatch` of events that are encoded already: the same on the wire."""
+
+    operation_id: str
+    operation_kind: OperationKind
+    events: list[tuple[int, msgspec.Raw]]
+
+
 class Ack(msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag_field="kind", tag="ack"):
     """The asker has every event up to `seq`; more than a window unacknowledged are not sent."""
 

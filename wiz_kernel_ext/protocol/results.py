@@ -99,7 +99,7 @@ class UnloadInfo(Result, frozen=True, kw_only=True):
 
 
 class SessionInfo(Result, frozen=True, kw_only=True):
-    """A conversation. Times are seconds since the epoch."""
+    """A conversation. Times are seconds since the epoch; a list shortens `system_prompt`."""
 
     id: str
     name: str

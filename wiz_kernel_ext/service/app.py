@@ -46,13 +46,11 @@ from wiz_kernel_ext.service.loads import Loads
 from wiz_kernel_ext.service.operations import Operations
 from wiz_kernel_ext.service.prompting import Prompting
 from wiz_kernel_ext.service.records import Records
-from wiz_kernel_ext.service.recovery import recover
 from wiz_kernel_ext.service.sessions import Sessions
 from wiz_kernel_ext.service.spawning import spawn_worker
 from wiz_kernel_ext.service.supervisor import Supervisor
 from wiz_kernel_ext.service.worker_process import Emit, WorkerProcess
 from wiz_kernel_ext.settings import Settings
-from wiz_kernel_ext.store import OperationRow
 from wiz_kernel_ext.store.former_database import begin_with_former
 from wiz_kernel_ext.transport.endpoints import (
     ConnectionInfo,
@@ -112,8 +110,8 @@ class Service:
         self._own_database()
         begin_with_former(self.places.database_file)
         records = Records(self.places.database_file)
-        unfinished = await records.start()
-        router = await self._assemble(records, unfinished)
+        await records.start()
+        router = self._assemble(records)
         keys = KeyPair.generate()
         link = ZmqServerLink(choose_endpoint(self.places.socket_dir), keys)
         server = CommServer(link, lambda comm: self._handle(router, comm))
@@ -154,10 +152,9 @@ class Service:
             hint="Set WIZ_RUNTIME_DIR to that, or WIZ_SERVICE to a name for one of its own.",
         )
 
-    async def _assemble(self, records: Records, unfinished: list[OperationRow]) -> Router:
-        """The parts, put together; what an earlier service left unfinished is settled first."""
+    def _assemble(self, records: Records) -> Router:
+        """The parts, put together."""
         clients, changes, sessions = Clients(), Changes(), Sessions(records)
-        await recover(unfinished, sessions)
         self._operations = Operations(records, on_change=changes.tell)
 
         def gone(model: str) -> None:

@@ -14,13 +14,8 @@ from typing import Any
 
 from wiz_kernel_ext.errors import BadRequest, error_from_info
 from wiz_kernel_ext.protocol.codec import decode
-from wiz_kernel_ext.protocol.events import (
-    Ack,
-    AskerMessage,
-    CancelThis,
-    EventBatch,
-    Numbered,
-)
+from wiz_kernel_ext.protocol.events import Ack, AskerMessage, CancelThis, EncodedBatch
+from wiz_kernel_ext.service.encoded_log import EncodedEvent
 from wiz_kernel_ext.service.operations import Operation
 from wiz_kernel_ext.transport.server import CommClosed, ServerComm
 
@@ -33,7 +28,7 @@ class _Window:
     """The events that are under way to the asker."""
 
     def __init__(self) -> None:
-        self._batches: deque[list[Numbered]] = deque()
+        self._batches: deque[list[EncodedEvent]] = deque()
         self._moved = asyncio.Event()
 
     def ack(self, seq: int) -> None:
@@ -41,7 +36,7 @@ class _Window:
             self._batches.popleft()
         self._moved.set()
 
-    async def put(self, batch: list[Numbered]) -> None:
+    async def put(self, batch: list[EncodedEvent]) -> None:
         """Wait until there is room for `batch`, and take it."""
         while sum(map(len, self._batches)) + len(batch) > WINDOW:
             self._moved.clear()
@@ -57,7 +52,11 @@ async def follow(comm: ServerComm, operation: Operation, from_seq: int) -> None:
         async for batch in operation.follow(from_seq):
             await window.put(batch)
             await comm.send(
-                EventBatch(operation_id=operation.id, operation_kind=operation.kind, events=batch)
+                EncodedBatch(
+                    operation_id=operation.id,
+                    operation_kind=operation.kind,
+                    events=[(event.seq, event.data) for event in batch],
+                )
             )
     finally:
         listener.cancel()

@@ -15,17 +15,20 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Protocol, TypeVar
 
+import msgspec
+
 from wiz_kernel_ext.errors import InternalError, OperationCancelled, WizError
-from wiz_kernel_ext.protocol.codec import raw
-from wiz_kernel_ext.protocol.event_log import EventLog
-from wiz_kernel_ext.protocol.events import AnyEvent, Delta, End, Numbered, Progress, StateChanged
+from wiz_kernel_ext.protocol.codec import decode, raw
+from wiz_kernel_ext.protocol.events import AnyEvent, Delta, End, Notice, Progress, StateChanged
 from wiz_kernel_ext.protocol.results import (
     TERMINAL_STATES,
     AnswerInfo,
     OperationInfo,
     OperationKind,
     OperationState,
+    SessionMessage,
 )
+from wiz_kernel_ext.service.encoded_log import DeltaHead, EncodedEvent, EncodedLog
 
 T = TypeVar("T")
 Body = Callable[["Operation"], Awaitable[Any]]
@@ -38,7 +41,10 @@ log = logging.getLogger(__name__)
 
 
 class Operation:
-    """One operation; `emit` adds to its log, `follow` reads it, `cancel` asks it to end."""
+    """One operation; `emit` adds to its log, `follow` reads it, `cancel` asks it to end.
+
+    `asked` is what its session has it answer: with the answer it makes a turn of the conversation.
+    """
 
     def __init__(
         self,
@@ -59,7 +65,8 @@ class Operation:
         self.session = session
         self.model_path = model_path
         self.state: OperationState = "queued"
-        self.events = EventLog()
+        self.asked: SessionMessage | None = None
+        self.events = EncodedLog()
         self.recorded_seq = 0
         self.n_tokens = 0
         self.progress = Progress(stage="", done=0.0)
@@ -68,16 +75,18 @@ class Operation:
         self._clock = clock
         self._cancel = asyncio.Event()
         self._cancel_callbacks: list[Callable[[], None]] = []
+        self._sealed = False
+        self._end_callbacks: list[Callable[[], None]] = []
         self._news = asyncio.Event()
         self.emit(StateChanged(state="queued"))
 
     @classmethod
-    def restored(cls, info: OperationInfo, events: list[Numbered]) -> Operation:
+    def restored(cls, info: OperationInfo, events: list[EncodedEvent]) -> Operation:
         """An ended operation as it was kept."""
         self = cls(info.kind, title=info.title, session=info.session, model_path=info.model_path)
-        self.id, self.state, self.events = info.id, info.state, EventLog(events)
+        self.id, self.state, self.events = info.id, info.state, EncodedLog(events)
         self.created_at, self.ended_at = info.created_at, info.ended_at
-        steps = [n.event for n in events if isinstance(n.event, Progress)]
+        steps = [n.head for n in events if isinstance(n.head, Progress)]
         self.progress = steps[-1] if steps else self.progress
         return self
 
@@ -93,26 +102,36 @@ class Operation:
 
     @property
     def text(self) -> str:
-        """The text so far."""
-        return "".join(n.event.text for n in self.events if isinstance(n.event, Delta))
+        """The text so far, decoded for whoever asks."""
+        deltas = [n.data for n in self.events if isinstance(n.head, DeltaHead)]
+        return "".join(decode(data, Delta).text for data in deltas)
 
     def emit(self, event: AnyEvent) -> None:
         """Add `event` to the log and wake the followers; nothing is added after the end."""
+        if not self._sealed or isinstance(event, Notice | End):
+            self._add(raw(event))
+
+    def pass_on(self, data: msgspec.Raw) -> None:
+        """Add an event that came encoded, as it came; raises BadRequest where it is none."""
+        if not self._sealed:
+            self._add(data)
+
+    def _add(self, data: msgspec.Raw) -> None:
         if self.ended:
             return
-        if isinstance(event, StateChanged | End):
-            self.state = event.state
-        if isinstance(event, End):
+        head = self.events.append(data)
+        if isinstance(head, StateChanged | End):
+            self.state = head.state
+        if isinstance(head, End):
             self.ended_at = self._clock()
-        elif isinstance(event, Delta):
-            self.n_tokens += event.n_tokens
-        elif isinstance(event, Progress):
-            self.progress = event
-        self.events.append(event)
+        elif isinstance(head, DeltaHead):
+            self.n_tokens += head.n_tokens
+        elif isinstance(head, Progress):
+            self.progress = head
         news, self._news = self._news, asyncio.Event()
         news.set()
 
-    async def follow(self, from_seq: int = 0) -> AsyncIterator[list[Numbered]]:
+    async def follow(self, from_seq: int = 0) -> AsyncIterator[list[EncodedEvent]]:
         """The events from number `from_seq` on, in batches as they come, to the end.
 
         The end is always among them, also for a follower that is ahead of a log that was cut short.
@@ -123,7 +142,7 @@ class Operation:
             if batch := self.events.since(seq, BATCH_SIZE):
                 seq = batch[-1].seq + 1
                 yield batch
-                if isinstance(batch[-1].event, End):
+                if isinstance(batch[-1].head, End):
                     return
             elif self.ended:
                 yield self.events.since(self.events.next_seq - 1)
@@ -144,6 +163,21 @@ class Operation:
         if self._cancel.is_set():
             callback()
 
+    def seal(self) -> None:
+        """How it ends is being recorded: nothing is added but that, and what went wrong with it."""
+        self._sealed = True
+
+    def on_end(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once the end is recorded and in the log."""
+        self._end_callbacks.append(callback)
+
+    def finish(self, end: End) -> None:
+        """Add the end, and tell who waits for it."""
+        self.emit(end)
+        callbacks, self._end_callbacks = self._end_callbacks, []
+        for callback in callbacks:
+            callback()
+
     async def unless_cancelled(self, work: Awaitable[T]) -> T:
         """The result of `work`; a cancel ends it and raises OperationCancelled."""
         task = asyncio.ensure_future(work)
@@ -162,12 +196,12 @@ class Operation:
     @property
     def end(self) -> End:
         """The last event of an ended operation."""
-        last = self.events.since(self.events.next_seq - 1)[0].event
+        last = self.events.since(self.events.next_seq - 1)[0].head
         assert isinstance(last, End)
         return last
 
     def info(self) -> OperationInfo:
-        """What there is to say of it now."""
+        """What there is to say of it now, but for its text."""
         return OperationInfo(
             id=self.id,
             kind=self.kind,
@@ -178,7 +212,6 @@ class Operation:
             n_events=self.events.next_seq,
             created_at=self.created_at,
             ended_at=self.ended_at,
-            text=self.text,
             n_tokens=self.n_tokens,
             stage=self.progress.stage,
             done=self.progress.done,
@@ -198,8 +231,8 @@ class Recorder(Protocol):
     async def created(self, operation: Operation) -> None:
         """Keep a new operation before anyone hears of it."""
 
-    async def ended(self, operation: Operation) -> None:
-        """Keep the rest of its log and its outcome."""
+    async def ended(self, operation: Operation, end: End) -> None:
+        """Keep the rest of its log, its `end` and its turn, before anyone hears of the end."""
 
 
 class Operations:
@@ -248,10 +281,12 @@ class Operations:
             await asyncio.gather(*late, return_exceptions=True)
 
     async def _run(self, operation: Operation, recorded: Awaitable[None], body: Body) -> None:
+        end = await self._end_of(operation, recorded, body)
+        operation.seal()
         try:
-            operation.emit(await self._end_of(operation, recorded, body))
-            await self._recorder.ended(operation)
+            await self._recorder.ended(operation, end)
         finally:
+            operation.finish(end)
             del self._tasks[operation.id]
             self._forget_old()
             self._on_change()

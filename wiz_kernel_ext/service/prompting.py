@@ -6,7 +6,6 @@ Called by the handlers with a request already decoded; runs as the body of an op
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -21,7 +20,6 @@ from wiz_kernel_ext.errors import (
     ModelNotLoaded,
     SessionNotLoaded,
     StoreError,
-    WizError,
 )
 from wiz_kernel_ext.models.identity import identify
 from wiz_kernel_ext.protocol.events import Notice, StateChanged
@@ -35,8 +33,6 @@ from wiz_kernel_ext.service.operations import Operation, Operations
 from wiz_kernel_ext.service.sessions import Sessions
 from wiz_kernel_ext.service.supervisor import Supervisor, Worker
 from wiz_kernel_ext.store import SessionRow
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -79,10 +75,9 @@ class Prompting:
                 return await self._answer(operation, request, state, None)
             turn = self.sessions.turn(session.id)
             await operation.unless_cancelled(turn.acquire())
-            try:
-                return await self._answer(operation, request, state, session)
-            finally:
-                turn.release()
+            # The next prompt is to read what this one leaves in the conversation.
+            operation.on_end(turn.release)
+            return await self._answer(operation, request, state, session)
 
         await self.operations.start(operation, body)
         return operation
@@ -138,16 +133,15 @@ class Prompting:
             session = await self.sessions.find(session.id)
             history = await self.sessions.history(session)
             await self._bind(operation, session, worker)
+            operation.asked = SessionMessage(
+                role="tool" if request.role == "tool" else "user",
+                content=request.prompt,
+                operation_id=operation.id,
+            )
         else:
             history = request.messages or []
-        try:
-            info = await self._ask(operation, request, worker, history)
-        except WizError:
-            await self._keep(operation, request, session, operation.text, "interrupted")
-            raise
+        info = await self._ask(operation, request, worker, history)
         self.supervisor.crashes.forget(worker.key)
-        reason = None if info.finish_reason == "stop" else info.finish_reason
-        await self._keep(operation, request, session, info.text, reason)
         return msgspec.structs.replace(
             info,
             operation_id=operation.id,
@@ -169,7 +163,7 @@ class Prompting:
             tools=request.tools,
             messages=history,
         )
-        return await worker.process.prompt(passed_on, operation.emit, operation.on_cancel)
+        return await worker.process.prompt(passed_on, operation.pass_on, operation.on_cancel)
 
     @asynccontextmanager
     async def _worker(
@@ -235,34 +229,6 @@ class Prompting:
             )
         except StoreError as error:
             operation.emit(Notice(text=f"The session cannot be kept: {error}"))
-
-    async def _keep(
-        self,
-        operation: Operation,
-        request: AnyPrompt[Any],
-        session: SessionRow | None,
-        text: str,
-        finish_reason: str | None,
-    ) -> None:
-        """Add the turn to the conversation; one without any answer leaves no trace there."""
-        if session is None or not text:
-            return
-        asked = SessionMessage(
-            role="tool" if request.role == "tool" else "user",
-            content=request.prompt,
-            operation_id=operation.id,
-        )
-        answered = SessionMessage(
-            role="assistant",
-            content=text,
-            operation_id=operation.id,
-            finish_reason=finish_reason,
-        )
-        try:
-            await self.sessions.add(session.id, [asked, answered])
-        except StoreError as error:
-            log.warning("session %s: %s", session.name, error)
-            operation.emit(Notice(text=f"This turn cannot be kept: {error}"))
 
 
 def _of_path(path: Path) -> Meant:

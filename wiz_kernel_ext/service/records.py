@@ -1,8 +1,9 @@
 """What is kept in SQLite, written from a thread of its own so that the loop never waits for a disk.
 
 An operation's row is written before anyone hears of it, its events every FLUSH_INTERVAL_S, its
-outcome at its end. A store that cannot be written (disk full) costs the history, never the answer:
-the operation says so in a notice and goes on.
+outcome and its turn in the conversation before anyone hears of its end. A store that cannot be
+written (disk full) costs the history, never the answer: the operation says so in a notice and goes
+on.
 """
 
 from __future__ import annotations
@@ -16,11 +17,24 @@ from contextlib import suppress
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from wiz_kernel_ext.errors import OperationInterrupted, OperationNotFound, StoreError
-from wiz_kernel_ext.protocol.codec import decode, encode
-from wiz_kernel_ext.protocol.event_log import EventLog
-from wiz_kernel_ext.protocol.events import AnyEvent, Delta, End, Notice, Numbered, Progress
-from wiz_kernel_ext.protocol.results import OperationInfo
+import msgspec
+
+from wiz_kernel_ext.errors import (
+    BadRequest,
+    OperationInterrupted,
+    OperationNotFound,
+    SessionNotFound,
+    StoreError,
+)
+from wiz_kernel_ext.protocol.codec import decode, encode, raw
+from wiz_kernel_ext.protocol.events import End, Notice, Progress
+from wiz_kernel_ext.protocol.results import (
+    OperationInfo,
+    OperationState,
+    SessionMessage,
+)
+from wiz_kernel_ext.service.encoded_log import EncodedEvent, EncodedLog
+from wiz_kernel_ext.service.kept_log import answer_of, pack, unpack
 from wiz_kernel_ext.service.operations import Operation, shorten
 from wiz_kernel_ext.store import Database, OperationRow, OperationStore, SessionStore
 
@@ -48,22 +62,21 @@ class Records:
     async def start(self) -> list[OperationRow]:
         """Open the database; returns the operations that an earlier service left unfinished.
 
-        They are closed here: interrupted, with the text that was kept.
+        They are closed here: interrupted, with the text that was kept, which their conversations
+        get as well.
         """
 
-        def begin() -> list[str]:
+        def begin() -> list[OperationRow]:
             self._database = Database.open(self._file)
             self.sessions = SessionStore(self._database)
             self.operations = OperationStore(self._database)
             self.operations.prune(self._n_kept)
-            return self.operations.mark_interrupted(time.time())
+            rows = [self._close_log(id) for id in self.operations.unfinished()]
+            return [row for row in rows if row is not None]
 
         unfinished = await self._call(begin)
-        for operation_id in unfinished:
-            await self._close_log(operation_id)
         self._flusher = asyncio.create_task(self._flush_forever())
-        rows = [await self.call(self.operations.get, i) for i in unfinished]
-        return [row for row in rows if row is not None]
+        return unfinished
 
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a store method on the store's thread; raises StoreError."""
@@ -91,33 +104,39 @@ class Records:
             with suppress(StoreError):
                 await self.call(self.operations.prune, self._n_kept)
 
-    async def ended(self, operation: Operation) -> None:
-        """Keep the rest of an operation's log and its outcome, if it was kept at all."""
-        if operation not in self._open:
-            return
+    async def ended(self, operation: Operation, end: End) -> None:
+        """Keep an operation's log, its `end` and its turn in its conversation, all or none.
+
+        One that was not kept from its beginning leaves its turn only.
+        """
+        is_kept = operation in self._open
         self._open.discard(operation)
+        self._warned.discard(operation.id)
+        entries = list(operation.events)
+        entries.append(EncodedEvent.of(operation.events.next_seq, raw(end)))
+
+        def write() -> None:
+            text, log = pack(entries)
+            with self._database.transaction():
+                if is_kept:
+                    self._finish(operation.id, end.state, text, log, entries)
+                if operation.session_id and operation.asked:
+                    self._add_turn(operation.session_id, operation.asked, text, end)
+
         try:
-            await self._flush(operation)
-            end = operation.end
-            await self.call(
-                self.operations.finish,
-                operation.id,
-                operation.state,
-                bytes(end.result) if end.error is None else None,
-                encode(end.error) if end.error is not None else None,
-                operation.text,
-                operation.ended_at or time.time(),
-            )
+            await self._call(write)
         except StoreError as error:
             log.warning("operation %s was not recorded: %s", operation.id, error)
-        self._warned.discard(operation.id)
+            if operation.asked and operation.n_tokens:
+                operation.emit(Notice(text=f"This turn cannot be kept: {error}"))
 
     async def restore(self, operation_id: str) -> Operation:
         """An ended operation as it was kept, with its log; raises OperationNotFound."""
         row = await self.call(self.operations.get, operation_id)
         if row is None:
             raise OperationNotFound(f"There is no operation {operation_id!r}.", field="operationId")
-        return Operation.restored(operation_info(row), await self._events(operation_id))
+        events = unpack(row.text, row.log) if row.log is not None else []
+        return Operation.restored(operation_info(row), events)
 
     async def close(self) -> None:
         """Write what is left and close the database."""
@@ -131,7 +150,8 @@ class Records:
         while True:
             await asyncio.sleep(FLUSH_INTERVAL_S)
             for operation in list(self._open):
-                await self._try_to_flush(operation)
+                if operation in self._open:  # it may end while another is written
+                    await self._try_to_flush(operation)
 
     async def _try_to_flush(self, operation: Operation) -> None:
         try:
@@ -141,36 +161,66 @@ class Records:
 
     async def _flush(self, operation: Operation) -> None:
         new = operation.events.since(operation.recorded_seq)
-        if new and isinstance(new[-1].event, Progress):
+        if new and isinstance(new[-1].head, Progress):
             del new[-1]  # the next one is to take its place
         if new:
-            rows = [(n.seq, encode(n.event)) for n in new]
-            await self.call(self.operations.append_events, operation.id, rows)
+            events = encode([(event.seq, event.data) for event in new])
+            await self.call(self.operations.append_events, operation.id, new[0].seq, events)
             operation.recorded_seq = new[-1].seq + 1
 
-    async def _close_log(self, operation_id: str) -> None:
+    def _close_log(self, operation_id: str) -> OperationRow | None:
         """Give the log of an operation that was cut off the end it never had."""
-        events = await self._events(operation_id)
-        text = "".join(n.event.text for n in events if isinstance(n.event, Delta))
+        row = self.operations.get(operation_id)
+        assert row is not None
+        entries = self._kept_events(operation_id)
+        text, _ = pack(entries)
         error = OperationInterrupted(
             "The service ended while this was running.", operation_id=operation_id, text=text
         ).info()
-        end = encode(End(state="interrupted", error=error))
-        seq = EventLog(events).next_seq
-        await self.call(self.operations.append_events, operation_id, [(seq, end)])
-        await self.call(
-            self.operations.finish,
-            operation_id,
-            "interrupted",
-            None,
-            encode(error),
-            text,
-            time.time(),
-        )
+        end = End(state="interrupted", error=error)
+        entries.append(EncodedEvent.of(EncodedLog(entries).next_seq, raw(end)))
+        text, log = pack(entries)
+        with self._database.transaction():
+            self._finish(operation_id, end.state, text, log, entries)
+            # A turn that is there already is of a version that kept it before the end.
+            if row.session_id and not self.sessions.has_turn(row.session_id, operation_id):
+                asked = SessionMessage(role="user", content=row.title, operation_id=operation_id)
+                self._add_turn(row.session_id, asked, text, end)
+        return self.operations.get(operation_id)
 
-    async def _events(self, operation_id: str) -> list[Numbered]:
-        rows = await self.call(self.operations.events, operation_id, 0)
-        return [Numbered(seq, decode(blob, AnyEvent)) for seq, blob in rows]  # type: ignore[arg-type]
+    def _kept_events(self, operation_id: str) -> list[EncodedEvent]:
+        """What was kept of a log while it ran, up to what cannot be read."""
+        entries: list[EncodedEvent] = []
+        try:
+            for events in self.operations.events(operation_id):
+                for seq, data in decode(events, list[tuple[int, msgspec.Raw]]):
+                    entries.append(EncodedEvent.of(seq, data))
+        except BadRequest as error:
+            log.warning("operation %s: its log is damaged: %s", operation_id, error)
+        return entries
+
+    def _finish(
+        self,
+        operation_id: str,
+        state: OperationState,
+        text: str,
+        packed: bytes,
+        entries: list[EncodedEvent],
+    ) -> None:
+        n_events = entries[-1].seq + 1
+        self.operations.finish(operation_id, state, text, packed, n_events, time.time())
+
+    def _add_turn(self, session_id: str, asked: SessionMessage, text: str, end: End) -> None:
+        """Add the turn to the conversation; one without any answer leaves no trace there."""
+        if text:
+            answered = SessionMessage(
+                role="assistant",
+                content=text,
+                operation_id=asked.operation_id,
+                finish_reason=_finish_reason(end),
+            )
+            with suppress(SessionNotFound):  # deleted meanwhile
+                self.sessions.add_messages(session_id, [asked, answered])
 
     def _warn(self, operation: Operation, error: StoreError) -> None:
         if operation.id not in self._warned:
@@ -180,6 +230,14 @@ class Records:
 
     async def _call(self, function: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, function)
+
+
+def _finish_reason(end: End) -> str | None:
+    """Why an answer is only partial; None where it is whole."""
+    answer = answer_of(end)
+    if answer is None:
+        return "interrupted"
+    return None if answer.finish_reason == "stop" else answer.finish_reason
 
 
 def operation_info(row: OperationRow) -> OperationInfo:

@@ -10,12 +10,14 @@ import contextlib
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from wiz_kernel_ext.errors import Conflict, SessionNotFound, StoreError
 from wiz_kernel_ext.protocol.messages import ChatMessage
 from wiz_kernel_ext.protocol.requests import OpenSession
 from wiz_kernel_ext.protocol.results import SessionDetail, SessionInfo, SessionMessage
+from wiz_kernel_ext.service.operations import shorten
 from wiz_kernel_ext.service.records import Records
 from wiz_kernel_ext.store import SessionRow
 
@@ -92,10 +94,6 @@ class Sessions:
         )
         return system + [ChatMessage(role=m.role, content=m.content) for m in messages]
 
-    async def add(self, session_id: str, messages: list[SessionMessage]) -> None:
-        """Keep what was said."""
-        await self._records.call(self._records.sessions.add_messages, session_id, messages)
-
     async def bind(
         self, session_id: str, model_path: str, load: dict[str, Any], context: dict[str, Any]
     ) -> None:
@@ -105,9 +103,13 @@ class Sessions:
         )
 
     async def list(self, limit: int) -> list[SessionInfo]:
-        """The latest used sessions."""
+        """The latest used sessions; of a system prompt a line."""
         rows = await self._records.call(self._records.sessions.list, limit)
-        return [session_info(row) for row in rows]
+        lines = [shorten(row.system_prompt) if row.system_prompt else None for row in rows]
+        return [
+            session_info(replace(row, system_prompt=line))
+            for row, line in zip(rows, lines, strict=True)
+        ]
 
     async def detail(self, name: str) -> SessionDetail:
         """A session with its messages."""

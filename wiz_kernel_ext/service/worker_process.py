@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Emit = Callable[[AnyEvent], None]
+Take = Callable[[msgspec.Raw], None]
 OnCancel = Callable[[Callable[[], None]], None]
 
 TERM_TIMEOUT_S = 1.0
@@ -92,16 +93,16 @@ class WorkerProcess:
 
     async def load(self, request: LoadModel, emit: Emit, on_cancel: OnCancel) -> ModelInfo:
         """Pass `worker:loadModel` on."""
-        info = await self._ask("load", request, ModelInfo, emit, on_cancel)
+        info = await self._ask("load", request, ModelInfo, _decoding(emit), on_cancel)
         return msgspec.structs.replace(info, worker_pid=self.pid)
 
     async def create_context(self, request: CreateContext, emit: Emit) -> ContextInfo:
         """Pass `worker:createContext` on."""
-        return await self._ask("context", request, ContextInfo, emit)
+        return await self._ask("context", request, ContextInfo, _decoding(emit))
 
-    async def prompt(self, request: Prompt, emit: Emit, on_cancel: OnCancel) -> AnswerInfo:
-        """Pass `worker:prompt` on."""
-        return await self._ask("prompt", request, AnswerInfo, emit, on_cancel)
+    async def prompt(self, request: Prompt, take: Take, on_cancel: OnCancel) -> AnswerInfo:
+        """Pass `worker:prompt` on; `take` gets its events as they come, encoded."""
+        return await self._ask("prompt", request, AnswerInfo, take, on_cancel)
 
     async def wait(self) -> None:
         """Return when the process is gone."""
@@ -123,7 +124,7 @@ class WorkerProcess:
         stage: Stage,
         request: AnyRequest,
         result: type[T],
-        emit: Emit | None = None,
+        take: Take | None = None,
         on_cancel: OnCancel | None = None,
     ) -> T:
         if self._gone.done():
@@ -140,17 +141,17 @@ class WorkerProcess:
         self._stage = stage
         self._n_open += 1
         try:
-            return await self._follow(comm, result, emit)
+            return await self._follow(comm, result, take)
         except asyncio.CancelledError:
             await comm.close()
             raise
         finally:
             self._n_open -= 1
 
-    async def _follow(self, comm: ClientComm, result: type[T], emit: Emit | None) -> T:
+    async def _follow(self, comm: ClientComm, result: type[T], take: Take | None) -> T:
         async for data in comm:
-            if emit is not None:
-                emit(decode(data, AnyEvent))  # type: ignore[arg-type]
+            if take is not None:
+                take(data)
         try:
             return decode(await comm.result(), result)
         except WorkerDied:
@@ -188,3 +189,7 @@ class WorkerProcess:
             log=tail,
             pid=self.pid,
         )
+
+
+def _decoding(emit: Emit) -> Take:
+    return lambda data: emit(decode(data, AnyEvent))  # type: ignore[arg-type]

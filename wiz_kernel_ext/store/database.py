@@ -19,6 +19,8 @@ from wiz_kernel_ext.errors import StoreError
 from wiz_kernel_ext.store.migrations import MIGRATIONS, Migration
 
 BUSY_TIMEOUT_S = 5.0
+# A list shows a line of a text; what was pasted into a prompt may be a book.
+LISTED_LENGTH = 1000
 # By text: Python 3.10 does not tell the code.
 _DAMAGED = ("file is not a database", "database disk image is malformed")
 _REASONS = {
@@ -111,7 +113,11 @@ class Database:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """All of what is written inside, or nothing of it."""
+        """All of what is written inside, or nothing of it; one inside another is a part of it."""
+        is_inside: bool = self._connection.in_transaction
+        if is_inside:
+            yield
+            return
         with _translated(self.path):
             self._connection.execute("BEGIN IMMEDIATE")
             try:

@@ -1,29 +1,30 @@
-"""Operations as rows: what was asked, how it ended, and its numbered events, encoded.
+"""Operations as rows: what was asked, how it ended, what it said, and the rest of its log, encoded.
 
-Knows the tables `operations` and `events`; not what an event says. The latest is the one that was
+Knows the tables `operations` and `journal`; not what an event says. The latest is the one that was
 written last: clocks are put back. Called by the service, on the store's thread.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wiz_kernel_ext.protocol.results import OperationKind, OperationState
-from wiz_kernel_ext.store.database import Database
+from wiz_kernel_ext.store.database import LISTED_LENGTH, Database
 
-_SELECT = """
-    SELECT operations.id, kind, state, title, session_id, sessions.name AS session,
-        operations.model_path, operations.created_at, ended_at, text, result, error,
-        (SELECT coalesce(max(seq) + 1, 0) FROM events WHERE operation_id = operations.id)
-            AS n_events
-    FROM operations LEFT JOIN sessions ON sessions.id = session_id
+_COLUMNS = """
+    operations.id, kind, state, session_id, sessions.name AS session, operations.model_path,
+    n_events, operations.created_at, ended_at
 """
+_FROM = "FROM operations LEFT JOIN sessions ON sessions.id = session_id"
 
 
 @dataclass(frozen=True, kw_only=True)
 class OperationRow:
-    """An operation. `session` is its session's name now; `result` and `error` are encoded."""
+    """An operation. `session` is its session's name now.
+
+    `text` is what it said, `log` the rest of its log, encoded; None while it runs. In a list both
+    are left out, and the title is only its beginning.
+    """
 
     id: str
     kind: OperationKind
@@ -35,9 +36,8 @@ class OperationRow:
     n_events: int
     created_at: float
     ended_at: float | None
-    text: str
-    result: bytes | None
-    error: bytes | None
+    text: str = ""
+    log: bytes | None = None
 
 
 class OperationStore:
@@ -62,54 +62,41 @@ class OperationStore:
             *(id, kind, title, session_id, model_path, now),
         )
 
-    def append_events(self, id: str, events: Sequence[tuple[int, bytes]]) -> None:
-        """Keep events by their number, all or none; one kept already is replaced."""
-        with self._database.transaction():
-            self._database.execute_many(
-                "INSERT OR REPLACE INTO events VALUES (?, ?, ?)",
-                [(id, seq, event) for seq, event in events],
-            )
+    def append_events(self, id: str, seq: int, events: bytes) -> None:
+        """Keep what a running operation said since, from number `seq` on; in place of the same."""
+        self._database.execute("INSERT OR REPLACE INTO journal VALUES (?, ?, ?)", id, seq, events)
 
-    def events(self, id: str, from_seq: int = 0) -> list[tuple[int, bytes]]:
-        """The kept events from number `from_seq` on, in order."""
+    def events(self, id: str) -> list[bytes]:
+        """What a running operation said, as it was kept, in order."""
         rows = self._database.rows(
-            "SELECT seq, event FROM events WHERE operation_id = ? AND seq >= ? ORDER BY seq",
-            *(id, from_seq),
+            "SELECT events FROM journal WHERE operation_id = ? ORDER BY seq", id
         )
-        return [(row["seq"], row["event"]) for row in rows]
+        return [row["events"] for row in rows]
 
     def finish(
-        self,
-        id: str,
-        state: OperationState,
-        result: bytes | None,
-        error: bytes | None,
-        text: str,
-        now: float,
+        self, id: str, state: OperationState, text: str, log: bytes, n_events: int, now: float
     ) -> None:
-        """Keep how it ended."""
-        self._database.execute(
-            "UPDATE operations SET state = ?, result = ?, error = ?, text = ?, ended_at = ?"
-            " WHERE id = ?",
-            *(state, result, error, text, now, id),
-        )
+        """Keep how it ended, and all it said, in place of what was kept while it ran."""
+        with self._database.transaction():
+            self._database.execute(
+                "UPDATE operations SET state = ?, text = ?, log = ?, n_events = ?, ended_at = ?"
+                " WHERE id = ?",
+                *(state, text, log, n_events, now, id),
+            )
+            self._database.execute("DELETE FROM journal WHERE operation_id = ?", id)
 
     def get(self, id: str) -> OperationRow | None:
         """One operation, if it is kept."""
-        row = self._database.row(f"{_SELECT} WHERE operations.id = ?", id)
+        row = self._database.row(
+            f"SELECT {_COLUMNS}, title, text, log {_FROM} WHERE operations.id = ?", id
+        )
         return None if row is None else OperationRow(**row)
 
-    def mark_interrupted(self, now: float) -> list[str]:
-        """End what a service that is gone left queued or running; returns those, oldest first."""
-        with self._database.transaction():
-            rows = self._database.rows(
-                "SELECT id FROM operations WHERE state IN ('queued', 'running') ORDER BY rowid"
-            )
-            self._database.execute(
-                "UPDATE operations SET state = 'interrupted', ended_at = ?"
-                " WHERE state IN ('queued', 'running')",
-                now,
-            )
+    def unfinished(self) -> list[str]:
+        """What is queued or running, oldest first."""
+        rows = self._database.rows(
+            "SELECT id FROM operations WHERE ended_at IS NULL ORDER BY rowid"
+        )
         return [row["id"] for row in rows]
 
     def forget(self, kind: OperationKind, title: str, id: str) -> int:
@@ -133,7 +120,8 @@ class OperationStore:
         condition = "" if session_id is None else "WHERE session_id = ?"
         values = () if session_id is None else (session_id,)
         rows = self._database.rows(
-            f"{_SELECT} {condition} ORDER BY operations.rowid DESC LIMIT ?",
+            f"SELECT {_COLUMNS}, substr(title, 1, {LISTED_LENGTH}) AS title"
+            f" {_FROM} {condition} ORDER BY operations.rowid DESC LIMIT ?",
             *(*values, limit),
         )
         return [OperationRow(**row) for row in rows]

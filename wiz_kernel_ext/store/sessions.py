@@ -16,19 +16,27 @@ from uuid import uuid4
 
 from wiz_kernel_ext.errors import Conflict, SessionNotFound
 from wiz_kernel_ext.protocol.results import SessionMessage
-from wiz_kernel_ext.store.database import Database
+from wiz_kernel_ext.store.database import LISTED_LENGTH, Database
 
-_SELECT = """
-    SELECT id, name, system_prompt, notebook, kernel_id, model_path, load_options,
-        context_options, created_at, updated_at,
-        (SELECT count(*) FROM messages WHERE session_id = id) AS n_messages
-    FROM sessions
+_COLUMNS = """
+    id, name, notebook, kernel_id, model_path, load_options, context_options, created_at,
+    updated_at, (SELECT count(*) FROM messages WHERE session_id = id) AS n_messages
+"""
+_SELECT = f"SELECT {_COLUMNS}, system_prompt FROM sessions"
+# An answer is kept with the operation that gave it, for as long as that is kept.
+_SELECT_MESSAGES = """
+    SELECT role, operation_id, finish_reason,
+        coalesce(content, (SELECT text FROM operations WHERE id = operation_id)) AS content
+    FROM messages
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class SessionRow:
-    """A session. The options are as `LoadModel` and `CreateContext` travel; times epoch seconds."""
+    """A session. The options are as `LoadModel` and `CreateContext` travel; times epoch seconds.
+
+    Of a system prompt a list has the beginning.
+    """
 
     id: str
     name: str
@@ -145,7 +153,10 @@ class SessionStore:
         )
 
     def add_messages(self, session_id: str, messages: Sequence[SessionMessage]) -> None:
-        """Append to the conversation, all or none; raises SessionNotFound."""
+        """Append to the conversation, all or none; raises SessionNotFound.
+
+        What a message's operation has as its text is not kept again.
+        """
         with self._database.transaction():
             self._set(session_id)
             row = self._database.row(
@@ -154,19 +165,27 @@ class SessionStore:
             )
             first = row["next"] if row else 0
             self._database.execute_many(
-                "INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO messages (session_id, position, role, operation_id, finish_reason,"
+                " content) VALUES (?1, ?2, ?3, ?4, ?5,"
+                " nullif(?6, (SELECT text FROM operations WHERE id = ?4 AND log IS NOT NULL)))",
                 [
-                    (session_id, first + i, m.role, m.content, m.operation_id, m.finish_reason)
+                    (session_id, first + i, m.role, m.operation_id, m.finish_reason, m.content)
                     for i, m in enumerate(messages)
                 ],
             )
 
+    def has_turn(self, session_id: str, operation_id: str) -> bool:
+        """Whether the conversation has messages of that operation."""
+        row = self._database.row(
+            "SELECT 1 FROM messages WHERE session_id = ? AND operation_id = ?",
+            *(session_id, operation_id),
+        )
+        return row is not None
+
     def messages(self, session_id: str) -> list[SessionMessage]:
         """The conversation, oldest first; empty for an unknown session."""
         rows = self._database.rows(
-            "SELECT role, content, operation_id, finish_reason FROM messages"
-            " WHERE session_id = ? ORDER BY position",
-            session_id,
+            f"{_SELECT_MESSAGES} WHERE session_id = ? ORDER BY position", session_id
         )
         return [SessionMessage(**row) for row in rows]
 
@@ -185,9 +204,7 @@ class SessionStore:
                 return []
             where = "WHERE session_id = ? AND position >= ?"
             dropped = self._database.rows(
-                f"SELECT role, content, operation_id, finish_reason FROM messages {where}"
-                " ORDER BY position",
-                *(session_id, row["last"]),
+                f"{_SELECT_MESSAGES} {where} ORDER BY position", session_id, row["last"]
             )
             self._database.execute(f"DELETE FROM messages {where}", session_id, row["last"])
         return [SessionMessage(**message) for message in dropped]
@@ -199,7 +216,11 @@ class SessionStore:
 
     def list(self, limit: int = 100) -> list[SessionRow]:
         """The latest used sessions, latest first."""
-        rows = self._database.rows(f"{_SELECT} ORDER BY updated_at DESC, rowid DESC LIMIT ?", limit)
+        rows = self._database.rows(
+            f"SELECT {_COLUMNS}, substr(system_prompt, 1, {LISTED_LENGTH}) AS system_prompt"
+            " FROM sessions ORDER BY updated_at DESC, rowid DESC LIMIT ?",
+            limit,
+        )
         return [_session(row) for row in rows]
 
     def _get(self, session_id: str) -> SessionRow:

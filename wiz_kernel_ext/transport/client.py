@@ -28,6 +28,7 @@ from wiz_kernel_ext.protocol.codec import (
     Open,
     decode_frame,
     encode,
+    message_frame,
     named_comm,
     raw,
 )
@@ -59,7 +60,7 @@ class ClientComm:
     async def send(self, data: Any) -> None:
         """Send one message to the handler; nothing once the comm is closed."""
         if not self.closed:
-            await self._owner.transmit(encode(Message(self.id, raw(data))))
+            await self._owner.transmit(message_frame(self.id, data))
 
     async def __aiter__(self) -> AsyncIterator[msgspec.Raw]:
         """Every message until the end, whatever the end is: `result` tells."""

@@ -27,6 +27,7 @@ from wiz_kernel_ext.protocol.codec import (
     Open,
     decode_frame,
     encode,
+    message_frame,
     named_comm,
     raw,
 )
@@ -58,7 +59,7 @@ class ServerComm:
     async def send(self, data: Any) -> None:
         """Send one message to the asker; nothing once the comm is closed."""
         if not self.closed:
-            await self._link.send(self.client, encode(Message(self.id, raw(data))))
+            await self._link.send(self.client, message_frame(self.id, data))
 
     async def receive(self) -> msgspec.Raw:
         """The asker's next message; raises CommClosed once there will be none."""

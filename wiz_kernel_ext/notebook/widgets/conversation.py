@@ -211,9 +211,12 @@ class Conversation:
         if now is None:
             now = self._watching.session(info.id).info
         if now.updated_at != info.updated_at or now.n_messages != len(self.messages):
-            self.messages = self._watching.session(info.id).messages
+            detail = self._watching.session(info.id)
+            self.messages = detail.messages
             self._show_messages()
-        self.info = now
+            info = detail.info
+        # A list has a line of the system prompt only.
+        self.info = msgspec.structs.replace(now, system_prompt=info.system_prompt)
         operations = self._watching.operations(N_OPERATIONS, session=info.id)
         waiting = [o for o in reversed(operations) if o.state not in TERMINAL_STATES]
         self._attend([o for o in waiting if o.kind == "prompt"])

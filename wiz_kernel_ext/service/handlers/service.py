@@ -115,15 +115,14 @@ class ServiceHandlers(Handlers):
             self.records.operations.list, request.limit, row.id if row else None
         )
         live = {operation.id: operation.info() for operation in self.operations.running()}
-        infos = [live.get(row.id) or operation_info(row) for row in rows]
-        # A list of long answers would be a heavy message; one operation is asked for its text.
-        return [msgspec.structs.replace(info, text="") for info in infos]
+        return [live.get(row.id) or operation_info(row) for row in rows]
 
     @handles(r.GetOperation)
     async def get_operation(self, comm: ServerComm, request: r.GetOperation) -> OperationInfo:
         """service:getOperation."""
         operation = await self._operation(request.operation_id)
-        return msgspec.structs.replace(operation.info(), title=operation.title)
+        info, title, text = operation.info(), operation.title, operation.text
+        return msgspec.structs.replace(info, title=title, text=text)
 
     @handles(r.OpenSession)
     async def open_session(self, comm: ServerComm, request: r.OpenSession) -> SessionInfo:
