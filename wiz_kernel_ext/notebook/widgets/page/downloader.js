@@ -32,9 +32,12 @@ class DownloaderPage {
 
   /** Ask for an action; what was said of the last one is over then. */
   async do(action, content) {
-    this.complain(null);
+    const silence = () => this.banner.say(null);
+    this.own = silence;
+    this.drawBanner();
     const { problem } = await this.view.ask(action, content);
     if (problem) this.complain(problem);
+    else if (this.own === silence) this.complain(null);
   }
 
   draw(state) {
