@@ -37,6 +37,7 @@ LASTING_FILES = {
     "/dev/urandom": "opened once by the interpreter, for good",
     "/dev/null": "opened once by subprocess and by the engine, for good",
 }
+SHELLS_HISTORY = "/history.sqlite"  # of the one shell that all tests of magics share
 LASTING_TEMPORARY = {
     ".org.chromium": "the browser's, which lives as long as all tests in it",
     "org.chromium": "the same",
@@ -136,7 +137,11 @@ def _files() -> dict[object, str]:
         with contextlib.suppress(OSError):
             target = os.readlink(f"{FDS}/{name}")  # noqa: PTH115
             # The listing itself is one of them.
-            if target not in LASTING_FILES and not target.startswith("/proc/"):
+            if (
+                target not in LASTING_FILES
+                and not target.startswith("/proc/")
+                and (not target.endswith(SHELLS_HISTORY))
+            ):
                 found[name, target] = f"{name}: {target}"
     return found
 

@@ -32,6 +32,7 @@ class Downloads:
         self.told: list[dict[str, Any]] = []
         shell: Any = SimpleNamespace(display_pub=SimpleNamespace(publish=lambda **message: None))
         notebook: Any = SimpleNamespace(shell=shell, client=client)
+        self.client = client
         self.watching = Client(start=False)
         self.panel = Downloader(around=PanelClients(notebook, self.watching))
         self.panel.post = self.told.append  # type: ignore[assignment, method-assign]
@@ -52,6 +53,17 @@ class Downloads:
         n = self.ask(action, **content)
         self.wait(lambda: any(told.get("n") == n for told in self.told))
         return next(told for told in self.told if told.get("n") == n)
+
+    def close(self) -> None:
+        """Nobody looks any more; what watches for changes has ended then."""
+        watch = self.panel._watch
+        watcher = watch._thread
+        while watcher is not None and watcher.is_alive():
+            for view in list(watch._views):
+                watch.end(view)
+            self.client.open_session("a change ends its waiting for one")
+            time.sleep(0.05)
+        self.watching.close()
 
     @property
     def note(self) -> str:
@@ -84,8 +96,7 @@ def panel(hub: StandInHub, client: Client) -> Iterator[Downloads]:
     panel.ask("hello")
     panel.wait(lambda: panel.state.models is not None)
     yield panel
-    panel.ask("bye")
-    panel.watching.close()
+    panel.close()
 
 
 def test_a_model_is_found_paused_resumed_loaded_when_done_and_deleted(
@@ -245,8 +256,7 @@ def test_a_panel_of_a_restarted_kernel_shows_what_the_old_one_did(
     again.ask("hello")
     again.wait(lambda: again.state.models is not None and again.state.work)
     panel.wait(lambda: standing(again.state) == standing(panel.state))
-    again.ask("bye")
-    again.watching.close()
+    again.close()
 
 
 def test_a_model_deleted_elsewhere_leaves_the_list(

@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, Generic
 from weakref import WeakValueDictionary
 
@@ -26,6 +26,9 @@ from wiz_kernel_ext.notebook.widgets.shared_state import SharedState, StateT
 CONTROL_MESSAGE = "wiz_panel_request"
 N_FORMS = 3
 Action = Callable[[dict[str, Any]], dict[str, Any] | None]
+
+# A panel that nobody presses has no thread: cells are run again, and each run makes a panel.
+ACTOR_IDLE_S = 1.0
 
 log = logging.getLogger(__name__)
 _panels: WeakValueDictionary[str, Panel[Any]] = WeakValueDictionary()
@@ -52,6 +55,7 @@ class Panel(anywidget.AnyWidget, Generic[StateT]):
         self._forms: list[Slot] = []
         self._queue: SimpleQueue[dict[str, Any]] = SimpleQueue()
         self._actor: threading.Thread | None = None
+        self._lock = threading.Lock()
         _panels[self.model_id] = self
         self.control = CONTROL_MESSAGE if _listen(shell) else ""
         self.on_msg(lambda _, content, buffers: self.take(content))
@@ -69,10 +73,13 @@ class Panel(anywidget.AnyWidget, Generic[StateT]):
         if content.get("action") in self.urgent:
             threading.Thread(target=self._act, args=(content,), daemon=True).start()
             return
-        self._queue.put(content)
-        if self._actor is None:
-            self._actor = threading.Thread(target=self._act_in_order, name="wiz-panel", daemon=True)
-            self._actor.start()
+        with self._lock:
+            self._queue.put(content)
+            if self._actor is None:
+                self._actor = threading.Thread(
+                    target=self._act_in_order, name="wiz-panel", daemon=True
+                )
+                self._actor.start()
 
     def post(self, content: dict[str, Any]) -> None:
         """Tell the page; from any thread."""
@@ -80,7 +87,15 @@ class Panel(anywidget.AnyWidget, Generic[StateT]):
 
     def _act_in_order(self) -> None:
         while True:
-            self._act(self._queue.get())
+            try:
+                content = self._queue.get(timeout=ACTOR_IDLE_S)
+            except Empty:
+                with self._lock:
+                    if self._queue.empty():
+                        self._actor = None
+                        return
+                continue
+            self._act(content)
 
     def _act(self, content: dict[str, Any]) -> None:
         name = content.get("action")
