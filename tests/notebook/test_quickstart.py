@@ -23,11 +23,11 @@ def text_of(cell: Any) -> str:
     )
 
 
-def test_the_quickstart_runs_to_its_end_and_leaves_nothing_running(home: Home) -> None:
+async def test_the_quickstart_runs_to_its_end_and_leaves_nothing_running(home: Home) -> None:
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     assert all(not cell.get("outputs") for cell in notebook.cells), "commit it without outputs"
     client = NotebookClient(notebook, timeout=120, kernel_name="python3")
-    client.execute(env={**os.environ, **home.environment})
+    await client.async_execute(env={**os.environ, **home.environment})
     assert home.processes() == []
     texts = {cell.source.splitlines()[0]: text_of(cell) for cell in notebook.cells}
     assert "session" in texts["%load_ext wiz_kernel_ext"]
