@@ -102,12 +102,17 @@ def worker_table(workers: Sequence[WorkerInfo]) -> Table:
     return Table("Models", columns, rows, "No model is loaded.")
 
 
+def kind_word(operation: OperationInfo) -> str:
+    """What an operation does, in a word; loading is one thing to its user, whole or in steps."""
+    return "load" if operation.kind == "setup" else operation.kind
+
+
 def operation_table(operations: Sequence[OperationInfo], now: float) -> Table:
     """Operations, in the order given."""
     rows = [
         (
             operation.id,
-            operation.kind,
+            kind_word(operation),
             _state(operation),
             operation.session or "-",
             _took(operation, now),

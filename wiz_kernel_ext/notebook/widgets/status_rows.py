@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from wiz_kernel_ext.commands.numbers import duration, shortened, size
-from wiz_kernel_ext.commands.service_tables import asker_words, engine_words
+from wiz_kernel_ext.commands.service_tables import asker_words, engine_words, kind_word
 from wiz_kernel_ext.commands.throughput import Throughput
 from wiz_kernel_ext.log_file import last_lines
 from wiz_kernel_ext.protocol.events import Progress
@@ -89,7 +89,7 @@ class StatusRows:
         ended_at = operation.ended_at if operation.ended_at is not None else now
         return {
             "id": operation.id,
-            "kind": operation.kind,
+            "kind": kind_word(operation),
             "state": operation.state,
             "session": operation.session or "",
             "title": shortened(operation.title, TITLE_WIDTH),
