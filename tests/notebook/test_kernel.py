@@ -32,6 +32,16 @@ def here() -> Iterator[Home]:
 @pytest.fixture(scope="module")
 def kernel(here: Home) -> Iterator[FrontEnd]:
     """A kernel of the notebook story.ipynb, with the model loaded."""
+    yield from _kernel(here)
+
+
+@pytest.fixture
+def own_kernel(here: Home) -> Iterator[FrontEnd]:
+    """The same for one test, which may restart it."""
+    yield from _kernel(here)
+
+
+def _kernel(here: Home) -> Iterator[FrontEnd]:
     kernel = FrontEnd(here, "/work/story.ipynb")
     kernel.must(LOAD)
     kernel.must(NO_END)
@@ -148,8 +158,9 @@ def test_headless_cells_end_when_their_background_work_has(kernel: FrontEnd) -> 
 
 
 def test_a_restart_finds_the_session_the_model_and_the_answer_again(
-    kernel: FrontEnd, here: Home
+    own_kernel: FrontEnd,
 ) -> None:
+    kernel = own_kernel
     kernel.must("%wiz_prompt Remember me --max-tokens 5")
     pid = kernel.must("import wiz_kernel_ext as w; w.Client().status().workers[0].pid").text
     kernel.restart()

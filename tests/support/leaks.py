@@ -7,6 +7,7 @@ process, a thread or a connection may take a moment more than the test.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
 import os
@@ -20,6 +21,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from jupyter_core.utils import ensure_event_loop
 
 from wiz_kernel_ext.client.io_thread import IO
 
@@ -43,6 +45,9 @@ LASTING_TEMPORARY = {
     "org.chromium": "the same",
     "playwright": "the browser's profile",
 }
+
+
+_JUPYTERS_LOOPS: list[asyncio.AbstractEventLoop] = []
 
 
 @dataclass(frozen=True)
@@ -133,6 +138,7 @@ def _files() -> dict[object, str]:
     found: dict[object, str] = {}
     if not FDS.exists():
         return found
+    of_loops = _files_of_jupyters_loops()
     for name in os.listdir(FDS):  # noqa: PTH208 (a Path for each costs more than the look)
         with contextlib.suppress(OSError):
             target = os.readlink(f"{FDS}/{name}")  # noqa: PTH115
@@ -140,9 +146,20 @@ def _files() -> dict[object, str]:
             if (
                 target not in LASTING_FILES
                 and not target.startswith("/proc/")
-                and (not target.endswith(SHELLS_HISTORY))
+                and not target.endswith(SHELLS_HISTORY)
+                and name not in of_loops
             ):
                 found[name, target] = f"{name}: {target}"
+    return found
+
+
+def _files_of_jupyters_loops() -> set[str]:
+    """jupyter_core keeps an event loop for each thread that ever waited for a kernel, for good."""
+    found: set[str] = set()
+    for loop in _JUPYTERS_LOOPS:
+        if not loop.is_closed():
+            for part in ("_selector", "_ssock", "_csock"):
+                found.add(str(getattr(loop, part).fileno()))
     return found
 
 
@@ -166,6 +183,20 @@ def temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]
         patch.setenv("TMPDIR", folder)
         patch.setattr(tempfile, "tempdir", folder)
         yield Path(folder)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def jupyters_loops() -> Iterator[None]:
+    """Know the event loops that jupyter_core makes and never closes."""
+
+    def known(prefer_selector_loop: bool = False) -> asyncio.AbstractEventLoop:
+        loop = ensure_event_loop(prefer_selector_loop)
+        _JUPYTERS_LOOPS.append(loop)
+        return loop
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("jupyter_core.utils.ensure_event_loop", known)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
