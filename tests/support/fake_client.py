@@ -295,8 +295,9 @@ class FakeClient:
         return [operation_id] if operation_id else []
 
     def stop(self) -> ServiceInfo:
+        service = self.status().service
         self.is_running = False
-        return self.status().service
+        return service
 
     def close(self) -> None:
         self.is_closed = True
