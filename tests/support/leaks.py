@@ -14,7 +14,7 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,7 @@ POLL_S = 0.01
 FDS = Path("/proc/self/fd")
 IO_WORKERS = "wiz-io-worker"
 
+KINDS = ("process", "thread", "open", "temporary")
 LASTING_THREADS = {
     IO_WORKERS: "the client's event loop keeps its workers as long as it lives: for good",
     "IPythonHistorySavingThread": "of the one shell that all tests of magics share",
@@ -59,8 +60,8 @@ class Held:
     files: dict[object, str]
     temporary: dict[object, str]
 
-    def beyond(self, before: Held) -> list[str]:
-        """What is held now and was not before, a line each."""
+    def beyond(self, before: Held, kinds: Sequence[str] = KINDS) -> list[str]:
+        """What of these kinds is held now and was not before, a line each."""
         return [
             f"{kind} {words}"
             for kind, now, then in (
@@ -70,7 +71,7 @@ class Held:
                 ("temporary", self.temporary, before.temporary),
             )
             for thing, words in now.items()
-            if thing not in then
+            if kind in kinds and thing not in then
         ]
 
 
@@ -79,10 +80,10 @@ def held() -> Held:
     return Held(_processes(), _threads(), _files(), _temporary())
 
 
-def left_behind(before: Held) -> list[str]:
+def left_behind(before: Held, kinds: Sequence[str] = KINDS) -> list[str]:
     """What is held beyond `before`, once it had a moment to end."""
     deadline = time.monotonic() + GRACE_S
-    while left := held().beyond(before):
+    while left := held().beyond(before, kinds):
         # What only garbage holds is none; of what it should have closed its warnings tell.
         gc.collect()
         if time.monotonic() > deadline:
