@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from weakref import WeakSet
 
 import psutil
 import pytest
@@ -48,7 +49,7 @@ LASTING_TEMPORARY = {
 }
 
 
-_JUPYTERS_LOOPS: list[asyncio.AbstractEventLoop] = []
+_JUPYTERS_LOOPS: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,7 @@ def _files() -> dict[object, str]:
 def _files_of_jupyters_loops() -> set[str]:
     """jupyter_core keeps an event loop for each thread that ever waited for a kernel, for good."""
     found: set[str] = set()
-    for loop in _JUPYTERS_LOOPS:
+    for loop in list(_JUPYTERS_LOOPS):
         if not loop.is_closed():
             for part in ("_selector", "_ssock", "_csock"):
                 found.add(str(getattr(loop, part).fileno()))
@@ -192,7 +193,7 @@ def jupyters_loops() -> Iterator[None]:
 
     def known(prefer_selector_loop: bool = False) -> asyncio.AbstractEventLoop:
         loop = ensure_event_loop(prefer_selector_loop)
-        _JUPYTERS_LOOPS.append(loop)
+        _JUPYTERS_LOOPS.add(loop)
         return loop
 
     with pytest.MonkeyPatch.context() as patch:
