@@ -22,6 +22,7 @@ from tests.browser.models import Open
 from tests.browser.page import Page
 from tests.making.convert.checkpoints import write_checkpoint
 from tests.support.homes import Home
+from tests.support.leaks import held, left_behind
 from tests.support.stand_in_hub import Repository, StandInHub
 from tests.support.tiny_gguf import Shape, write_tiny_gguf
 from wiz_kernel_ext.client import Client
@@ -49,6 +50,21 @@ def missing() -> str:
     if packages:
         return f"not installed: {', '.join(packages)}"
     return "" if CHROMIUM else "no Chromium on this machine (Debian: apt-get install chromium)"
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind(
+    request: pytest.FixtureRequest, temporary_folder: Path, lasting_threads: None
+) -> Iterator[None]:
+    """Fail a test that leaves a process or a temporary file.
+
+    Connections and threads are the shared browser's and the shared JupyterLab's client's, which
+    make them when a test first needs them, and again when a test stops the service.
+    """
+    before = held()
+    yield
+    if left := left_behind(before, ("process", "temporary")):
+        pytest.fail("\n  ".join([f"{request.node.nodeid} left behind:", *left]), pytrace=False)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -14,10 +14,11 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from weakref import WeakSet
 
 import psutil
 import pytest
@@ -30,6 +31,7 @@ POLL_S = 0.01
 FDS = Path("/proc/self/fd")
 IO_WORKERS = "wiz-io-worker"
 
+KINDS = ("process", "thread", "open", "temporary")
 LASTING_THREADS = {
     IO_WORKERS: "the client's event loop keeps its workers as long as it lives: for good",
     "IPythonHistorySavingThread": "of the one shell that all tests of magics share",
@@ -47,7 +49,7 @@ LASTING_TEMPORARY = {
 }
 
 
-_JUPYTERS_LOOPS: list[asyncio.AbstractEventLoop] = []
+_JUPYTERS_LOOPS: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,8 @@ class Held:
     files: dict[object, str]
     temporary: dict[object, str]
 
-    def beyond(self, before: Held) -> list[str]:
-        """What is held now and was not before, a line each."""
+    def beyond(self, before: Held, kinds: Sequence[str] = KINDS) -> list[str]:
+        """What of these kinds is held now and was not before, a line each."""
         return [
             f"{kind} {words}"
             for kind, now, then in (
@@ -70,7 +72,7 @@ class Held:
                 ("temporary", self.temporary, before.temporary),
             )
             for thing, words in now.items()
-            if thing not in then
+            if kind in kinds and thing not in then
         ]
 
 
@@ -79,10 +81,10 @@ def held() -> Held:
     return Held(_processes(), _threads(), _files(), _temporary())
 
 
-def left_behind(before: Held) -> list[str]:
+def left_behind(before: Held, kinds: Sequence[str] = KINDS) -> list[str]:
     """What is held beyond `before`, once it had a moment to end."""
     deadline = time.monotonic() + GRACE_S
-    while left := held().beyond(before):
+    while left := held().beyond(before, kinds):
         # What only garbage holds is none; of what it should have closed its warnings tell.
         gc.collect()
         if time.monotonic() > deadline:
@@ -156,7 +158,7 @@ def _files() -> dict[object, str]:
 def _files_of_jupyters_loops() -> set[str]:
     """jupyter_core keeps an event loop for each thread that ever waited for a kernel, for good."""
     found: set[str] = set()
-    for loop in _JUPYTERS_LOOPS:
+    for loop in list(_JUPYTERS_LOOPS):
         if not loop.is_closed():
             for part in ("_selector", "_ssock", "_csock"):
                 found.add(str(getattr(loop, part).fileno()))
@@ -191,7 +193,7 @@ def jupyters_loops() -> Iterator[None]:
 
     def known(prefer_selector_loop: bool = False) -> asyncio.AbstractEventLoop:
         loop = ensure_event_loop(prefer_selector_loop)
-        _JUPYTERS_LOOPS.append(loop)
+        _JUPYTERS_LOOPS.add(loop)
         return loop
 
     with pytest.MonkeyPatch.context() as patch:

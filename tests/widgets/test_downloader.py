@@ -56,9 +56,9 @@ class Downloads:
 
     def close(self) -> None:
         """Nobody looks any more; what watches for changes has ended then."""
+        self.answer("bye")  # what was asked before it is done
         watch = self.panel._watch
-        watcher = watch._thread
-        while watcher is not None and watcher.is_alive():
+        while watch._thread is not None and watch._thread.is_alive():
             for view in list(watch._views):
                 watch.end(view)
             self.client.open_session("a change ends its waiting for one")
