@@ -57,8 +57,8 @@ class ErrorInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class WizError(Exception):
     """Base of every error of this project: `message` says what, `hint` says what next.
 
-    Hints are written with commands as `remedies` has them, and read in the words of this place; who
-    passes one on takes that of `info()`.
+    A hint is written with commands as `remedies` has them. `hint` words them for this process's
+    user; `info()` carries the hint as it was written, for another process to word.
     """
 
     code: ClassVar[str] = "error"
