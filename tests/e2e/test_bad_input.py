@@ -13,6 +13,7 @@ from wiz_kernel_ext.client import Client
 from wiz_kernel_ext.demo import model_path
 from wiz_kernel_ext.errors import (
     BadRequest,
+    Conflict,
     ContextOverflow,
     ModelFileNotFound,
     ModelLoadFailed,
@@ -21,6 +22,7 @@ from wiz_kernel_ext.errors import (
     UnknownTarget,
     WizError,
 )
+from wiz_kernel_ext.protocol.requests import RenameSession
 
 
 @pytest.fixture
@@ -146,3 +148,15 @@ def test_a_relative_path_is_found_where_the_asker_is(
     (home.folder / "here.gguf").write_bytes(model_path().read_bytes())
     monkeypatch.chdir(home.folder)
     assert Path(client.load_model("here.gguf").model_path) == home.folder / "here.gguf"
+
+
+def test_a_session_is_renamed_unless_the_name_is_taken(client: Client) -> None:
+    client.open_session("first")
+    client.open_session("second")
+    renamed = client.request(RenameSession(session="first", name="thesis"))
+    assert renamed.name == "thesis"
+    assert client.session("first").info.id == renamed.id  # the old name still finds it
+    with pytest.raises(Conflict):
+        client.request(RenameSession(session="thesis", name="second"))
+    with pytest.raises(SessionNotFound):
+        client.request(RenameSession(session="third", name="fourth"))

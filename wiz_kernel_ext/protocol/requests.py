@@ -346,6 +346,16 @@ class DeleteSession(Request[SessionInfo], frozen=True, kw_only=True):
     session: SessionName
 
 
+class RenameSession(Request[SessionInfo], frozen=True, kw_only=True):
+    """Call a session by another name; the old one still finds it. Raises Conflict: it is taken."""
+
+    target = "service:renameSession"
+    is_change = True
+    is_lookup = True
+    session: SessionName
+    name: SessionName
+
+
 class DropLastTurn(Request[list[SessionMessage]], frozen=True, kw_only=True):
     """Take the last question and what followed it out of a conversation; the answer is what went.
 

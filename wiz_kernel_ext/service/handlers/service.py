@@ -145,6 +145,13 @@ class ServiceHandlers(Handlers):
         """service:deleteSession."""
         return await self.sessions.delete(request.session)
 
+    @handles(r.RenameSession)
+    async def rename_session(self, comm: ServerComm, request: r.RenameSession) -> SessionInfo:
+        """service:renameSession."""
+        row = await self.sessions.find(request.session)
+        await self.records.call(self.records.sessions.rename, row.id, request.name)
+        return session_info(await self.sessions.find(row.id))
+
     @handles(r.DropLastTurn)
     async def drop_last_turn(
         self, comm: ServerComm, request: r.DropLastTurn
