@@ -20,6 +20,9 @@ def test_conversations_are_listed_shown_and_deleted_once_agreed(home: Home) -> N
     (listed,) = json.loads(wiz(home, "sessions", "--json").stdout)
     assert (listed["name"], listed["n_messages"]) == ("notes", 2)
     assert "user: Hello, I am called Ana." in wiz(home, "sessions", "show", "notes").stdout
+    assert "is called thesis now" in wiz(home, "sessions", "rename", "notes", "thesis").stdout
+    assert wiz(home, "sessions", "rename", "notes", "a\nb").returncode == 1
+    assert wiz(home, "sessions", "rename", "thesis", "notes").returncode == 0
     refused = wiz(home, "sessions", "delete", "notes")
     assert refused.returncode == 1
     assert "--yes" in refused.stderr
