@@ -18,6 +18,7 @@ ROOMS: dict[str, set[str]] = {
     "remedies": set(),
     "sizes": set(),
     "json_file": {"errors"},
+    "local_paths": set(),
     "log_file": set(),
     "errors": {"remedies"},
     "settings": {"errors"},
@@ -35,11 +36,22 @@ ROOMS: dict[str, set[str]] = {
     "service": BASE
     | {"children", "engine", "engine_check", "transport", "store"}
     | {"models", "hub", "making", "gguf_file", "log_file", "sizes"},
-    "client": BASE | {"log_file", "transport"},
-    "commands": BASE | {"client", "remedies", "sizes"},
+    "client": BASE | {"local_paths", "log_file", "transport"},
+    "commands": BASE | {"client", "local_paths", "remedies", "sizes"},
     "notebook": BASE
-    | {"children", "client", "commands", "hub", "log_file", "making", "models", "remedies"},
-    "cli": BASE | {"client", "commands", "engine_check", "log_file", "remedies", "transport"},
+    | {
+        "children",
+        "client",
+        "commands",
+        "hub",
+        "local_paths",
+        "log_file",
+        "making",
+        "models",
+        "remedies",
+    },
+    "cli": BASE
+    | {"client", "commands", "engine_check", "local_paths", "log_file", "remedies", "transport"},
     "__main__": {"cli", "errors"},
 }
 # A library may be imported in these rooms only.

@@ -23,7 +23,7 @@ from wiz_kernel_ext.errors import (
 )
 from wiz_kernel_ext.notebook.views.job import WorkView
 from wiz_kernel_ext.protocol.events import Notice, Progress
-from wiz_kernel_ext.protocol.hub import Deletion, Fit, Inspection, RepoListing, Verification
+from wiz_kernel_ext.protocol.hub import Deletion, Inspection, RepoListing, Verification
 from wiz_kernel_ext.protocol.hub_requests import (
     ConvertModel,
     PullModel,
@@ -33,7 +33,6 @@ from wiz_kernel_ext.protocol.hub_requests import (
 from wiz_kernel_ext.protocol.requests import AnyRequest, Load
 from wiz_kernel_ext.protocol.results import OperationInfo
 
-TOO_BIG = Fit(verdict="too big", needed_bytes=40 << 30, available_bytes=8 << 30, context_size=512)
 CHECKPOINT = RepoListing(
     repo="u/r", revision="main", commit="c", models=[], safetensors_bytes=1 << 30, has_config=True
 )

@@ -7,9 +7,9 @@ import sys
 
 from wiz_kernel_ext.client import Client, Operation
 from wiz_kernel_ext.commands.flags import given, sampling_flags
-from wiz_kernel_ext.commands.paths import located
 from wiz_kernel_ext.commands.service_tables import speed
 from wiz_kernel_ext.errors import BadRequest
+from wiz_kernel_ext.local_paths import located
 from wiz_kernel_ext.protocol.answer import Answer
 from wiz_kernel_ext.protocol.codec import build
 from wiz_kernel_ext.protocol.events import Notice

@@ -6,7 +6,6 @@ The sync `Client` is a view of this one; nothing is decided there.
 from __future__ import annotations
 
 import asyncio
-import os
 from contextlib import suppress
 from typing import Any, TypeVar, cast
 
@@ -136,7 +135,7 @@ class AsyncClient(WorkerCalls[AsyncOperation], ModelCalls):
         ModelLoadFailed, WorkerDied.
         """
         options.setdefault("new", "session" not in options)
-        return await self.request(build(Load, {"model": _from_here(model), **options}))
+        return await self.request(build(Load, {"model": model, **options}))
 
     async def invoke(self, target: str, payload: dict[str, Any] | None = None) -> Any:
         """A raw call: `invoke("worker:loadModel", {"modelPath": …})`, camelCase both ways.
@@ -210,9 +209,3 @@ class AsyncClient(WorkerCalls[AsyncOperation], ModelCalls):
 
 def _given(arguments: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in arguments.items() if name != "self"}
-
-
-def _from_here(model: str | None) -> str | None:
-    """The absolute path of what is a file here: the service has another working directory."""
-    path = os.path.abspath(os.path.expanduser(model)) if model else ""  # noqa: PTH100, PTH111
-    return path if path and "\0" not in path and os.path.isfile(path) else model  # noqa: PTH113

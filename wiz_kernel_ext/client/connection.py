@@ -12,7 +12,6 @@ import os
 import signal
 import uuid
 import weakref
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -34,8 +33,9 @@ from wiz_kernel_ext.errors import (
     ServiceStopping,
     WizError,
 )
+from wiz_kernel_ext.local_paths import located
 from wiz_kernel_ext.protocol.codec import decode
-from wiz_kernel_ext.protocol.requests import AnyRequest, StopService
+from wiz_kernel_ext.protocol.requests import AnyRequest, Load, StopService
 from wiz_kernel_ext.protocol.results import ServiceInfo
 from wiz_kernel_ext.settings import Settings
 from wiz_kernel_ext.transport.client import ClientComm, CommClient
@@ -76,7 +76,7 @@ class Connection:
     async def open(self, request: AnyRequest) -> ClientComm:
         """Open a comm with `request`, with a service started for it where there is none."""
         client = await self._connected(stopping=isinstance(request, StopService))
-        return await client.open(request.target, _absolute(request))
+        return await client.open(request.target, _located(request))
 
     async def ask(self, request: AnyRequest) -> msgspec.Raw:
         """The encoded result of `request`; one that a stopping service refused is sent again."""
@@ -174,15 +174,11 @@ def _close(client: CommClient, loop: asyncio.AbstractEventLoop, pid: int) -> Non
         asyncio.run_coroutine_threadsafe(client.close(), loop)
 
 
-def _absolute(request: Any) -> Any:
-    """The request with a relative model path made absolute, where it is a file of this directory.
+def _located(request: Any) -> Any:
+    """The request with the path of the model to load made absolute, where it is a file from here.
 
     Only the asker knows its working directory.
     """
-    name = getattr(request, "model_path", None)
-    if name is None:
-        return request
-    path = Path(name).expanduser()
-    if path.is_absolute() or not path.is_file():
-        return request
-    return msgspec.structs.replace(request, model_path=str(path.absolute()))
+    field = "model" if isinstance(request, Load) else "model_path"
+    name = getattr(request, field, None)
+    return request if name is None else msgspec.structs.replace(request, **{field: located(name)})

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import wiz_kernel_ext
 from wiz_kernel_ext.commands.numbers import count, duration, shortened, size
 from wiz_kernel_ext.protocol.results import (
+    LOAD_KINDS,
     Loaded,
     OperationInfo,
     ServiceInfo,
@@ -103,8 +104,8 @@ def worker_table(workers: Sequence[WorkerInfo]) -> Table:
 
 
 def kind_word(operation: OperationInfo) -> str:
-    """What an operation does, in a word; loading is one thing to its user, whole or in steps."""
-    return "load" if operation.kind == "setup" else operation.kind
+    """What an operation does, in a word."""
+    return "load" if operation.kind in LOAD_KINDS else operation.kind
 
 
 def operation_table(operations: Sequence[OperationInfo], now: float) -> Table:

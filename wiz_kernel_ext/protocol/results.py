@@ -11,6 +11,8 @@ from wiz_kernel_ext.protocol.messages import ChatMessage
 OperationState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
 OperationKind = Literal["prompt", "load", "setup", "download", "verify", "convert", "quantize"]
 FinishReason = Literal["stop", "length", "cancelled", "interrupted"]
+LOAD_KINDS: frozenset[str] = frozenset({"load", "setup"})
+"""A load in steps, as the original has it, and the whole of it: one thing to its user."""
 TERMINAL_STATES: frozenset[str] = frozenset({"done", "failed", "cancelled", "interrupted"})
 
 

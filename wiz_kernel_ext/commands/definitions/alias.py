@@ -22,7 +22,7 @@ def arguments(parser: Parser, face: Face) -> None:
 def run(ui: UserInterface, arguments: argparse.Namespace) -> Any:
     """Give names, give them up, and list them."""
     from wiz_kernel_ext.commands.model_tables import alias_table
-    from wiz_kernel_ext.commands.paths import located
+    from wiz_kernel_ext.local_paths import located
 
     client = ui.client
     if arguments.name is not None:

@@ -21,7 +21,7 @@ def arguments(parser: Parser, face: Face) -> None:
 def run(ui: UserInterface, arguments: argparse.Namespace) -> Any:
     """Keep, forget, read again and list collections."""
     from wiz_kernel_ext.commands.model_tables import collection_tables
-    from wiz_kernel_ext.commands.paths import located
+    from wiz_kernel_ext.local_paths import located
 
     client = ui.client
     match arguments.words:

@@ -28,7 +28,7 @@ def arguments(parser: Parser, face: Face) -> None:
 def run(ui: UserInterface, arguments: argparse.Namespace) -> Any:
     """Show its facts, and whether it fits."""
     from wiz_kernel_ext.commands.inspection_tables import inspection_line, inspection_tables
-    from wiz_kernel_ext.commands.paths import located
+    from wiz_kernel_ext.local_paths import located
 
     found = ui.client.inspect(located(arguments.model), context_size=arguments.context_size)
     ui.show(inspection_line(found), inspection_tables(found))

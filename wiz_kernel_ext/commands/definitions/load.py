@@ -41,7 +41,7 @@ def arguments(parser: Parser, face: Face) -> None:
 
 def run(ui: UserInterface, arguments: argparse.Namespace) -> Any:
     """Have the model ready, for whoever prompts next; no conversation begins."""
-    from wiz_kernel_ext.commands.paths import located, located_source
+    from wiz_kernel_ext.local_paths import located, located_source
     from wiz_kernel_ext.protocol.codec import build
     from wiz_kernel_ext.protocol.hub_requests import ConvertModel
     from wiz_kernel_ext.protocol.requests import Load

@@ -29,7 +29,7 @@ def arguments(parser: Parser, face: Face) -> None:
 
 def run(ui: UserInterface, arguments: argparse.Namespace) -> str:
     """Download it; returns its path."""
-    from wiz_kernel_ext.commands.paths import located
+    from wiz_kernel_ext.local_paths import located
     from wiz_kernel_ext.protocol.codec import build
 
     values = {

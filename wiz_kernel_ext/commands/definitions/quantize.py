@@ -28,7 +28,7 @@ def arguments(parser: Parser, face: Face) -> None:
 
 def run(ui: UserInterface, arguments: argparse.Namespace) -> str:
     """Make it; returns its path."""
-    from wiz_kernel_ext.commands.paths import located, with_absolute_paths
+    from wiz_kernel_ext.local_paths import located, with_absolute_paths
     from wiz_kernel_ext.protocol.codec import build
 
     values = {

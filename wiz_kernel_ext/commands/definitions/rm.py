@@ -25,7 +25,7 @@ def arguments(parser: Parser, face: Face) -> None:
 def run(ui: UserInterface, arguments: argparse.Namespace) -> Any:
     """Delete a model, once the user has agreed."""
     from wiz_kernel_ext.commands.model_tables import deletion_line, file_table
-    from wiz_kernel_ext.commands.paths import located
+    from wiz_kernel_ext.local_paths import located
 
     model = located(arguments.model)
     deletion = ui.client.remove_model(model, only_ask=True)

@@ -24,8 +24,8 @@ def arguments(parser: Parser, face: Face) -> None:
 
 def run(ui: UserInterface, arguments: argparse.Namespace) -> None:
     """End the model's process."""
-    from wiz_kernel_ext.commands.paths import located
     from wiz_kernel_ext.commands.service_tables import unloaded_line
+    from wiz_kernel_ext.local_paths import located
 
     model = located(arguments.model) if arguments.model else None
     request = UnloadModel(model_path=model, force=arguments.force)

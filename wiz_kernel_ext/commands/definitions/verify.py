@@ -24,7 +24,7 @@ def arguments(parser: Parser, face: Face) -> None:
 
 def run(ui: UserInterface, arguments: argparse.Namespace) -> Any:
     """Check a model's files; raises ChecksumMismatch naming the damaged ones."""
-    from wiz_kernel_ext.commands.paths import located
+    from wiz_kernel_ext.local_paths import located
 
     operation = ui.client.start(VerifyModel(model=located(arguments.model)))
     found = ui.follow(operation, arguments.model)

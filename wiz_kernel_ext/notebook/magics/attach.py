@@ -14,6 +14,7 @@ from wiz_kernel_ext.notebook.magics.notebook_ui import NotebookUI
 from wiz_kernel_ext.notebook.magics.prompt import answer_view
 from wiz_kernel_ext.notebook.views.load import LoadView
 from wiz_kernel_ext.notebook.views.pace import INTERVAL_S
+from wiz_kernel_ext.protocol.results import LOAD_KINDS
 
 
 def run(host: MagicHost, arguments: argparse.Namespace) -> Any:
@@ -31,7 +32,7 @@ def run(host: MagicHost, arguments: argparse.Namespace) -> Any:
             lambda answer: host.notebook.keep(variable, answer),
             host.notebook.leaving,
         )
-    if info.kind not in ("load", "setup"):
+    if info.kind not in LOAD_KINDS:
         ui.follow(operation, info.title)
         return None
     bar = LoadView(host.screen, info.title, time.monotonic)

@@ -7,12 +7,12 @@ from wiz_kernel_ext.commands.model_tables import (
     convertible,
     without_gguf,
 )
-from wiz_kernel_ext.commands.paths import located_source
 from wiz_kernel_ext.errors import (
     Conflict,
     HubNotFound,
     WizError,
 )
+from wiz_kernel_ext.local_paths import located_source
 from wiz_kernel_ext.models.names import parse_name
 from wiz_kernel_ext.notebook.magics.host import MagicHost, say
 from wiz_kernel_ext.notebook.magics.notebook_ui import NotebookUI

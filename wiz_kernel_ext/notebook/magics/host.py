@@ -8,11 +8,8 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from wiz_kernel_ext.commands.flags import Flag
-from wiz_kernel_ext.commands.paths import located
 from wiz_kernel_ext.notebook.current_notebook import Notebook
 from wiz_kernel_ext.notebook.screen import Drawing, Screen
-
-__all__ = ["MagicHost", "located", "say"]
 
 
 class MagicHost(Protocol):

@@ -7,8 +7,8 @@ import time
 from typing import Any
 
 from wiz_kernel_ext.commands.flags import given
-from wiz_kernel_ext.commands.paths import is_checkpoint, located
 from wiz_kernel_ext.errors import AmbiguousModel, HubNotFound, ModelFileNotFound, WizError
+from wiz_kernel_ext.local_paths import is_checkpoint, located
 from wiz_kernel_ext.notebook.defaults import CONTEXT, MODEL
 from wiz_kernel_ext.notebook.magics.conversion import converted, with_offer
 from wiz_kernel_ext.notebook.magics.host import MagicHost

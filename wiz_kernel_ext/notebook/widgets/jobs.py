@@ -10,13 +10,12 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from wiz_kernel_ext.commands.numbers import size
+from wiz_kernel_ext.commands.service_tables import kind_word
 from wiz_kernel_ext.commands.throughput import Throughput
 from wiz_kernel_ext.protocol.events import Progress
-from wiz_kernel_ext.protocol.results import TERMINAL_STATES, OperationInfo
+from wiz_kernel_ext.protocol.results import LOAD_KINDS, TERMINAL_STATES, OperationInfo
 
-KINDS = frozenset({"download", "verify", "convert", "quantize", "load", "setup"})
-# Having a model ready is a load to who looks on.
-LOADS = frozenset({"load", "setup"})
+KINDS = LOAD_KINDS | {"download", "verify", "convert", "quantize"}
 PAUSED = frozenset({"cancelled", "interrupted"})
 FAILED = frozenset({"failed", "interrupted"})
 FETCHING = ("convert", "download")
@@ -74,7 +73,7 @@ class Jobs:
         done, total = operation.done, operation.total
         return {
             "id": operation.id,
-            "kind": "load" if operation.kind in LOADS else operation.kind,
+            "kind": kind_word(operation),
             "title": operation.title,
             "path": operation.model_path or operation.title,
             "state": "paused" if paused else operation.state,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from wiz_kernel_ext.commands.notices import one_each
 from wiz_kernel_ext.errors import WizError
-from wiz_kernel_ext.notebook.magics.host import located
+from wiz_kernel_ext.local_paths import located
 from wiz_kernel_ext.notebook.views.pace import INTERVAL_S
 from wiz_kernel_ext.notebook.widgets.panel import described
 from wiz_kernel_ext.protocol.events import Notice, Progress

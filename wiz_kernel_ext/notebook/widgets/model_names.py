@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from wiz_kernel_ext.errors import WizError
-from wiz_kernel_ext.notebook.widgets.jobs import LOADS
-from wiz_kernel_ext.protocol.results import OperationInfo, Status
+from wiz_kernel_ext.protocol.results import LOAD_KINDS, OperationInfo, Status
 
 if TYPE_CHECKING:
     from wiz_kernel_ext.client import Client
@@ -50,7 +49,7 @@ class ModelNames:
         return msgspec.structs.replace(status, workers=workers, operations=operations)
 
     def _title(self, operation: OperationInfo, called: dict[str, str]) -> str:
-        if operation.kind not in LOADS:
+        if operation.kind not in LOAD_KINDS:
             return operation.title
         path = operation.model_path or operation.title
         # What a model was asked for by is its path, or the name that it has already.
