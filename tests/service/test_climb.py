@@ -206,7 +206,7 @@ async def test_a_held_worker_is_not_expired_nor_made_room_with(rig: Rig) -> None
         ready.worker.enter("a")
     await rig.supervisor.unload_expired()
     assert rig.alive() == [1000]
-    assert not rig.supervisor.idle("another")
+    assert not rig.supervisor.idle()
 
 
 async def test_what_is_there_is_taken_without_asking_the_worker(rig: Rig) -> None:

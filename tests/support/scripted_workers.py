@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from wiz_kernel_ext.errors import Conflict, WizError, WorkerDied
-from wiz_kernel_ext.models.identity import FileIdentity, identify
+from wiz_kernel_ext.models.identity import identify
 from wiz_kernel_ext.models.library import Library
 from wiz_kernel_ext.protocol.hub import Fit
 from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel
@@ -77,7 +77,7 @@ class SetMemory(LoadCheck):
         self.total_bytes = 1 << 40
         self._workers = workers
 
-    async def fit(self, path: Path, identity: FileIdentity, context: CreateContext) -> Fit:
+    def fit(self, path: Path, context: CreateContext) -> Fit:
         available = self.total_bytes - 1000 * self._workers()
         kv = context.context_size or 64
         least = 100 + kv
@@ -92,9 +92,7 @@ class SetMemory(LoadCheck):
             available_bytes=available,
         )
 
-    async def refuse_too_large(
-        self, path: Path, identity: FileIdentity, context: CreateContext, fit: Fit
-    ) -> None:
+    def refuse_too_large(self, path: Path, context: CreateContext, fit: Fit) -> None:
         if fit.kv_bytes > fit.available_bytes:
             raise WizError("too large")
 

@@ -18,16 +18,17 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from wiz_kernel_ext.children.child import ignore
 from wiz_kernel_ext.errors import WizError
 from wiz_kernel_ext.models.identity import FileIdentity, identify
 from wiz_kernel_ext.models.library import Library
 from wiz_kernel_ext.protocol.events import Notice
+from wiz_kernel_ext.protocol.hub import Fit
 from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel
 from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo
-from wiz_kernel_ext.service.load_check import LoadCheck
+from wiz_kernel_ext.service.load_check import LoadCheck, too_big
 from wiz_kernel_ext.service.operations import Operation
 from wiz_kernel_ext.service.supervisor import Supervisor, Worker
-from wiz_kernel_ext.sizes import size
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +69,10 @@ class Climb:
         self._check = check
         self._wishes: dict[str, Wish] = {}
 
+    def _wish_of(self, worker: Worker) -> Wish:
+        """How the model of `worker` was loaded."""
+        return self._wishes.get(worker.key) or Wish(path=Path(worker.path))
+
     def remembered(self, key: str) -> Wish | None:
         """How the model of that key was loaded the last time in this service's life."""
         return self._wishes.get(key)
@@ -99,10 +104,11 @@ class Climb:
         worker = self._supervisor.get(key)
         async with self._supervisor.locked(worker.key):
             info = await self._supervisor.create_context(worker, request)
-            wish = self._wishes.get(worker.key, Wish(path=Path(worker.path)))
             if not info.shared:
-                made = replace(request, reload=False, model_path=None)
-                self._wishes[worker.key] = _with_context(wish, made)
+                wish = self._wish_of(worker)
+                self._wishes[worker.key] = Wish(
+                    path=wish.path, load=wish.load, context=_as_default(request)
+                )
             return info
 
     @asynccontextmanager
@@ -121,12 +127,11 @@ class Climb:
         key = identity.key
         worker = self._supervisor.find(key)
         if worker is not None and wish.load.reload:
-            before = self._wishes.get(key, Wish(path=Path(worker.path)))
+            undo.append(partial(self._put_back, key, self._wish_of(worker)))
             await self._supervisor.end(worker)
-            undo.append(partial(self._put_back, key, before))
             worker = None
         if worker is None:
-            await self._make_room(operation, wish, identity, undo)
+            await self._make_room(operation, wish, undo)
             worker = await operation.unless_cancelled(
                 self._supervisor.start(key, wish.path, operation.emit)
             )
@@ -159,39 +164,46 @@ class Climb:
         # The library cannot be stopped in the middle of it; the worker is ended where it is ours.
         return await operation.unless_cancelled(asyncio.shield(making))
 
-    async def _make_room(
-        self, operation: Operation, wish: Wish, identity: FileIdentity, undo: list[Undo]
-    ) -> None:
-        """Refuse what cannot be; unload what nobody uses, longest unused first, for what can."""
-        context = wish.context or CreateContext()
-        fit = await self._check.fit(wish.path, identity, context)
+    async def _make_room(self, operation: Operation, wish: Wish, undo: list[Undo]) -> None:
+        """Refuse what cannot be; for what can, unload what nobody uses."""
+        path, context = wish.path, wish.context or CreateContext()
+
+        async def fit_now() -> Fit:
+            return await asyncio.to_thread(self._check.fit, path, context)
+
+        fit = await fit_now()
         if fit.verdict == "too big":
-            idle = sorted(self._supervisor.idle(identity.key), key=lambda w: -w.idle_s())
-            freed = sum(worker.process.memory_bytes() for worker in idle)
-            if fit.available_bytes + freed >= fit.least_bytes:
-                for worker in idle:
-                    before = self._wishes.get(worker.key, Wish(path=Path(worker.path)))
-                    await self._supervisor.end(worker)
-                    undo.append(partial(self._put_back_idle, worker.key, before))
-                    operation.emit(
-                        Notice(text=f"{worker.name} was unloaded to make room: it was not in use.")
-                    )
-                    fit = await self._check.fit(wish.path, identity, context)
-                    if fit.verdict != "too big":
-                        break
-        await self._check.refuse_too_large(wish.path, identity, context, fit)
+            fit = await self._unload_idle(operation, fit, fit_now, undo)
+        await asyncio.to_thread(self._check.refuse_too_large, path, context, fit)
         if fit.verdict == "too big":
-            operation.emit(
-                Notice(
-                    text=f"{wish.path.name} may not run here: it needs {size(fit.least_bytes)} of "
-                    f"memory, and {size(fit.available_bytes)} are free."
-                )
-            )
+            operation.emit(too_big(path.name, fit))
+
+    async def _unload_idle(
+        self,
+        operation: Operation,
+        fit: Fit,
+        fit_now: Callable[[], Awaitable[Fit]],
+        undo: list[Undo],
+    ) -> Fit:
+        """Unload idle models, longest unused first, until it fits; none where that is in vain."""
+        idle = sorted(self._supervisor.idle(), key=lambda worker: -worker.idle_s())
+        freed = sum(worker.process.memory_bytes() for worker in idle)
+        if fit.available_bytes + freed < fit.least_bytes:
+            return fit
+        for worker in idle:
+            if fit.verdict != "too big":
+                break
+            undo.append(partial(self._put_back_idle, worker.key, self._wish_of(worker)))
+            await self._supervisor.end(worker)
+            text = f"{worker.name} was unloaded to make room: it was not in use."
+            operation.emit(Notice(text=text))
+            fit = await fit_now()
+        return fit
 
     async def _put_back(self, key: str, wish: Wish) -> None:
         """Load again what was ended for a climb that failed; the model's lock is held."""
         try:
-            worker = await self._supervisor.start(key, wish.path, lambda event: None)
+            worker = await self._supervisor.start(key, wish.path, ignore)
             request = replace(wish.load, model_path=str(wish.path), reload=False)
             await self._supervisor.load(worker, request)
             if wish.context is not None:
@@ -225,15 +237,13 @@ async def _undone(undo: list[Undo]) -> None:
 
 def _settled(wish: Wish, ready: Ready, before: Wish | None) -> Wish:
     """How the model is loaded now: what was asked for, where it was not there already."""
-    settled = before if before is not None and ready.model.shared else wish
+    loaded = before if before is not None and ready.model.shared else wish
     context = before.context if before is not None else None
     if ready.context is not None and not ready.context.shared:
-        context = wish.context
-    load = replace(settled.load, reload=False)
-    if context is not None:
-        context = replace(context, reload=False, model_path=None)
-    return Wish(path=settled.path, load=load, context=context)
+        context = wish.context and _as_default(wish.context)
+    return Wish(path=loaded.path, load=replace(loaded.load, reload=False), context=context)
 
 
-def _with_context(wish: Wish, context: CreateContext) -> Wish:
-    return Wish(path=wish.path, load=wish.load, context=context)
+def _as_default(request: CreateContext) -> CreateContext:
+    """A context's parameters, for any model and at any time."""
+    return replace(request, reload=False, model_path=None)

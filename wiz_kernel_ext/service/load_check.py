@@ -5,31 +5,29 @@ The same estimate that the downloader shows (`models/fit.py`). Knows files and m
 
 from __future__ import annotations
 
-import asyncio
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from wiz_kernel_ext.engine_check.build import engine_build
 from wiz_kernel_ext.errors import BadRequest, EngineUnusable
-from wiz_kernel_ext.gguf_file.header import Header, read_file_header
+from wiz_kernel_ext.gguf_file.header import Header
 from wiz_kernel_ext.gguf_file.shape import model_shape
 from wiz_kernel_ext.models.fit import Use, estimate
-from wiz_kernel_ext.models.identity import FileIdentity
+from wiz_kernel_ext.models.headers import header_of
 from wiz_kernel_ext.models.kinds import refuse_other_kinds
 from wiz_kernel_ext.models.machine import Machine, this_machine
 from wiz_kernel_ext.models.repo_files import split_parts
+from wiz_kernel_ext.protocol.events import Notice
 from wiz_kernel_ext.protocol.hub import Fit
 from wiz_kernel_ext.protocol.requests import CreateContext
 from wiz_kernel_ext.sizes import size
 
-N_HEADERS_KEPT = 8
 _SMALLEST_CONTEXT = 256
 
 
 class LoadCheck:
-    """Reads a file's header once, and says what a load of it would take."""
+    """What a load would take, by its file's header. Reads files: not for an event loop."""
 
     def __init__(
         self,
@@ -38,25 +36,17 @@ class LoadCheck:
     ) -> None:
         self._machine = machine
         self._has_card = has_card or _built_for_a_card
-        self._headers: OrderedDict[FileIdentity, Header] = OrderedDict()
 
-    async def fit(self, path: Path, identity: FileIdentity, context: CreateContext) -> Fit:
+    def fit(self, path: Path, context: CreateContext) -> Fit:
         """What loading `path` with `context` would take of this machine now.
 
         Raises GgufInvalid, ModelLoadFailed for what is no language model, ModelFileNotFound.
         """
-        header = self._headers.get(identity)
-        if header is None:
-            header = await asyncio.to_thread(read_file_header, path)
-            self._headers[identity] = header
-            while len(self._headers) > N_HEADERS_KEPT:
-                self._headers.popitem(last=False)
+        header = header_of(path)
         refuse_other_kinds(path.name, header)
         return estimate(header, self._machine(), _use(context), files_bytes=_files_bytes(path))
 
-    async def refuse_too_large(
-        self, path: Path, identity: FileIdentity, context: CreateContext, fit: Fit
-    ) -> None:
+    def refuse_too_large(self, path: Path, context: CreateContext, fit: Fit) -> None:
         """Raise BadRequest where the context alone is more than the memory there is.
 
         Weights may be more: they are mapped, and read again from the disk. On a machine whose
@@ -64,8 +54,9 @@ class LoadCheck:
         """
         if _needs_besides_weights(fit) <= fit.available_bytes or self._has_card():
             return
-        header, machine = self._headers[identity], self._machine()
-        largest = _largest_context(header, machine, _use(context), fit.context_size)
+        largest = _largest_context(
+            header_of(path), self._machine(), _use(context), fit.context_size
+        )
         what = f"A context of {fit.context_size:,} tokens for {path.name}"
         if context.sequences is not None:
             what += f" in {context.sequences} sequences"
@@ -79,6 +70,14 @@ class LoadCheck:
             needed_bytes=fit.least_bytes,
             available_bytes=fit.available_bytes,
         )
+
+
+def too_big(name: str, fit: Fit) -> Notice:
+    """What the asker should know of a model that is larger than the memory there is."""
+    return Notice(
+        text=f"{name} may not run here: it needs {size(fit.least_bytes)} of memory, and "
+        f"{size(fit.available_bytes)} are free."
+    )
 
 
 def _needs_besides_weights(fit: Fit) -> int:

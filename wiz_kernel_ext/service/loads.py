@@ -19,16 +19,16 @@ from wiz_kernel_ext.hub.inspection import inspect
 from wiz_kernel_ext.models.library import Library
 from wiz_kernel_ext.models.names import ModelName
 from wiz_kernel_ext.protocol.codec import decode
-from wiz_kernel_ext.protocol.events import AnyEvent, End, Notice, Progress, StateChanged
+from wiz_kernel_ext.protocol.events import End, Notice, Progress, StateChanged
 from wiz_kernel_ext.protocol.hub_requests import PullModel
 from wiz_kernel_ext.protocol.requests import CreateContext, Load, LoadModel, OpenSession
 from wiz_kernel_ext.protocol.results import Loaded, LoadTimings, ModelInfo, SessionInfo
 from wiz_kernel_ext.service.clients import Clients, ClientState
 from wiz_kernel_ext.service.climb import Climb, Ready, Wish
 from wiz_kernel_ext.service.jobs import Jobs
+from wiz_kernel_ext.service.load_check import too_big
 from wiz_kernel_ext.service.operations import Operation, Operations
 from wiz_kernel_ext.service.sessions import Sessions, session_info
-from wiz_kernel_ext.sizes import size
 
 
 @dataclass(frozen=True)
@@ -149,12 +149,7 @@ class Loads:
         operation.emit(Progress(stage="find", done=0.0))
         found = await operation.unless_cancelled(inspect(name, request.context_size))
         if found.fit is not None and found.fit.verdict == "too big":
-            operation.emit(
-                Notice(
-                    text=f"{found.name} may not run here: it needs {size(found.fit.least_bytes)} "
-                    f"of memory, and {size(found.fit.available_bytes)} are free."
-                )
-            )
+            operation.emit(too_big(found.name, found.fit))
         pull = await self.jobs.pull(PullModel(model=found.name), operation.client)
         if pull.client == operation.client:
             operation.on_cancel(pull.cancel)
@@ -167,17 +162,16 @@ class Loads:
 async def _told(pull: Operation, operation: Operation) -> None:
     """Pass on what a download says until it has ended."""
     async for batch in pull.follow():
-        for numbered in batch:
-            event: AnyEvent = numbered.event
-            if not isinstance(event, StateChanged | End):
-                operation.emit(event)
+        for event in batch:
+            if not isinstance(event.head, StateChanged | End):
+                operation.pass_on(event.data)
 
 
 def _loaded(
     operation: Operation, ready: Ready, session: SessionInfo | None, timings: LoadTimings
 ) -> Loaded:
     assert ready.context is not None
-    notices = [n.event.text for n in operation.events if isinstance(n.event, Notice)]
+    notices = [n.head.text for n in operation.events if isinstance(n.head, Notice)]
     return Loaded(
         model=ready.model, context=ready.context, session=session, notices=notices, timings=timings
     )

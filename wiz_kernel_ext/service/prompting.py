@@ -95,8 +95,7 @@ class Prompting:
     ) -> Meant:
         """The model to ask: named, else last loaded here, else the session's."""
         if request.model_path:
-            path = await asyncio.to_thread(self.loads.locate, request.model_path)
-            return Meant((await asyncio.to_thread(identify, path)).key, path)
+            return await asyncio.to_thread(lambda: _of_path(self.loads.locate(request.model_path)))
         if state.model is not None:
             known = self.climb.remembered(state.model)
             return Meant(state.model, known.path if known else None)
@@ -232,7 +231,7 @@ class Prompting:
 
 
 def _of_path(path: Path) -> Meant:
-    """The model of a path a session remembers; without a key where the file is gone."""
+    """The model of a path; without a key where the file is gone."""
     try:
         return Meant(identify(path).key, path)
     except ModelFileNotFound:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from wiz_kernel_ext.children.child import ignore
 from wiz_kernel_ext.errors import BadRequest, Conflict, ModelNotLoaded, WizError
 from wiz_kernel_ext.models.context_memory import context_bytes
 from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel
@@ -27,14 +28,10 @@ log = logging.getLogger(__name__)
 Spawn = Callable[[Emit, OnCrash], Awaitable[WorkerProcess]]
 
 
-def ignore(_: object) -> None:
-    """For an asker who wants to know nothing on the way."""
-
-
 def _context_bytes(path: str, context: ContextInfo) -> int:
     try:
         return context_bytes(Path(path), context)
-    except (WizError, OSError) as error:
+    except WizError as error:
         log.debug("memory of %s: %s", path, error)
         return 0
 
@@ -173,13 +170,12 @@ class Supervisor:
         """The lock of a model: who holds it may start, load, change or end its worker."""
         return self._locks.setdefault(key, asyncio.Lock())
 
-    def idle(self, but: str) -> list[Worker]:
-        """Loaded models that nobody uses, changes or wants kept for good, other than `but`."""
+    def idle(self) -> list[Worker]:
+        """Loaded models that nobody uses, changes or wants kept for good."""
         return [
             worker
             for worker in self.all()
             if worker.model is not None
-            and worker.key != but
             and worker.keep_alive_s >= 0
             and not worker.n_running
             and not self.locked(worker.key).locked()
