@@ -18,7 +18,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from weakref import WeakSet
 
 import psutil
 import pytest
@@ -49,7 +48,8 @@ LASTING_TEMPORARY = {
 }
 
 
-_JUPYTERS_LOOPS: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
+# Held: one of an ended thread would be collected unclosed, with a warning in any later test.
+_JUPYTERS_LOOPS: set[asyncio.AbstractEventLoop] = set()
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ def _files() -> dict[object, str]:
 def _files_of_jupyters_loops() -> set[str]:
     """jupyter_core keeps an event loop for each thread that ever waited for a kernel, for good."""
     found: set[str] = set()
-    for loop in list(_JUPYTERS_LOOPS):
+    for loop in _JUPYTERS_LOOPS.copy():
         if not loop.is_closed():
             for part in ("_selector", "_ssock", "_csock"):
                 found.add(str(getattr(loop, part).fileno()))
