@@ -12,13 +12,13 @@ from pathlib import Path
 
 from wiz_kernel_ext.errors import BadRequest, ModelFileNotFound, NotFound
 from wiz_kernel_ext.json_file import JsonFile
-from wiz_kernel_ext.models.hub_cache import cache_folder, snapshots
+from wiz_kernel_ext.models.hub_cache import Snapshot, cache_folder, snapshots
 from wiz_kernel_ext.models.library_file import LibraryFile
 from wiz_kernel_ext.models.locate import locate_model
 from wiz_kernel_ext.models.names import ModelName, is_path, parse_name
-from wiz_kernel_ext.models.places import found_models, hub_models
-from wiz_kernel_ext.models.repo_files import Sorted, choose
-from wiz_kernel_ext.protocol.hub import RepoFile, RepoModel
+from wiz_kernel_ext.models.places import found_models
+from wiz_kernel_ext.models.repo_files import choose, sort_files
+from wiz_kernel_ext.protocol.hub import RepoFile
 
 _MAX_ALIAS_STEPS = 8
 
@@ -141,30 +141,28 @@ class ModelNames:
         return [env.get("HF_ENDPOINT", "").rpartition("://")[2].strip("/")]
 
     def _downloaded(self, name: ModelName) -> Path | None:
-        """The (first) file of a model on the hub that is here, of the revision it names if any."""
+        """The (first) file of a model on the hub that is here, of the revision it names if any.
+
+        Snapshots are versions of one model, not rivals: of those that have it the first counts,
+        which is main's, else the newest.
+        """
         for snapshot in snapshots(cache_folder(self._environment), name.repo):
-            if name.revision and name.revision not in (snapshot.commit, *snapshot.revisions):
-                continue
-            if name.file and (snapshot.folder / name.file).is_file():
-                return snapshot.folder / name.file
-        here = {
-            model.name: model
-            for model in hub_models(cache_folder(self._environment), name.repo)
-            if (not name.revision or name.revision in (model.commit, model.revision))
-        }
-        if name.file or not here:
-            return None
-        models = [
-            RepoModel(
-                name=model.name,
-                repo=name.repo,
-                quant=model.quant,
-                files=[RepoFile(path=file) for file in model.files],
-                size_bytes=model.size_bytes,
-            )
-            for model in here.values()
-        ]
-        try:
-            return here[choose(name, Sorted(models, [])).name].path
-        except NotFound:
-            return None
+            if name.revision in (None, snapshot.commit, *snapshot.revisions) and (
+                path := _in_snapshot(name, snapshot)
+            ):
+                return path
+        return None
+
+
+def _in_snapshot(name: ModelName, snapshot: Snapshot) -> Path | None:
+    """The (first) file of the model in one snapshot; raises AmbiguousModel."""
+    if name.file:
+        path = snapshot.folder / name.file
+        return path if path.is_file() else None
+    ggufs = snapshot.ggufs()
+    files = [RepoFile(path=file, size_bytes=path.stat().st_size) for file, path in ggufs.items()]
+    try:
+        model = choose(name, sort_files(name.repo, name.revision, files))
+    except NotFound:
+        return None
+    return ggufs[model.files[0].path]
