@@ -18,6 +18,7 @@ ROOMS: dict[str, set[str]] = {
     "remedies": set(),
     "sizes": set(),
     "json_file": {"errors"},
+    "folders": set(),
     "local_paths": set(),
     "log_file": set(),
     "errors": {"remedies"},
@@ -26,12 +27,12 @@ ROOMS: dict[str, set[str]] = {
     "children": {"errors"},
     "gguf_file": {"errors"},
     "engine": BASE | {"gguf_file"},
-    "transport": BASE,
-    "engine_check": BASE | {"children", "engine", "json_file", "transport"},
-    "models": BASE | {"children", "demo", "gguf_file", "json_file", "sizes"},
-    "making": BASE | {"children", "engine", "sizes"},  # of the engine: its quantizer
-    "hub": BASE | {"children", "gguf_file", "json_file", "making", "models", "sizes"},
-    "store": BASE,
+    "transport": BASE | {"folders"},
+    "engine_check": BASE | {"children", "engine", "folders", "json_file", "transport"},
+    "models": BASE | {"children", "demo", "folders", "gguf_file", "json_file", "sizes"},
+    "making": BASE | {"children", "engine", "folders", "sizes"},  # of the engine: its quantizer
+    "hub": BASE | {"children", "folders", "gguf_file", "json_file", "making", "models", "sizes"},
+    "store": BASE | {"folders"},
     "worker": BASE | {"engine", "engine_check", "transport", "models", "hub", "remedies"},
     "service": BASE
     | {"children", "engine", "engine_check", "transport", "store"}
@@ -43,6 +44,7 @@ ROOMS: dict[str, set[str]] = {
         "children",
         "client",
         "commands",
+        "folders",
         "hub",
         "local_paths",
         "log_file",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
+import msgspec.structs
 
 from wiz_kernel_ext.errors import StoreError
 
@@ -19,7 +21,8 @@ T = TypeVar("T", bound=msgspec.Struct)
 class JsonFile(Generic[T]):
     """One struct of type `kind`, kept at `path`; an absent file is the struct's defaults.
 
-    A file that cannot be understood is moved aside, not overwritten. With `private`, it is its
+    Of one that cannot be understood a copy is put aside, and
+    what can be is read: one bad entry costs itself. With `private`, it is its
     owner's alone, and so is a folder made for it. Raises StoreError where the disk refuses.
     """
 
@@ -38,10 +41,10 @@ class JsonFile(Generic[T]):
             raise self._refused(error) from None
         try:
             return msgspec.json.decode(data, type=self._kind)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             with contextlib.suppress(OSError):
-                self._path.replace(self._path.with_name(f"{self._path.name}.unreadable"))
-            return self._kind()
+                self._path.with_name(f"{self._path.name}.unreadable").write_bytes(data)
+            return _what_can_be_read(data, self._kind)
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[T]:
@@ -75,3 +78,32 @@ class JsonFile(Generic[T]):
         return StoreError(
             f"{self._path} cannot be kept: {error.strerror or error}.", path=str(self._path)
         )
+
+
+def _what_can_be_read(data: bytes, kind: type[T]) -> T:
+    """The fields of `kind`, and of those that are tables the entries, that are as they should."""
+    try:
+        found = json.loads(data.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return kind()
+    good: dict[str, Any] = {}
+    for field in msgspec.structs.fields(kind):
+        value = found.get(field.encode_name) if isinstance(found, dict) else None
+        if value is None:
+            continue
+        if isinstance(value, dict):
+            value = {
+                key: one for key, one in value.items() if _is({field.encode_name: {key: one}}, kind)
+            }
+        if _is({field.encode_name: value}, kind):
+            good[field.encode_name] = value
+    return msgspec.convert(good, kind)
+
+
+def _is(values: dict[str, Any], kind: type[msgspec.Struct]) -> bool:
+    """Whether `kind` takes `values`, and they can be written again."""
+    try:
+        msgspec.json.encode(msgspec.convert(values, kind))
+    except (msgspec.ValidationError, UnicodeEncodeError):
+        return False
+    return True

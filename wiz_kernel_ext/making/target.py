@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 
 from wiz_kernel_ext.errors import BadRequest, Conflict, ConversionFailed
+from wiz_kernel_ext.folders import entries
 from wiz_kernel_ext.sizes import size
 
 SPARE_BYTES = 64 << 20
@@ -60,12 +61,11 @@ def part_file(target: Path, pid: int) -> Path:
 def sweep(target: Path) -> None:
     """Remove the parts of `target` whose writers are gone, as a power cut leaves them."""
     start, end = f".{target.name}.", ".part"
-    with contextlib.suppress(OSError):
-        for path in target.parent.iterdir():
-            pid = path.name.removeprefix(start).removesuffix(end)
-            ours = path.name == f"{start}{pid}{end}" and pid.isdecimal()
-            if ours and not psutil.pid_exists(int(pid)):
-                path.unlink(missing_ok=True)
+    for path in entries(target.parent):
+        pid = path.name.removeprefix(start).removesuffix(end)
+        ours = path.name == f"{start}{pid}{end}" and pid.isdecimal()
+        if ours and not psutil.pid_exists(int(pid)):
+            discard(path)
 
 
 def discard(part: Path) -> None:

@@ -10,7 +10,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from wiz_kernel_ext.errors import BadRequest, ModelFileNotFound, NotFound
+from wiz_kernel_ext.errors import BadRequest, ModelFileNotFound, NotFound, StoreError
+from wiz_kernel_ext.folders import is_file, size_of
 from wiz_kernel_ext.json_file import JsonFile
 from wiz_kernel_ext.models.hub_cache import Snapshot, cache_folder, snapshots
 from wiz_kernel_ext.models.library_file import LibraryFile
@@ -43,8 +44,15 @@ class ModelNames:
         directory), an alias, and any form of a hub's name are understood, in that order. Raises
         ModelFileNotFound, BadRequest, AmbiguousModel (several here would do).
         """
-        kept = self._file.read()
+        unread: StoreError | None = None
+        try:
+            kept = self._file.read()
+        except StoreError as error:
+            # The names in it are unknown then; "demo", paths and the hub's names need it not.
+            kept, unread = LibraryFile(), error
         if not name:
+            if unread is not None:
+                raise unread
             if kept.default is None:
                 raise BadRequest(
                     "No model is named, and there is no default.",
@@ -69,6 +77,8 @@ class ModelNames:
         except BadRequest as error:
             if "/" in name or ":" in name:
                 raise
+            if unread is not None:
+                raise unread from None
             raise ModelFileNotFound(
                 f"There is no model called {name!r}: no file, no alias, no repository.",
                 hint=f"`wiz models` lists what is here, `wiz search {name}` what the hub has. "
@@ -132,7 +142,7 @@ class ModelNames:
         base = cwd or Path.cwd()
         for place in (base, self._models_dir):
             path = place / os.path.expanduser(name) if place else None  # noqa: PTH111
-            if path and (path.is_file() or Path(f"{path}.gguf").is_file()):
+            if path and (is_file(path) or is_file(Path(f"{path}.gguf"))):
                 return locate_model(name, base, self._models_dir)
         return None
 
@@ -158,9 +168,9 @@ def _in_snapshot(name: ModelName, snapshot: Snapshot) -> Path | None:
     """The (first) file of the model in one snapshot; raises AmbiguousModel."""
     if name.file:
         path = snapshot.folder / name.file
-        return path if path.is_file() else None
+        return path if is_file(path) else None
     ggufs = snapshot.ggufs()
-    files = [RepoFile(path=file, size_bytes=path.stat().st_size) for file, path in ggufs.items()]
+    files = [RepoFile(path=file, size_bytes=size_of(path)) for file, path in ggufs.items()]
     try:
         model = choose(name, sort_files(name.repo, name.revision, files))
     except NotFound:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from wiz_kernel_ext.errors import GgufInvalid, ModelFileNotFound
+from wiz_kernel_ext.folders import changed_at, size_of
 from wiz_kernel_ext.gguf_file.header import read_file_header
 from wiz_kernel_ext.gguf_file.shape import model_shape
 from wiz_kernel_ext.models.places import FoundModel
@@ -24,10 +25,9 @@ class Facts(msgspec.Struct, frozen=True):
 
 def facts_of(found: FoundModel, known: Facts | None) -> Facts:
     """`known` while the file is as it was; else what its header says now, or why it cannot."""
-    status = found.path.stat()
-    if known and (known.size_bytes, known.changed_at) == (status.st_size, status.st_mtime):
+    size, changed = size_of(found.path), changed_at(found.path)
+    if known and (known.size_bytes, known.changed_at) == (size, changed):
         return known
-    size, changed = status.st_size, status.st_mtime
     try:
         shape = model_shape(read_file_header(found.path))
     except (GgufInvalid, ModelFileNotFound) as error:

@@ -95,7 +95,10 @@ class Library:
 
     def models(self) -> list[LibraryModel]:
         """Every model on this machine."""
-        kept = self._file.read()
+        try:
+            kept = self._file.read()
+        except StoreError:
+            kept = LibraryFile()  # what is here is here, whatever it is called
         facts: dict[str, Facts] = {}
         aliases: dict[str, list[str]] = {}
         for alias in sorted(kept.aliases):

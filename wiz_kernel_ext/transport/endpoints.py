@@ -14,6 +14,7 @@ import re
 import secrets
 import socket
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import msgspec
@@ -21,6 +22,7 @@ import zmq
 from jupyter_core.paths import jupyter_data_dir, jupyter_runtime_dir
 
 from wiz_kernel_ext.errors import ServiceError
+from wiz_kernel_ext.folders import changed_at, entries, is_file
 from wiz_kernel_ext.settings import Settings
 from wiz_kernel_ext.transport.owned_file import read_owned, write_owned
 
@@ -85,8 +87,9 @@ class Places:
 
     def logs_of_workers(self) -> list[Path]:
         """The logs there are of this service's workers, the latest last."""
-        logs = self.worker_logs.glob(self.worker_log("*").name)
-        return sorted(logs, key=lambda file: file.stat().st_mtime)
+        name = self.worker_log("*").name
+        logs = [path for path in entries(self.worker_logs) if fnmatchcase(path.name, name)]
+        return sorted(filter(is_file, logs), key=changed_at)
 
 
 def places(settings: Settings) -> Places:
@@ -149,9 +152,10 @@ def remove_stale(where: Places) -> None:
     always is the running service's.
     """
     where.connection_file.unlink(missing_ok=True)
-    for path in where.socket_dir.glob("*.sock"):
-        if not _has_listener(path):
-            path.unlink(missing_ok=True)
+    for path in entries(where.socket_dir):
+        if path.suffix == ".sock" and not _has_listener(path):
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
 
 
 def remove_socket(endpoint: str) -> None:

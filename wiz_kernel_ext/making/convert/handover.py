@@ -15,6 +15,7 @@ from pathlib import Path
 
 from wiz_kernel_ext.children.child import OnProgress, run_child
 from wiz_kernel_ext.errors import BadRequest, ConversionFailed, ModelFileNotFound
+from wiz_kernel_ext.folders import entries, size_of
 from wiz_kernel_ext.making.convert.report import ConversionReport
 from wiz_kernel_ext.making.target import check_space, check_target, discard, part_file
 
@@ -55,7 +56,7 @@ def _weights_bytes(source: Path) -> int:
     """The size of the checkpoint's weights; raises ModelFileNotFound for no folder."""
     if not source.is_dir():
         raise ModelFileNotFound(f"There is no folder {source}.", hint="Give the model's folder.")
-    return sum(f.stat().st_size for f in source.iterdir() if f.suffix in (".safetensors", ".bin"))
+    return sum(size_of(f) for f in entries(source) if f.suffix in (".safetensors", ".bin"))
 
 
 async def convert_with_llama_cpp(

@@ -6,6 +6,7 @@ Asks the service only if one runs, and starts none; an error here is no completi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from IPython.core.error import TryNext
 
 from wiz_kernel_ext.commands.command import KnownNames
 from wiz_kernel_ext.errors import WizError
+from wiz_kernel_ext.folders import entries
 from wiz_kernel_ext.notebook.magics.parsers import COMMANDS, PARSERS
 
 if TYPE_CHECKING:
@@ -118,8 +120,9 @@ class ServiceNames:
 
 def model_files(folder: Path) -> list[str]:
     """The GGUF files in `folder` and one level below."""
-    found = sorted([*folder.glob("*.gguf"), *folder.glob("*/*.gguf")])
-    return [str(path) for path in found[:MAX_MODEL_FILES]]
+    here = entries(folder)
+    found = [path for path in [*here, *chain(*map(entries, here))] if path.suffix == ".gguf"]
+    return [str(path) for path in sorted(found)[:MAX_MODEL_FILES]]
 
 
 def _completed(shell: Any) -> set[str]:
