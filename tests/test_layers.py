@@ -19,25 +19,30 @@ ROOMS: dict[str, set[str]] = {
     "sizes": set(),
     "json_file": {"errors"},
     "folders": set(),
+    "surroundings": set(),
     "local_paths": set(),
     "log_file": set(),
     "errors": {"remedies"},
     "settings": {"errors"},
     "protocol": {"errors", "remedies"},
-    "children": {"errors"},
+    "children": {"errors", "surroundings"},
     "gguf_file": {"errors"},
     "engine": BASE | {"gguf_file"},
-    "transport": BASE | {"folders"},
+    "transport": BASE | {"folders", "surroundings"},
     "engine_check": BASE | {"children", "engine", "folders", "json_file", "transport"},
-    "models": BASE | {"children", "demo", "folders", "gguf_file", "json_file", "sizes"},
-    "making": BASE | {"children", "engine", "folders", "sizes"},  # of the engine: its quantizer
-    "hub": BASE | {"children", "folders", "gguf_file", "json_file", "making", "models", "sizes"},
+    "models": BASE
+    | {"children", "demo", "folders", "gguf_file", "json_file", "sizes", "surroundings"},
+    "making": BASE
+    | {"children", "engine", "folders", "sizes", "surroundings"},  # of the engine: its quantizer
+    "hub": BASE
+    | {"children", "folders", "gguf_file", "json_file", "making", "models", "sizes"}
+    | {"surroundings"},
     "store": BASE | {"folders"},
     "worker": BASE | {"engine", "engine_check", "transport", "models", "hub", "remedies"},
     "service": BASE
     | {"children", "engine", "engine_check", "transport", "store"}
-    | {"models", "hub", "making", "gguf_file", "log_file", "sizes"},
-    "client": BASE | {"local_paths", "log_file", "transport"},
+    | {"models", "hub", "making", "gguf_file", "log_file", "sizes", "surroundings"},
+    "client": BASE | {"local_paths", "log_file", "surroundings", "transport"},
     "commands": BASE | {"client", "local_paths", "remedies", "sizes"},
     "notebook": BASE
     | {

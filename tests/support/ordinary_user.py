@@ -1,4 +1,4 @@
-"""A stretch of a test as a user whom permissions bind: root, as whom tests may run, sees them not."""
+"""A stretch of a test as a user whom permissions bind: tests may run as root, who is not."""
 
 from __future__ import annotations
 

@@ -35,9 +35,10 @@ from wiz_kernel_ext.errors import (
 )
 from wiz_kernel_ext.local_paths import located
 from wiz_kernel_ext.protocol.codec import decode
-from wiz_kernel_ext.protocol.requests import AnyRequest, Load, StopService
+from wiz_kernel_ext.protocol.requests import AnyRequest, DiscardDownload, Load, StopService
 from wiz_kernel_ext.protocol.results import ServiceInfo
 from wiz_kernel_ext.settings import Settings
+from wiz_kernel_ext.surroundings import told_by_this_process
 from wiz_kernel_ext.transport.client import ClientComm, CommClient
 from wiz_kernel_ext.transport.discovery import has_ended
 from wiz_kernel_ext.transport.endpoints import ConnectionInfo, places
@@ -76,7 +77,8 @@ class Connection:
     async def open(self, request: AnyRequest) -> ClientComm:
         """Open a comm with `request`, with a service started for it where there is none."""
         client = await self._connected(stopping=isinstance(request, StopService))
-        return await client.open(request.target, _located(request))
+        told = told_by_this_process() if _asks_by_environment(request) else None
+        return await client.open(request.target, _located(request), told)
 
     async def ask(self, request: AnyRequest) -> msgspec.Raw:
         """The encoded result of `request`; one that a stopping service refused is sent again."""
@@ -172,6 +174,12 @@ def _close(client: CommClient, loop: asyncio.AbstractEventLoop, pid: int) -> Non
     """Close a connection that was collected, on whichever thread that happened."""
     if pid == os.getpid():
         asyncio.run_coroutine_threadsafe(client.close(), loop)
+
+
+def _asks_by_environment(request: AnyRequest) -> bool:
+    """Whether a hub may be asked for it, or a name looked up where models lie."""
+    names = {"model", "model_path", "repo"}.intersection(request.__struct_fields__)
+    return bool(names) or request.target.startswith("hub:") or isinstance(request, DiscardDownload)
 
 
 def _located(request: Any) -> Any:

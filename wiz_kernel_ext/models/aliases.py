@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from wiz_kernel_ext import surroundings
 from wiz_kernel_ext.errors import BadRequest, ModelFileNotFound, NotFound, StoreError
 from wiz_kernel_ext.folders import is_file, size_of
 from wiz_kernel_ext.json_file import JsonFile
@@ -147,7 +148,7 @@ class ModelNames:
         return None
 
     def _hosts(self) -> list[str]:
-        env = os.environ if self._environment is None else self._environment
+        env = surroundings.environment() if self._environment is None else self._environment
         return [env.get("HF_ENDPOINT", "").rpartition("://")[2].strip("/")]
 
     def _downloaded(self, name: ModelName) -> Path | None:

@@ -7,7 +7,6 @@ of snapshots, never of blobs: the parts of a split model are found by their name
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from stat import S_ISDIR
 
+from wiz_kernel_ext import surroundings
 from wiz_kernel_ext.folders import changed_at, entries, files_below, is_file, status
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -40,7 +40,7 @@ class Snapshot:
 
 def cache_folder(environment: Mapping[str, str] | None = None) -> Path:
     """Where huggingface_hub keeps its cache, by its own variables."""
-    env = os.environ if environment is None else environment
+    env = surroundings.environment() if environment is None else environment
     for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
         if place := env.get(name):
             return _expanded(place, env)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from wiz_kernel_ext import surroundings
 from wiz_kernel_ext.folders import files_below, is_file, size_of
 from wiz_kernel_ext.models.hub_cache import cache_folder, snapshots
 from wiz_kernel_ext.models.names import ModelName
@@ -50,7 +51,7 @@ def found_models(
     models_dir: Path | None, environment: Mapping[str, str] | None = None
 ) -> Iterator[FoundModel]:
     """Every model of every place, each file once."""
-    env = os.environ if environment is None else environment
+    env = surroundings.environment() if environment is None else environment
     home = Path(env.get("HOME") or Path.home())
     seen: set[str] = set()
     for model in [

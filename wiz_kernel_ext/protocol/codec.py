@@ -25,11 +25,19 @@ T = TypeVar("T")
 
 
 class Open(msgspec.Struct, frozen=True, array_like=True, tag="open"):
-    """The first frame of a comm: the asker picks its id."""
+    """The first frame of a comm: the asker picks its id.
+
+    `surroundings` is what its environment says (see `surroundings.py`), beside the payload so that
+    it is in nothing that is kept or shown. An older client sends none, an older service skips it.
+    """
 
     comm: str
     target: str
     payload: msgspec.Raw
+    surroundings: dict[str, str] | None = None
+
+    def __repr__(self) -> str:
+        return f"Open({self.comm!r}, {self.target!r}, …)"
 
 
 class Message(msgspec.Struct, frozen=True, array_like=True, tag="msg"):

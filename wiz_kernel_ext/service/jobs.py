@@ -7,7 +7,7 @@ way already gets the same operation. The work itself is the hub's.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from wiz_kernel_ext.protocol.hub_requests import (
 from wiz_kernel_ext.protocol.requests import AnyRequest, DownloadModel
 from wiz_kernel_ext.protocol.results import OperationKind
 from wiz_kernel_ext.service.operations import Body, Operation, Operations
+from wiz_kernel_ext.surroundings import who_asks
 
 
 class Jobs:
@@ -42,7 +43,7 @@ class Jobs:
         self._operations = operations
         self._library = library
         self._models_dir = models_dir
-        self._under_way: dict[str, _UnderWay] = {}
+        self._under_way: dict[Hashable, _UnderWay] = {}
 
     async def download(self, request: DownloadModel, client: str) -> Operation:
         """`worker:downloadModel`: one file of a repository; ends in its path."""
@@ -58,7 +59,8 @@ class Jobs:
                 cancelled=_cancelled(operation),
             )
 
-        return await self._begin("download", key, f"{request.repo}/{request.file}", client, body)
+        title = f"{request.repo}/{request.file}"
+        return await self._begin("download", (key, who_asks()), title, client, body)
 
     async def pull(self, request: PullModel, client: str) -> Operation:
         """`hub:pull`: a model by its name; ends in its path, at once if it is here."""
@@ -79,7 +81,7 @@ class Jobs:
 
         # One that began before the hub had something newer is not what an update asks for.
         key = f"{'update' if request.update else 'pull'} {title}"
-        return await self._begin("download", key, title, client, body)
+        return await self._begin("download", (key, who_asks()), title, client, body)
 
     async def discard(self, operation: Operation) -> int:
         """End a download, running or paused, and delete what came of it; the bytes freed."""
@@ -96,7 +98,7 @@ class Jobs:
                 request.model, _progress(operation, "verify"), _cancelled(operation)
             )
 
-        key = f"verify {request.model}"
+        key = (f"verify {request.model}", who_asks())
         return await self._begin("verify", key, request.model, client, body)
 
     async def convert(self, request: ConvertModel, client: str) -> Operation:
@@ -213,7 +215,7 @@ class Jobs:
     async def _begin(
         self,
         kind: OperationKind,
-        key: str,
+        key: Hashable,
         title: str,
         client: str,
         work: Body,

@@ -52,6 +52,7 @@ class ServerComm:
         self.client = client
         self.target = opening.target
         self.payload = opening.payload
+        self.surroundings = opening.surroundings
         self.closed = False
         self._link = link
         self._inbox: asyncio.Queue[msgspec.Raw | None] = asyncio.Queue()

@@ -57,7 +57,10 @@ def error_of(task: m.AnyTask, error: Exception) -> WizError:
 
 def main() -> None:
     """Do what the task on standard input says."""
-    task = msgspec.json.decode(sys.stdin.buffer.readline(), type=m.AnyTask)
+    order = msgspec.json.decode(sys.stdin.buffer.readline(), type=m.Order)
+    # Before huggingface_hub is imported, which reads it once. Nobody sees it from outside.
+    os.environ.update(order.environment)
+    task = order.task
     speaker = Speaker()
     end_with_parent()
     try:

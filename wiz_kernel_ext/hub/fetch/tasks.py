@@ -118,6 +118,16 @@ class DiscardParts(Task, frozen=True, kw_only=True, tag="discard"):
 AnyTask = Download | Search | ListRepo | AskUpstream | ReadCollection | DeleteFiles | DiscardParts
 
 
+class Order(msgspec.Struct, frozen=True):
+    """A task, and what the environment of who asks says; see `surroundings`."""
+
+    task: AnyTask
+    environment: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        return f"Order({self.task!r}, …)"
+
+
 class RepoContents(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """All files of a repository at one commit."""
 

@@ -13,6 +13,7 @@ import sys
 import time
 from pathlib import Path
 
+from wiz_kernel_ext import surroundings
 from wiz_kernel_ext.children.child import OnProgress, run_child
 from wiz_kernel_ext.errors import BadRequest, ConversionFailed, ModelFileNotFound
 from wiz_kernel_ext.folders import entries, size_of
@@ -27,7 +28,7 @@ _PERCENT = re.compile(r"^Writing:\s+(\d{1,3})%")
 
 def checkout_for_refused() -> Path | None:
     """The checkout named for good, to which goes what this package's converter refuses."""
-    named = os.environ.get("LLAMA_CPP_DIR")
+    named = surroundings.environment().get("LLAMA_CPP_DIR")
     return find_checkout(Path(named)) if named else None
 
 
