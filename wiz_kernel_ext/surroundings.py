@@ -99,6 +99,11 @@ def without_tokens(text: str, environ: Mapping[str, str]) -> str:
     return re.sub(r"hf_[A-Za-z0-9]{8,}", "hf_…", text)
 
 
+def shown(address: str) -> str:
+    """An address as it may be shown: without the user's name and password in it."""
+    return re.sub(r"//[^/?#]*@", "//", address)
+
+
 def _absolute(place: str) -> str:
     try:
         return os.path.abspath(os.path.expandvars(os.path.expanduser(place)))  # noqa: PTH100, PTH111

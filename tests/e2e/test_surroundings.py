@@ -140,8 +140,8 @@ def started_with(process: psutil.Process) -> str:
     folder = Path(f"/proc/{process.pid}")
     texts = []
     with contextlib.suppress(OSError):
-        for name in ("cmdline", "environ", "comm", "status"):
-            texts.append((folder / name).read_bytes().decode(errors="replace"))
+        names = ("cmdline", "environ", "comm", "status")
+        texts += [(folder / name).read_bytes().decode(errors="replace") for name in names]
     return " ".join(texts)
 
 

@@ -69,3 +69,10 @@ async def test_the_child_is_told_the_token_not_started_with_it(
     assert (TOKEN in "".join(started_with)) is not protected
     assert hub.asked[-1].authorization in (f"Bearer {TOKEN}", None)
     assert any(asked.authorization == f"Bearer {TOKEN}" for asked in hub.asked)
+
+
+async def test_a_password_in_the_hubs_address_is_in_no_error(user: HubUser) -> None:
+    user.environment["HF_ENDPOINT"] = "http://me:secret@127.0.0.1:9"
+    error = await user.failure()
+    assert "127.0.0.1:9" in error.message
+    assert "secret" not in f"{error.info()}"

@@ -143,7 +143,8 @@ async def find_header(
 def page_of(repo: str, environment: Environment = None) -> str:
     """Where to look at a repository."""
     environment = surroundings.environment() if environment is None else environment
-    return f"{environment.get('HF_ENDPOINT') or 'https://huggingface.co'}/{repo}"
+    endpoint = environment.get("HF_ENDPOINT") or "https://huggingface.co"
+    return f"{surroundings.shown(endpoint)}/{repo}"
 
 
 async def _contents(

@@ -20,7 +20,7 @@ from huggingface_hub.file_download import are_symlinks_supported
 from wiz_kernel_ext.children.lines import Noted, Ticked
 from wiz_kernel_ext.errors import DiskFull, DownloadFailed, HubUnreachable
 from wiz_kernel_ext.hub.fetch.cache import RepoCache, is_commit, is_etag
-from wiz_kernel_ext.hub.fetch.failures import Subject, explain
+from wiz_kernel_ext.hub.fetch.failures import ENDPOINT, Subject, explain
 from wiz_kernel_ext.hub.fetch.retrying import ASKING_PATIENCE_S, Say, asked
 from wiz_kernel_ext.hub.fetch.tasks import Download
 from wiz_kernel_ext.hub.fetch.throttle import Throttle
@@ -94,7 +94,7 @@ class _Job:
                 or not (is_etag(etag) and is_commit(found))
             ):
                 raise DownloadFailed(
-                    f"{constants.ENDPOINT} answered, but not as a hub does, for {subject}.",
+                    f"{ENDPOINT} answered, but not as a hub does, for {subject}.",
                     hint="Is HF_ENDPOINT a hub's address, and no login page between?",
                 )
             commit = found

@@ -23,7 +23,9 @@ from wiz_kernel_ext.errors import (
     WizError,
 )
 from wiz_kernel_ext.hub.fetch.http import is_transport_error, root_cause
+from wiz_kernel_ext.surroundings import shown
 
+ENDPOINT = shown(constants.ENDPOINT)
 LOGIN_HINT = "Log in with `hf auth login`, or set HF_TOKEN, and run it again."
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _SKEW_S = 300.0
@@ -46,7 +48,7 @@ class Subject:
     @property
     def page(self) -> str:
         """Where to look at the repository."""
-        return f"{constants.ENDPOINT}/{self.repo}"
+        return f"{ENDPOINT}/{self.repo}"
 
 
 def explain(error: BaseException, subject: Subject) -> WizError:
@@ -118,7 +120,7 @@ def _missing(error: BaseException, subject: Subject, details: dict[str, Any]) ->
             return _wrong_clock(subject, skew, details)
         return HubAccessDenied(
             f"The hub refused {subject} ({status}): it does not take this token.",
-            hint=f"Make another at {constants.ENDPOINT}/settings/tokens. {LOGIN_HINT}",
+            hint=f"Make another at {ENDPOINT}/settings/tokens. {LOGIN_HINT}",
             page=subject.page,
             **details,
         )
@@ -132,7 +134,7 @@ def _asked_for(subject: Subject) -> str:
 def _unreachable(
     error: BaseException, subject: Subject, details: dict[str, Any]
 ) -> WizError | None:
-    endpoint = constants.ENDPOINT
+    endpoint = ENDPOINT
     if isinstance(error, errors.OfflineModeIsEnabled) or constants.HF_HUB_OFFLINE:
         what = f"{subject} is not on this machine" if subject.file else "The hub is not asked"
         return HubUnreachable(

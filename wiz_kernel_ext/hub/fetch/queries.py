@@ -17,7 +17,7 @@ from wiz_kernel_ext.errors import AmbiguousModel, GgufInvalid, HubAccessDenied, 
 from wiz_kernel_ext.gguf_file.header import read_header
 from wiz_kernel_ext.gguf_file.skeleton import write_skeleton
 from wiz_kernel_ext.gguf_file.source import RangeSource
-from wiz_kernel_ext.hub.fetch.failures import Subject
+from wiz_kernel_ext.hub.fetch.failures import ENDPOINT, Subject
 from wiz_kernel_ext.hub.fetch.http import session
 from wiz_kernel_ext.hub.fetch.retrying import Say, asked
 from wiz_kernel_ext.hub.fetch.tasks import (
@@ -226,7 +226,7 @@ def _hit(model: dict[str, Any]) -> RepoHit:
         licence=_licence(model.get("tags") or []),
         gated=bool(model.get("gated")),
         updated_at=parse_datetime(modified).timestamp() if modified else 0.0,
-        page=f"{constants.ENDPOINT}/{model['id']}",
+        page=f"{ENDPOINT}/{model['id']}",
     )
 
 
