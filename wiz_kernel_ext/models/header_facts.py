@@ -7,6 +7,7 @@ import msgspec
 from wiz_kernel_ext.errors import GgufInvalid, ModelFileNotFound
 from wiz_kernel_ext.folders import changed_at, size_of
 from wiz_kernel_ext.gguf_file.header import read_file_header
+from wiz_kernel_ext.gguf_file.kinds import other_kind
 from wiz_kernel_ext.gguf_file.shape import model_shape
 from wiz_kernel_ext.models.places import FoundModel
 
@@ -29,7 +30,16 @@ def facts_of(found: FoundModel, known: Facts | None) -> Facts:
     if known and (known.size_bytes, known.changed_at) == (size, changed):
         return known
     try:
-        shape = model_shape(read_file_header(found.path))
+        header = read_file_header(found.path)
     except (GgufInvalid, ModelFileNotFound) as error:
         return Facts(size, changed, problem=error.message)
-    return Facts(size, changed, shape.quant, shape.architecture, shape.n_ctx_train, shape.n_params)
+    shape, other = model_shape(header), other_kind(found.path.name, header)
+    return Facts(
+        size,
+        changed,
+        shape.quant,
+        shape.architecture,
+        shape.n_ctx_train,
+        shape.n_params,
+        f"{found.path.name} {other.what}." if other else "",
+    )

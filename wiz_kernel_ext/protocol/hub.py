@@ -126,7 +126,8 @@ class Inspection(Result, frozen=True, kw_only=True):
     """What a GGUF says of itself, read without loading it.
 
     `metadata` has every key; long arrays are there as a text like "string[151936]".
-    `path` is empty for a file that is not on this machine.
+    `path` is empty for a file that is not on this machine. `problem` says what a file is that is
+    no language model; such a one has no `fit`.
     """
 
     name: str
@@ -151,6 +152,7 @@ class Inspection(Result, frozen=True, kw_only=True):
     licence: str = ""
     metadata: dict[str, Any] = msgspec.field(default_factory=dict)
     fit: Fit | None = None
+    problem: str = ""
 
 
 class LibraryModel(Result, frozen=True, kw_only=True):

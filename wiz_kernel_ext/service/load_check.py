@@ -12,10 +12,10 @@ from pathlib import Path
 from wiz_kernel_ext.engine_check.build import engine_build
 from wiz_kernel_ext.errors import BadRequest, EngineUnusable
 from wiz_kernel_ext.gguf_file.header import Header
+from wiz_kernel_ext.gguf_file.kinds import refuse_other_kinds
 from wiz_kernel_ext.gguf_file.shape import model_shape
 from wiz_kernel_ext.models.fit import Use, estimate
 from wiz_kernel_ext.models.headers import header_of
-from wiz_kernel_ext.models.kinds import refuse_other_kinds
 from wiz_kernel_ext.models.machine import Machine, this_machine
 from wiz_kernel_ext.models.repo_files import split_parts
 from wiz_kernel_ext.protocol.events import Notice

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from wiz_kernel_ext.errors import BadRequest, ModelFileNotFound, error_from_info
+from wiz_kernel_ext.errors import BadRequest, ModelFileNotFound, ModelLoadFailed, error_from_info
 from wiz_kernel_ext.hub.inspection import inspect
 from wiz_kernel_ext.models.library import Library
 from wiz_kernel_ext.models.names import ModelName
@@ -148,6 +148,8 @@ class Loads:
         # Before gigabytes come: is there such a model, and is there room for it here.
         operation.emit(Progress(stage="find", done=0.0))
         found = await operation.unless_cancelled(inspect(name, request.context_size))
+        if found.problem:
+            raise ModelLoadFailed(f"{found.name} cannot answer.", hint=found.problem)
         if found.fit is not None and found.fit.verdict == "too big":
             operation.emit(too_big(found.name, found.fit))
         pull = await self.jobs.pull(PullModel(model=found.name), operation.client)

@@ -49,6 +49,10 @@ from wiz_kernel_ext.worker.context_plan import plan_context
 from wiz_kernel_ext.worker.differences import context_difference, model_difference, named
 
 PROGRESS_INTERVAL_S = 0.05
+_NEWER = (
+    "The file is well formed; it may need a newer llama-cpp-python: `wiz doctor` tells which is "
+    "installed."
+)
 
 log = logging.getLogger(__name__)
 
@@ -161,8 +165,9 @@ class ModelHost:
         except LoadCancelled:
             raise OperationCancelled(f"Loading {path.name} was cancelled.") from None
         except LibraryRefused as error:
+            hint = _NEWER if "unknown model architecture" in f"{error} {error.log}" else None
             raise ModelLoadFailed(
-                f"llama.cpp cannot load {path.name}: {error}.", log=error.log
+                f"llama.cpp cannot load {path.name}: {error}.", hint=hint, log=error.log
             ) from None
 
     def create_context(self, request: CreateContext, call: Call) -> ContextInfo:
