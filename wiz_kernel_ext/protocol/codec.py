@@ -18,6 +18,7 @@ from wiz_kernel_ext.errors import BadRequest, ErrorInfo, UnknownTarget
 from wiz_kernel_ext.protocol.events import NIL
 from wiz_kernel_ext.protocol.requests import AnyRequest
 from wiz_kernel_ext.protocol.targets import TARGETS
+from wiz_kernel_ext.protocol.values import plain
 
 PROTOCOL_VERSION = 1
 
@@ -55,6 +56,7 @@ class Close(msgspec.Struct, frozen=True, array_like=True, tag="close"):
     error: ErrorInfo | None = None
 
 
+_UNENCODABLE = (TypeError, ValueError, OverflowError, RecursionError)
 AnyFrame = Open | Message | Close
 
 _encoder = msgspec.msgpack.Encoder()
@@ -73,6 +75,23 @@ def encode(value: Any) -> bytes:
 def raw(value: Any) -> msgspec.Raw:
     """`value` encoded, to be put inside another message."""
     return msgspec.Raw(_encoder.encode(value))
+
+
+def raw_request(value: Any) -> msgspec.Raw:
+    """What a person asks, encoded; raises BadRequest naming what cannot be, and where in it."""
+    try:
+        return raw(value)
+    except _UNENCODABLE:
+        return raw(plain(value))
+
+
+def sound(request: T) -> T:
+    """`request` if it could be sent, or what it means; raises as `raw_request`."""
+    try:
+        encode(request)
+    except _UNENCODABLE:
+        return msgspec.convert(plain(request), type(request))
+    return request
 
 
 def message_frame(comm: str, data: Any) -> bytes:
@@ -132,6 +151,7 @@ def build(type: type[T], values: dict[str, Any]) -> T:
         raise BadRequest(
             f"Unknown option {unknown[0]!r}.", hint=f"Known: {fields}.", field=unknown[0]
         )
+    values = {name: plain(value, name) for name, value in values.items()}
     try:
         return msgspec.convert(msgspec.to_builtins(type(**values)), type)
     except msgspec.ValidationError as error:

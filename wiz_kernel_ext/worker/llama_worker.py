@@ -38,6 +38,7 @@ from wiz_kernel_ext.errors import (
 )
 from wiz_kernel_ext.models.locate import locate_model
 from wiz_kernel_ext.protocol.calls import WorkerCalls
+from wiz_kernel_ext.protocol.codec import sound
 from wiz_kernel_ext.protocol.events import Progress
 from wiz_kernel_ext.protocol.messages import ChatMessage
 from wiz_kernel_ext.protocol.requests import (
@@ -167,12 +168,13 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
 
     async def request(self, request: Request[R]) -> R:
         """What `request` ends in; raises its error."""
-        return cast(R, await self.handle(request, Call()))
+        return cast(R, await self.handle(sound(request), Call()))
 
     async def start(self, request: AnyRequest) -> LocalOperation:
         """Begin `request` and return at once; it goes on whether or not anyone follows it."""
         if isinstance(request, SendPrompt):
             request = Prompt(**msgspec.structs.asdict(request))
+        request = sound(request)
         return LocalOperation(lambda call: self.handle(request, call))
 
     async def handle(self, request: AnyRequest, call: Call) -> Any:
