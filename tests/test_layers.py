@@ -26,14 +26,14 @@ ROOMS: dict[str, set[str]] = {
     "settings": {"errors"},
     "protocol": {"errors", "remedies"},
     "children": {"errors", "surroundings"},
-    "gguf_file": {"errors"},
+    "gguf_file": {"errors", "folders"},
     "engine": BASE | {"gguf_file"},
     "transport": BASE | {"folders", "surroundings"},
     "engine_check": BASE | {"children", "engine", "folders", "json_file", "transport"},
     "models": BASE
     | {"children", "demo", "folders", "gguf_file", "json_file", "sizes", "surroundings"},
-    "making": BASE
-    | {"children", "engine", "folders", "sizes", "surroundings"},  # of the engine: its quantizer
+    # Of the engine: its quantizer.
+    "making": BASE | {"children", "engine", "folders", "gguf_file", "sizes", "surroundings"},
     "hub": BASE
     | {"children", "folders", "gguf_file", "json_file", "making", "models", "sizes"}
     | {"surroundings"},
@@ -41,7 +41,7 @@ ROOMS: dict[str, set[str]] = {
     "worker": BASE | {"engine", "engine_check", "transport", "models", "hub", "remedies"},
     "service": BASE
     | {"children", "engine", "engine_check", "transport", "store"}
-    | {"models", "hub", "making", "gguf_file", "log_file", "sizes", "surroundings"},
+    | {"models", "hub", "making", "folders", "gguf_file", "log_file", "sizes", "surroundings"},
     "client": BASE | {"local_paths", "log_file", "surroundings", "transport"},
     "commands": BASE | {"client", "local_paths", "remedies", "sizes"},
     "notebook": BASE

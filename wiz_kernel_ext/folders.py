@@ -11,6 +11,9 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+_N_NAMED = 5
+_N_FOLDERS = 50
+
 
 def entries(folder: Path) -> list[Path]:
     """What is directly in `folder`, by name; nothing where it cannot be listed."""
@@ -31,6 +34,15 @@ def files_below(folder: Path) -> list[Path]:
     return sorted(path for path in found() if is_text(str(path)) and is_file(path))
 
 
+def ggufs_in(folder: Path) -> str:
+    """The GGUF files of a folder and of those in it, in words; "" where there is none."""
+    below = [path for path in entries(folder) if path.suffix.lower() != ".gguf"]
+    found = [*entries(folder), *(path for one in below[:_N_FOLDERS] for path in entries(one))]
+    names = [str(path) for path in found if path.suffix.lower() == ".gguf" and is_file(path)]
+    more = f" and {len(names) - _N_NAMED} more" if len(names) > _N_NAMED else ""
+    return f"{', '.join(names[:_N_NAMED])}{more}"
+
+
 def status(path: Path) -> os.stat_result | None:
     """What `path.stat()` says; None where it cannot be asked."""
     try:
@@ -43,6 +55,12 @@ def is_file(path: Path) -> bool:
     """Whether there is a file, as far as may be known: `Path.is_file` raises for some errors."""
     found = status(path)
     return found is not None and stat.S_ISREG(found.st_mode)
+
+
+def is_folder(path: Path) -> bool:
+    """The same for a folder."""
+    found = status(path)
+    return found is not None and stat.S_ISDIR(found.st_mode)
 
 
 def is_text(name: str) -> bool:

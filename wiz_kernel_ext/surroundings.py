@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 
 SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACE_HUB_TOKEN")
 """Variables that are a token; no process of ours is started with one."""
@@ -36,6 +37,8 @@ _PLACES = {
 }
 _OTHERS = _PLACES | {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "TRANSFORMERS_OFFLINE"}
 
+_DIRECTORY = "WIZ_ASKED_FROM"
+
 _told: ContextVar[Mapping[str, str] | None] = ContextVar("surroundings", default=None)
 
 
@@ -46,11 +49,16 @@ def counts(name: str) -> bool:
 
 def told_by_this_process(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """What this process, an asker, has to say; its relative places made absolute."""
-    return {
+    told = {
         name: _absolute(value) if name in _PLACES and value else value
         for name, value in environ.items()
-        if counts(name) and _is_text(value)
+        if counts(name)
     }
+    try:
+        told[_DIRECTORY] = os.getcwd()  # noqa: PTH109 - a text is told
+    except OSError:  # it was deleted: names that need none are found all the same
+        told.pop(_DIRECTORY, None)
+    return {name: value for name, value in told.items() if _is_text(value)}
 
 
 @contextmanager
@@ -73,6 +81,12 @@ def environment() -> Mapping[str, str]:
         return os.environ
     own = {name: value for name, value in os.environ.items() if not counts(name)}
     return {**own, **{name: value for name, value in told.items() if counts(name)}}
+
+
+def directory() -> Path | None:
+    """Where the asker is, for relative paths; None where that is not told, or gone."""
+    place = (_told.get() or {}).get(_DIRECTORY)
+    return Path(place) if place else None
 
 
 def who_asks() -> frozenset[tuple[str, str]]:

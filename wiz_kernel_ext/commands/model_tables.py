@@ -26,7 +26,12 @@ from wiz_kernel_ext.protocol.hub import (
 )
 from wiz_kernel_ext.remedies import worded
 
-ORIGINS = {"demo": "bundled", "hub": "hub cache", "models": "models directory"}
+ORIGINS = {
+    "demo": "bundled",
+    "hub": "hub cache",
+    "models": "models directory",
+    "path": "loaded by its path",
+}
 RUNS = ("fits", "tight")
 CONVERT_BYTES_PER_S = 100e6
 Q8_0_SHARE = 0.53

@@ -8,12 +8,15 @@ from __future__ import annotations
 import argparse
 import difflib
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 from wiz_kernel_ext.errors import BadRequest
+from wiz_kernel_ext.local_paths import located_source
 
 _SHORT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_MAX_WORDS = 20
 _WRONG_CHOICE = re.compile(r"invalid choice: '([^']*)'")
 
 
@@ -48,6 +51,12 @@ class TypedParser(argparse.ArgumentParser):
                 what = "needs a value"
             raise BadRequest(f"{name} {what}.", hint=self.help_hint, field=name) from None
         if extra:
+            if quoted := _unquoted(list(sys.argv[1:] if args is None else args)):
+                raise BadRequest(
+                    f"Unexpected argument {extra[0]!r}.",
+                    hint=f'Quote a name that has blanks: "{quoted}".',
+                    field=extra[0],
+                )
             raise self.unexpected(extra[0])
         return found
 
@@ -82,6 +91,20 @@ class TypedParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise what argparse would print and exit with."""
         raise BadRequest(f"{message[:1].upper()}{message[1:]}.", hint=self.help_hint, field="")
+
+
+def _unquoted(words: Sequence[str]) -> str | None:
+    """The file that some of `words` are together, one that is there or is called like a model."""
+    words = words[:_MAX_WORDS]
+    runs = [
+        words[start:end]
+        for start in range(len(words))
+        for end in range(len(words), start + 1, -1)
+        if not any(word.startswith("-") for word in words[start:end])
+    ]
+    names = [" ".join(run) for run in runs]
+    here = [name for name in names if located_source(name) != name]
+    return next(iter([*here, *(name for name in names if name.lower().endswith(".gguf"))]), None)
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

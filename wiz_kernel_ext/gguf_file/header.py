@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from wiz_kernel_ext.errors import GgufInvalid, ModelFileNotFound
+from wiz_kernel_ext.folders import ggufs_in, is_file
 from wiz_kernel_ext.gguf_file.cursor import Cursor
 from wiz_kernel_ext.gguf_file.source import FileSource, Source
 from wiz_kernel_ext.gguf_file.types import TENSOR_TYPES, TensorType
@@ -102,8 +103,7 @@ def read_file_header(path: Path) -> Header:
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
-            hint = "Give the path of the .gguf file inside it."
-            raise GgufInvalid("is a directory.", hint=hint)
+            raise GgufInvalid("is a directory.", hint=_of_folder(path))
         if not stat.S_ISREG(status.st_mode):
             raise GgufInvalid("is not a regular file.")
         if not status.st_size:
@@ -126,6 +126,14 @@ def read_file_header(path: Path) -> Header:
             f"{path.name} {error.message}", hint=error.info().hint, path=str(path)
         ) from None
     return header
+
+
+def _of_folder(path: Path) -> str:
+    if ggufs := ggufs_in(path):
+        return f"Name a file in it: {ggufs}."
+    if is_file(path / "config.json"):
+        return f"It may be a checkpoint: `wiz convert {path}` makes a GGUF of it."
+    return "There is no .gguf file in it."
 
 
 def _version(cursor: Cursor) -> int:

@@ -45,7 +45,7 @@ class OtherKind(NamedTuple):
     """What a file is instead of a model ("is an adapter…"), and what to do with that."""
 
     what: str
-    hint: str
+    instead: str
 
 
 def other_kind(name: str, header: Header) -> OtherKind | None:
@@ -89,7 +89,7 @@ def other_kind(name: str, header: Header) -> OtherKind | None:
 def refuse_other_kinds(name: str, header: Header) -> None:
     """Raise ModelLoadFailed where the file called `name` holds something that cannot answer."""
     if (other := other_kind(name, header)) is not None:
-        raise ModelLoadFailed(f"{name} {other.what}.", hint=other.hint)
+        raise ModelLoadFailed(f"{name} {other.what}.", hint=other.instead)
 
 
 def _no_writer(metadata: dict[str, object]) -> OtherKind | None:

@@ -23,6 +23,8 @@ from wiz_kernel_ext.errors import (
     ModelFileNotFound,
     WizError,
 )
+from wiz_kernel_ext.gguf_file.header import read_file_header
+from wiz_kernel_ext.gguf_file.shape import model_shape
 from wiz_kernel_ext.making.quantize import QUANTS, QuantizationReport
 from wiz_kernel_ext.making.target import check_space, check_target, discard, part_file
 
@@ -70,7 +72,8 @@ def _measure(source: Path, quant: str) -> tuple[LogReader, int]:
         )
     if reader.quantized_kind:
         raise ConversionRefused(
-            f"{source} is quantized already ({reader.quantized_kind}): doing it twice ruins it.",
+            f"{source} is quantized already ({_quant_of(source) or reader.quantized_kind}): doing "
+            "it twice ruins it.",
             hint="Quantize the F16, BF16 or F32 file, or convert the original checkpoint again.",
             source=str(source),
         )
@@ -80,6 +83,14 @@ def _measure(source: Path, quant: str) -> tuple[LogReader, int]:
         )
     n_header = max(0, source.stat().st_size - reader.n_bytes)
     return reader, reader.n_new_bytes + n_header
+
+
+def _quant_of(source: Path) -> str:
+    """What a file says its type is: tensors of several types are in most."""
+    try:
+        return model_shape(read_file_header(source)).quant
+    except WizError:
+        return ""
 
 
 def _quantize(options: Any, part: Path, speaker: Speaker) -> QuantizationReport:

@@ -6,23 +6,33 @@ Conversion and quantizing ask; both ends of their children know the name of the 
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 from pathlib import Path
 
 import psutil
 
 from wiz_kernel_ext.errors import BadRequest, Conflict, ConversionFailed
-from wiz_kernel_ext.folders import entries
+from wiz_kernel_ext.folders import entries, is_folder, status
 from wiz_kernel_ext.sizes import size
 
+_LONGEST_NAME_BYTES = 255
 SPARE_BYTES = 64 << 20
 
 
 def check_target(target: Path, overwrite: bool) -> None:
     """Raise Conflict when `target` is there and not to be overwritten; make its folder."""
-    if target.is_dir():
+    longest = os.fsencode(part_file(target, 10**7 - 1).name)
+    if len(longest) > _LONGEST_NAME_BYTES:
+        raise BadRequest(
+            f"{target.name[:40]}… is too long for a file's name, by "
+            f"{len(longest) - _LONGEST_NAME_BYTES} bytes.",
+            hint="Name a shorter one (--output).",
+            field="output",
+        )
+    if is_folder(target):
         raise BadRequest(f"{target} is a folder.", hint="Name the .gguf file to write.")
-    if target.exists() and not overwrite:
+    if status(target) is not None and not overwrite:
         raise Conflict(
             f"{target} exists already.",
             hint=f"If it is what you want: `wiz load {target}`. Else name another file (--output), "

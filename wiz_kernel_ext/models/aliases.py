@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 
 from wiz_kernel_ext import surroundings
 from wiz_kernel_ext.errors import BadRequest, ModelFileNotFound, NotFound, StoreError
-from wiz_kernel_ext.folders import is_file, size_of
+from wiz_kernel_ext.folders import ggufs_in, is_file, size_of
 from wiz_kernel_ext.json_file import JsonFile
 from wiz_kernel_ext.models.hub_cache import Snapshot, cache_folder, snapshots
 from wiz_kernel_ext.models.library_file import LibraryFile
-from wiz_kernel_ext.models.locate import locate_model
+from wiz_kernel_ext.models.locate import locate_model, near_files, shortened
 from wiz_kernel_ext.models.names import ModelName, is_path, parse_name
 from wiz_kernel_ext.models.places import found_models
 from wiz_kernel_ext.models.repo_files import choose, sort_files
@@ -72,7 +73,7 @@ class ModelNames:
         if name.startswith("ollama:"):
             return self._of_ollama(name)
         if is_path(name):
-            return locate_model(name, cwd, self._models_dir)
+            return locate_model(name, cwd or surroundings.directory(), self._models_dir)
         try:
             hub_name = parse_name(name, hosts=self._hosts())
         except BadRequest as error:
@@ -81,9 +82,10 @@ class ModelNames:
             if unread is not None:
                 raise unread from None
             raise ModelFileNotFound(
-                f"There is no model called {name!r}: no file, no alias, no repository.",
-                hint=f"`wiz models` lists what is here, `wiz search {name}` what the hub has. "
-                + error.info().hint,
+                f"There is no model called {shortened(name)!r}: no file, no alias, no repository.",
+                hint=self._near(name, kept)
+                or f"`wiz models` lists what is here, `wiz search {shortened(name)}` what the hub "
+                f"has. {error.info().hint}",
             ) from None
         return self._downloaded(hub_name) or hub_name
 
@@ -140,12 +142,28 @@ class ModelNames:
     def _as_path(self, name: str, cwd: Path | None) -> Path | None:
         if name == "demo":
             return locate_model(name, cwd, self._models_dir)
-        base = cwd or Path.cwd()
-        for place in (base, self._models_dir):
+        base = cwd or surroundings.directory()
+        for place in (base or Path(), self._models_dir):
             path = place / os.path.expanduser(name) if place else None  # noqa: PTH111
             if path and (is_file(path) or is_file(Path(f"{path}.gguf"))):
                 return locate_model(name, base, self._models_dir)
         return None
+
+    def _near(self, name: str, kept: LibraryFile) -> str | None:
+        """A hint at names there are that are nearly this one, or at what lies in the folder of it.
+
+        None where there is none.
+        """
+        folder = (surroundings.directory() or Path()) / name
+        if ggufs := ggufs_in(folder):
+            return f"{name} is a folder. Name a file in it: {ggufs}."
+        here = [found.name for found in found_models(self._models_dir, self._environment)]
+        known = {one.lower(): one for one in [*kept.aliases, *here]}
+        known |= {Path(one).stem.lower(): one for one in here if one.lower().endswith(".gguf")}
+        near = [known[match] for match in get_close_matches(name.lower(), known, n=2, cutoff=0.6)]
+        if near:
+            return f"Did you mean {' or '.join(dict.fromkeys(near))}? `wiz models` lists them all."
+        return near_files([folder])
 
     def _hosts(self) -> list[str]:
         env = surroundings.environment() if self._environment is None else self._environment

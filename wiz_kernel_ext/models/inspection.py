@@ -88,7 +88,7 @@ def described(name: str, path: str, header: Header, size_bytes: int, use: Use) -
         licence=str(metadata.get("general.license", "")),
         metadata={key: _shown(value) for key, value in metadata.items()},
         fit=None if other else estimate(header, this_machine(), use, files_bytes=size_bytes),
-        problem=f"It {other.what}. {other.hint}" if other else "",
+        problem=f"It {other.what}. {other.instead}" if other else "",
     )
 
 

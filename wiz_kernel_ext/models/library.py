@@ -105,7 +105,7 @@ class Library:
             aliases.setdefault(self._real_path(alias), []).append(alias)
         default = self._real_path(kept.default) if kept.default else ""
         models = []
-        for found in found_models(self._models_dir, self._environment):
+        for found in found_models(self._models_dir, self._environment, kept.used):
             path = str(found.path)
             facts[path] = read = facts_of(found, kept.facts.get(path))
             models.append(

@@ -63,7 +63,7 @@ def parse_name(text: str, *, hosts: Collection[str] = ()) -> ModelName:
     if len(text) > _LONGEST_PATH or any(ord(char) < 32 or ord(char) == 127 for char in text):
         raise _bad(text, "it is too long or has control characters")
     if "://" in text and not text.startswith("hf://"):
-        return _from_address(text, _HOSTS | {host.lower() for host in hosts})
+        return _from_address(text, _HOSTS | {host.lower() for host in hosts if host})
     path = text
     for prefix in ("hf://models/", "hf://", "hf:", *(f"{host}/" for host in _HOSTS)):
         if path.lower().startswith(prefix):

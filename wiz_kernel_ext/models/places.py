@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from wiz_kernel_ext import surroundings
 from wiz_kernel_ext.folders import files_below, is_file, size_of
 from wiz_kernel_ext.models.hub_cache import cache_folder, snapshots
 from wiz_kernel_ext.models.names import ModelName
-from wiz_kernel_ext.models.repo_files import sort_files
+from wiz_kernel_ext.models.repo_files import quant_label, sort_files, split_parts
 from wiz_kernel_ext.protocol.hub import Origin, RepoFile
 
 _MODEL_LAYER = "application/vnd.ollama.image.model"
@@ -48,9 +48,11 @@ class FoundModel:
 
 
 def found_models(
-    models_dir: Path | None, environment: Mapping[str, str] | None = None
+    models_dir: Path | None,
+    environment: Mapping[str, str] | None = None,
+    used: Iterable[str] = (),
 ) -> Iterator[FoundModel]:
-    """Every model of every place, each file once."""
+    """Every model of every place, each file once; `used` are paths of others that were loaded."""
     env = surroundings.environment() if environment is None else environment
     home = Path(env.get("HOME") or Path.home())
     seen: set[str] = set()
@@ -61,6 +63,7 @@ def found_models(
         *_lm_studio(home),
         *_llama_cpp(home, env),
         *_ollama(home, env),
+        *_elsewhere(used),
     ]:
         real = os.path.realpath(model.path)
         if real not in seen:
@@ -127,6 +130,16 @@ def _in_folder(folder: Path, origin: Origin) -> Iterator[FoundModel]:
             paths=[paths[file.path] for file in model.files],
             quant=model.quant,
         )
+
+
+def _elsewhere(used: Iterable[str]) -> Iterator[FoundModel]:
+    """Models that were loaded by their paths and are there still."""
+    for path in map(Path, sorted(used)):
+        parts = split_parts(path.name) or [path.name]
+        paths = [path.with_name(part) for part in parts]
+        if all(is_file(part) for part in paths):
+            quant = quant_label(path.name)
+            yield FoundModel(name=str(path), origin="path", paths=paths, quant=quant)
 
 
 def _ollama(home: Path, env: Mapping[str, str]) -> Iterator[FoundModel]:

@@ -14,7 +14,8 @@ from wiz_kernel_ext.protocol.results import Result
 
 Verdict = Literal["fits", "tight", "too big", "unknown"]
 FitBasis = Literal["measured", "header", "size"]
-Origin = Literal["demo", "hub", "models", "lm-studio", "llama.cpp", "ollama"]
+Origin = Literal["demo", "hub", "models", "lm-studio", "llama.cpp", "ollama", "path"]
+"""Whose place a model lies in; "path": none's, it was loaded by its path."""
 
 
 class Fit(Result, frozen=True, kw_only=True):

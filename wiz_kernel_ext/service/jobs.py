@@ -7,6 +7,7 @@ way already gets the same operation. The work itself is the hub's.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 import msgspec
 
 from wiz_kernel_ext.errors import BadRequest, Conflict
+from wiz_kernel_ext.folders import is_folder
 from wiz_kernel_ext.hub.checkpoints import fetch_checkpoint
 from wiz_kernel_ext.hub.download import discard, download, download_key, pull
 from wiz_kernel_ext.making.convert import checkout_for_refused, convert, find_checkout
@@ -159,8 +161,8 @@ class Jobs:
 
     def _source(self, source: str) -> tuple[Path, ModelName | None]:
         """A folder on this machine, or the name of a repository."""
-        folder = Path(source).expanduser()
-        if folder.is_dir():
+        folder = _expanded(source)
+        if is_folder(folder):
             return folder, None
         found = self._library.resolve(source)
         if isinstance(found, Path):
@@ -187,7 +189,7 @@ class Jobs:
     def _target(self, output: str | None, name: str, quant: str) -> Path:
         """Where a new model goes: as named, else into the models directory."""
         if output is not None:
-            path = Path(output).expanduser()
+            path = _expanded(output)
             return path if path.is_absolute() else self._models_dir / path
         self._models_dir.mkdir(parents=True, exist_ok=True)
         return self._models_dir / f"{name}-{quant}.gguf"
@@ -255,6 +257,10 @@ async def _end_of(operation: Operation) -> None:
     """Wait for a cancelled one to let go of its files."""
     async for _ in operation.follow():
         pass
+
+
+def _expanded(name: str) -> Path:
+    return Path(os.path.expanduser(name))  # noqa: PTH111 - Path's raises for an unknown user
 
 
 def _progress(operation: Operation, stage: str) -> Callable[[int, int | None], None]:

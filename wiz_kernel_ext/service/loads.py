@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from wiz_kernel_ext import surroundings
 from wiz_kernel_ext.errors import BadRequest, ModelFileNotFound, ModelLoadFailed, error_from_info
 from wiz_kernel_ext.hub.inspection import inspect
 from wiz_kernel_ext.models.library import Library
@@ -90,9 +91,10 @@ class Loads:
                 field="modelPath",
             )
         try:
-            return self.library.resolve(name, Path("/"))
+            return self.library.resolve(name, surroundings.directory() or Path("/"))
         except ModelFileNotFound as error:
-            if name is None or Path(name).is_absolute() or not name.endswith(".gguf"):
+            told = surroundings.directory() is not None
+            if told or name is None or Path(name).is_absolute() or not name.endswith(".gguf"):
                 raise
             # The asker, who knows its working directory, has looked there.
             raise ModelFileNotFound(

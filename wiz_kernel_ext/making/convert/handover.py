@@ -16,7 +16,7 @@ from pathlib import Path
 from wiz_kernel_ext import surroundings
 from wiz_kernel_ext.children.child import OnProgress, run_child
 from wiz_kernel_ext.errors import BadRequest, ConversionFailed, ModelFileNotFound
-from wiz_kernel_ext.folders import entries, size_of
+from wiz_kernel_ext.folders import entries, is_file, size_of
 from wiz_kernel_ext.making.convert.report import ConversionReport
 from wiz_kernel_ext.making.target import check_space, check_target, discard, part_file
 
@@ -34,8 +34,8 @@ def checkout_for_refused() -> Path | None:
 
 def find_checkout(folder: Path) -> Path:
     """The folder of the converter's script; raises BadRequest when it is not there."""
-    folder = folder.expanduser()
-    if not (folder / SCRIPT).is_file():
+    folder = Path(os.path.expanduser(folder))  # noqa: PTH111 - Path's raises for an unknown user
+    if not is_file(folder / SCRIPT):
         raise BadRequest(
             f"There is no {SCRIPT} in {folder}.",
             hint="Name a checkout of llama.cpp (--llama-cpp, or LLAMA_CPP_DIR).",
