@@ -16,6 +16,8 @@ from pathlib import Path
 from huggingface_hub import constants
 from huggingface_hub.file_download import repo_folder_name
 
+from wiz_kernel_ext.errors import DownloadFailed
+
 PARTIAL_SUFFIX = ".wiz.incomplete"
 """huggingface_hub's scan and prune know the end of it as an unfinished download."""
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -111,6 +113,13 @@ class RepoCache:
                     break
                 except BlockingIOError:
                     wait(_POLL_S)
+                except OSError as error:
+                    # Without a lock, two downloads would write into one file.
+                    raise DownloadFailed(
+                        f"{self._locks} cannot be locked: {error.strerror}.",
+                        hint="Its file system has no locks: set HF_HOME to a directory on a local "
+                        "disk, and run it again.",
+                    ) from error
             yield
         finally:
             os.close(file)
