@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import signal
 import sqlite3
@@ -276,3 +278,24 @@ def test_a_closed_database_says_so_with_a_typed_error(path: Path) -> None:
     database.close()
     with pytest.raises(StoreError):
         SessionStore(database).list()
+
+
+def test_a_file_system_without_locks_is_told_from_a_file_that_is_locked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "d.sqlite"
+    monkeypatch.setattr("wiz_kernel_ext.store.database.BUSY_TIMEOUT_S", 0.1)
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as holder:
+        holder.execute("PRAGMA locking_mode = EXCLUSIVE")
+        holder.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StoreError, match="another process keeps it locked"):
+            Database.open(file)
+
+        def no_locks(handle: int, kind: int) -> None:
+            raise OSError(errno.ENOLCK, "No locks available")
+
+        monkeypatch.setattr("fcntl.lockf", no_locks)
+        with pytest.raises(StoreError, match="has no locks") as caught:
+            Database.open(file)
+    assert "WIZ_DATA_DIR" in caught.value.hint
+    assert [path.name for path in tmp_path.iterdir()] == ["d.sqlite"]

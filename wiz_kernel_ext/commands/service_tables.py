@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import wiz_kernel_ext
-from wiz_kernel_ext.commands.numbers import count, duration, shortened, size
+from wiz_kernel_ext.commands.numbers import ago, count, duration, shortened, size
 from wiz_kernel_ext.protocol.results import (
     LOAD_KINDS,
     Loaded,
@@ -131,7 +131,7 @@ def session_table(sessions: Sequence[SessionInfo], now: float) -> Table:
         (
             session.name,
             str(session.n_messages),
-            f"{duration(max(0.0, now - session.updated_at))} ago",
+            ago(session.updated_at, now),
             (session.model_path or "-").rpartition("/")[2],
         )
         for session in sessions

@@ -57,5 +57,10 @@ async def run_task(
         on_progress=on_progress,
         on_notice=on_notice,
         cancelled=cancelled,
-        environment={**started_with, "HF_HUB_DISABLE_PROGRESS_BARS": "1"},
+        environment={
+            # Names are looked up by the C library, which takes 10 s and more for a silent network.
+            "RES_OPTIONS": "timeout:2 attempts:2",
+            **started_with,
+            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        },
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
 
 from wiz_kernel_ext.errors import WizError
@@ -13,6 +14,9 @@ from wiz_kernel_ext.settings import Settings
 
 def main() -> int:
     """Run until stopped, signalled or idle; 1 if it could not start."""
+    # Nothing is made for everybody to write, also in a cache that is shared with a group; what is
+    # private says so where it is written.
+    os.umask(os.umask(0o077) | 0o002)
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )

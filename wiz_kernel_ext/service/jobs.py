@@ -191,7 +191,7 @@ class Jobs:
         if output is not None:
             path = _expanded(output)
             return path if path.is_absolute() else self._models_dir / path
-        self._models_dir.mkdir(parents=True, exist_ok=True)
+        self._models_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         return self._models_dir / f"{name}-{quant}.gguf"
 
     async def _write(

@@ -7,6 +7,8 @@ Write-ahead log, synchronous=NORMAL: what was committed survives the death of th
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import logging
 import os
 import sqlite3
@@ -31,6 +33,10 @@ _REASONS = {
     "disk I/O error": "its disk fails",
     **dict.fromkeys(_DAMAGED, "it is damaged"),
 }
+NO_LOCKS_HINT = (
+    "Set WIZ_DATA_DIR to a directory of yours on a local disk, and run it again: in a notebook "
+    "with %env."
+)
 
 log = logging.getLogger(__name__)
 
@@ -167,7 +173,27 @@ def _translated(path: Path) -> Iterator[None]:
 def _ours(path: Path, error: Exception) -> StoreError:
     text = str(error.strerror if isinstance(error, OSError) else error)
     reason = next((why for what, why in _REASONS.items() if what in text), text)
-    return StoreError(f"The database {path} cannot be used: {reason}.", path=str(path))
+    hint = None
+    if "database is locked" in text and _has_no_locks(path):
+        reason, hint = "its file system has no locks", NO_LOCKS_HINT
+    return StoreError(f"The database {path} cannot be used: {reason}.", hint=hint, path=str(path))
+
+
+def _has_no_locks(path: Path) -> bool:
+    """Whether it is the file system that refuses a lock, which SQLite cannot tell from a holder."""
+    probe = path.with_name(f".{path.name}.probe-{os.getpid()}")
+    try:
+        handle = os.open(probe, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError:
+        return False
+    try:
+        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in (errno.EAGAIN, errno.EACCES)
+    finally:
+        os.close(handle)
+        probe.unlink(missing_ok=True)
+    return False
 
 
 def _is_damage(error: sqlite3.Error) -> bool:

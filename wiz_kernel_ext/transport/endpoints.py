@@ -24,7 +24,7 @@ from jupyter_core.paths import jupyter_data_dir, jupyter_runtime_dir
 from wiz_kernel_ext.errors import ServiceError
 from wiz_kernel_ext.folders import changed_at, entries, is_file
 from wiz_kernel_ext.settings import Settings
-from wiz_kernel_ext.transport.owned_file import read_owned, write_owned
+from wiz_kernel_ext.transport.owned_file import make_private, read_owned, write_owned
 
 # sun_path is 104 bytes on macOS and 108 on Linux, with its final NUL.
 MAX_SOCKET_PATH_BYTES = 100
@@ -72,7 +72,7 @@ class Places:
         """Make the directories that are missing, owner-only; raises ServiceError if it cannot."""
         try:
             for directory in (self.runtime_dir, self.socket_dir, self.data_dir):
-                directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+                make_private(directory)
             self.socket_dir.chmod(0o700)
             self.log_file.touch(mode=0o600)
         except OSError as error:

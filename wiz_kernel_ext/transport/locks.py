@@ -9,6 +9,7 @@ are never removed: a removed one could be held twice. A lock is shared with proc
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import time
@@ -20,6 +21,10 @@ import filelock
 from wiz_kernel_ext.errors import ServiceError, ServiceStartFailed
 
 _RETRY_S = 0.005
+LOCAL_DISK_HINT = (
+    "Set WIZ_RUNTIME_DIR and WIZ_DATA_DIR to directories of yours on a local disk, each to its "
+    "own, and run it again: in a notebook with %env."
+)
 
 
 class LifetimeLock:
@@ -86,10 +91,11 @@ def _typed(path: Path) -> Iterator[None]:
     except (BlockingIOError, filelock.Timeout):
         raise
     except (OSError, NotImplementedError) as error:
-        # Some network file systems have no locks.
+        has_none = getattr(error, "errno", None) in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+        why = "Its file system has no locks. " if has_none else ""
         raise ServiceError(
             f"{path} cannot be locked: {getattr(error, 'strerror', None) or error}.",
-            hint="Point WIZ_RUNTIME_DIR at a directory of yours on a local disk.",
+            hint=why + LOCAL_DISK_HINT,
         ) from error
 
 

@@ -18,7 +18,7 @@ from wiz_kernel_ext.gguf_file.header import read_header
 from wiz_kernel_ext.gguf_file.skeleton import write_skeleton
 from wiz_kernel_ext.gguf_file.source import RangeSource
 from wiz_kernel_ext.hub.fetch.failures import ENDPOINT, Subject
-from wiz_kernel_ext.hub.fetch.http import session
+from wiz_kernel_ext.hub.fetch.http import question_timeouts_s, session
 from wiz_kernel_ext.hub.fetch.retrying import Say, asked
 from wiz_kernel_ext.hub.fetch.tasks import (
     CONFIG,
@@ -183,8 +183,7 @@ def _range(url: str, offset: int, size_bytes: int) -> bytes:
         "Accept-Encoding": "identity",
         "Range": f"bytes={offset}-{offset + size_bytes - 1}",
     }
-    timeout = float(constants.HF_HUB_DOWNLOAD_TIMEOUT)
-    with session().stream("GET", url, headers=headers, timeout=timeout) as answer:
+    with session().stream("GET", url, headers=headers, timeout=question_timeouts_s()) as answer:
         if answer.status_code >= 400:
             hf_raise_for_status(answer)
         # A server that ignores ranges sends it all, from the beginning: read what is wanted.
@@ -207,7 +206,7 @@ def _json(path: str, params: dict[str, Any]) -> Any:
         f"{constants.ENDPOINT}/api/{path}",
         params=params,
         headers=build_hf_headers(),
-        timeout=float(constants.HF_HUB_DOWNLOAD_TIMEOUT),
+        timeout=question_timeouts_s(),
     )
     hf_raise_for_status(answer)
     return answer.json()

@@ -100,6 +100,7 @@ class PlainAnswer:
         self._screen = screen
         self._about = about
         self._text = ""
+        self._notices: list[str] = []
 
     def begin(self) -> None:
         """Nothing to draw yet."""
@@ -111,7 +112,10 @@ class PlainAnswer:
                 self._text += event.text
                 self._screen.write(event.text)
             elif isinstance(event, Notice):
-                self._screen.write(f"[{event.words}]\n")
+                n_said = len(one_each(self._notices))
+                self._notices.append(event.words)
+                if len(one_each(self._notices)) > n_said:
+                    self._screen.write(f"[{event.words}]\n")
 
     def end(self, answer: Answer) -> None:
         """Print what the deltas left out, and what it took."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from wiz_kernel_ext.commands.numbers import duration, shortened, size
+from wiz_kernel_ext.commands.numbers import ago, duration, shortened, size
 from wiz_kernel_ext.commands.service_tables import asker_words, engine_words, kind_word
 from wiz_kernel_ext.commands.throughput import Throughput
 from wiz_kernel_ext.log_file import last_lines
@@ -75,7 +75,7 @@ class StatusRows:
                 {
                     "name": session.name,
                     "messages": session.n_messages,
-                    "used": f"{duration(max(0.0, now - session.updated_at))} ago",
+                    "used": ago(session.updated_at, now),
                 }
                 for session in status.sessions[:N_SESSIONS]
             ],
