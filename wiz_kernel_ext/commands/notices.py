@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+ENDINGS = {
+    "length": "cut off at the limit",
+    "cancelled": "interrupted",
+    "interrupted": "cut off",
+    "runaway": "ended: it repeated itself",
+}
+"""How an answer ended, by its finish reason, where it did not end by itself."""
+
 
 def one_each(notices: Iterable[str]) -> list[str]:
     """The notices, each once; of several with one reason ("…: disk full") only the first."""
