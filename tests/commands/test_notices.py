@@ -9,7 +9,7 @@ def test_what_is_said_twice_or_for_one_reason_is_said_once() -> None:
     notices = [
         "This answer cannot be kept: the disk is full",
         "The session cannot be kept: the disk is full",
-        "The model has no chat template: ChatML is used.",
+        "The model has no chat template: each prompt is continued as plain text.",
         "This turn cannot be kept: the disk is full",
         "No colon here.",
         "No colon here.",

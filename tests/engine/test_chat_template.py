@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from wiz_kernel_ext.engine.chat_template import CHATML, ChatTemplate
+from wiz_kernel_ext.engine.chat_template import ChatTemplate
 from wiz_kernel_ext.errors import BadRequest
 
 MESSAGES = [{"role": "user", "content": "Olá"}]
@@ -14,12 +14,6 @@ MESSAGES = [{"role": "user", "content": "Olá"}]
 
 def render(source: str, **values: object) -> str:
     return ChatTemplate(source).render(**{"messages": MESSAGES, **values})
-
-
-def test_chatml_is_the_default_form() -> None:
-    assert render(CHATML, add_generation_prompt=True) == (
-        "<|im_start|>user\nOlá<|im_end|>\n<|im_start|>assistant\n"
-    )
 
 
 @pytest.mark.parametrize(

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 
 from wiz_kernel_ext.client import Client, Operation
 from wiz_kernel_ext.commands.flags import given, sampling_flags
+from wiz_kernel_ext.commands.notices import ENDINGS
 from wiz_kernel_ext.commands.service_tables import speed
 from wiz_kernel_ext.errors import BadRequest
 from wiz_kernel_ext.local_paths import located
 from wiz_kernel_ext.protocol.answer import Answer
 from wiz_kernel_ext.protocol.codec import build
-from wiz_kernel_ext.protocol.events import Notice
+from wiz_kernel_ext.protocol.events import AnyEvent, Delta, Notice
 from wiz_kernel_ext.protocol.messages import ChatMessage
 from wiz_kernel_ext.protocol.options import PromptOptions
 from wiz_kernel_ext.protocol.requests import Load, Prompt
@@ -20,6 +22,7 @@ from wiz_kernel_ext.protocol.results import Loaded, SessionInfo
 
 DEFAULT_MODEL = "demo"
 REDRAW_S = 0.1
+PRINT_S = 0.02
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -34,7 +37,12 @@ def run(arguments: argparse.Namespace) -> int:
         model = _model(client, arguments.model, info)
         if info is not None:
             request = Prompt(
-                prompt=text, options=options, session=info.id, model_path=model, autoload=True
+                prompt=text,
+                options=options,
+                session=info.id,
+                model_path=model,
+                chat_template=arguments.chat_template,
+                autoload=True,
             )
         else:
             system = arguments.system
@@ -43,12 +51,14 @@ def run(arguments: argparse.Namespace) -> int:
                 options=options,
                 messages=[ChatMessage(role="system", content=system)] if system else [],
                 model_path=model,
+                chat_template=arguments.chat_template,
                 autoload=True,
             )
         answer = _streamed(client.start(request))
         if sys.stderr.isatty():
-            took = speed(answer.usage.n_tokens, answer.timings.generation_s)
-            print(f"[{took}]", file=sys.stderr)
+            took = [speed(answer.usage.n_tokens, answer.timings.generation_s)]
+            took += filter(None, [ENDINGS.get(answer.finish_reason)])
+            print(f"[{' · '.join(took)}]", file=sys.stderr)
     finally:
         client.close()
     return 0
@@ -74,19 +84,28 @@ def _model(client: Client, name: str | None, session: SessionInfo | None) -> str
         name = client.aliases().default or DEFAULT_MODEL
     operation = client.start(Load(model=located(name)))
     for events in operation.batches(REDRAW_S):
-        for event in events:
-            if isinstance(event, Notice):
-                print(f"[{event.words}]", file=sys.stderr)
+        _tell(events)
     loaded: Loaded = operation.result()
     return loaded.model.model_path
+
+
+def _tell(events: Sequence[AnyEvent], *, at_line_start: bool = True) -> None:
+    """Say what should be known, on lines of its own, beside the answer on standard output."""
+    for event in events:
+        if isinstance(event, Notice):
+            print("" if at_line_start else "\n", f"[{event.words}]", sep="", file=sys.stderr)
+            at_line_start = True
 
 
 def _streamed(operation: Operation) -> Answer:
     written = ""
     try:
-        for delta in operation:
-            written += delta.text
-            print(delta.text, end="", flush=True)
+        for events in operation.batches(PRINT_S):
+            text = "".join(event.text for event in events if isinstance(event, Delta))
+            if text:
+                print(text, end="", flush=True)
+                written += text
+            _tell(events, at_line_start=not written or written.endswith("\n"))
         answer = operation.result()
     except KeyboardInterrupt:
         operation.cancel()

@@ -5,6 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 NOT_KEPT = " cannot be kept"
+ENDINGS = {
+    "length": "cut off at the limit",
+    "cancelled": "interrupted",
+    "interrupted": "cut off",
+    "runaway": "ended: it repeated itself",
+}
+"""How an answer ended, by its finish reason, where it did not end by itself."""
 
 
 def one_each(notices: Iterable[str]) -> list[str]:

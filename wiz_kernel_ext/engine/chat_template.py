@@ -21,14 +21,6 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from wiz_kernel_ext.errors import BadRequest
 
-CHATML = (
-    "{% for message in messages %}"
-    "<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n"
-    "{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
-"""What a model without a template is given: the most common format."""
-
 TIME_LIMIT_S = 2.0
 SIZE_LIMIT = 8_000_000
 """The most characters a template may make of one conversation."""

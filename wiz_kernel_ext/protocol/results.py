@@ -10,7 +10,7 @@ from wiz_kernel_ext.protocol.messages import ChatMessage
 
 OperationState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
 OperationKind = Literal["prompt", "load", "setup", "download", "verify", "convert", "quantize"]
-FinishReason = Literal["stop", "length", "cancelled", "interrupted"]
+FinishReason = Literal["stop", "length", "runaway", "cancelled", "interrupted"]
 LOAD_KINDS: frozenset[str] = frozenset({"load", "setup"})
 """A load in steps, as the original has it, and the whole of it: one thing to its user."""
 TERMINAL_STATES: frozenset[str] = frozenset({"done", "failed", "cancelled", "interrupted"})
@@ -21,7 +21,11 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class ModelInfo(Result, frozen=True, kw_only=True):
-    """A model's facts. `size_bytes` are its tensors; `n_ctx_train` is in tokens."""
+    """A model's facts. `size_bytes` are its tensors; `n_ctx_train` is in tokens.
+
+    `chat_template` says what is used: "own" (the file's), a family's name, "given" for a text that
+    was given, or "raw" for none. `notices` are what its users should know of it.
+    """
 
     model_path: str
     name: str = ""
@@ -34,13 +38,18 @@ class ModelInfo(Result, frozen=True, kw_only=True):
     n_layers: int = 0
     gpu_layers: int = 0
     has_chat_template: bool = False
+    chat_template: str = ""
     shared: bool = False
     load_time_s: float = 0.0
     worker_pid: int | None = None
+    notices: list[str] = []
 
 
 class ContextInfo(Result, frozen=True, kw_only=True):
-    """A context's facts, in tokens and threads; `pool_size` is the KV cells all sequences share."""
+    """A context's facts, in tokens and threads; `pool_size` is the KV cells all sequences share.
+
+    `notices` are what its users should know of it.
+    """
 
     model_path: str
     context_size: int
@@ -52,6 +61,7 @@ class ContextInfo(Result, frozen=True, kw_only=True):
     flash_attention: bool = False
     seed: int | None = None
     shared: bool = False
+    notices: list[str] = []
 
 
 class RuntimeInfo(Result, frozen=True, kw_only=True):

@@ -144,6 +144,7 @@ class Climb:
 
     async def _model(self, operation: Operation, worker: Worker, wish: Wish) -> ModelInfo:
         if worker.model is not None and wish.takes_what_is_there:
+            _tell(operation, worker.model.notices)
             return replace(worker.model, shared=True)
         # Shared under another path, a link's: the worker knows its own.
         request = replace(wish.load, model_path=worker.path, reload=False)
@@ -155,6 +156,7 @@ class Climb:
         if wish.context is None:
             return None
         if worker.context is not None and wish.takes_what_is_there:
+            _tell(operation, worker.context.notices)
             return replace(worker.context, shared=True)
         request = replace(wish.context, model_path=None, reload=False)
         making = asyncio.ensure_future(
@@ -228,6 +230,12 @@ class Climb:
                 )
                 if not worker.n_running:
                     await self._supervisor.end(worker)
+
+
+def _tell(operation: Operation, notices: list[str]) -> None:
+    """Tell who takes what is there what the one who had it loaded was told."""
+    for text in notices:
+        operation.emit(Notice(text=text))
 
 
 async def _undone(undo: list[Undo]) -> None:

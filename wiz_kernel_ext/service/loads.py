@@ -19,6 +19,7 @@ from wiz_kernel_ext.errors import BadRequest, ModelFileNotFound, ModelLoadFailed
 from wiz_kernel_ext.hub.inspection import inspect
 from wiz_kernel_ext.models.library import Library
 from wiz_kernel_ext.models.names import ModelName
+from wiz_kernel_ext.protocol.chat_templates import check_chat_template
 from wiz_kernel_ext.protocol.codec import decode
 from wiz_kernel_ext.protocol.events import End, Notice, Progress, StateChanged
 from wiz_kernel_ext.protocol.hub_requests import PullModel
@@ -45,6 +46,7 @@ class Loads:
 
     async def begin(self, request: Load, client: str) -> Operation:
         """`service:load`: an operation that ends in `Loaded`."""
+        check_chat_template(request.chat_template)
         title = request.model or await asyncio.to_thread(self.library.default) or ""
         title = Path(title).name if Path(title).is_absolute() else title
         operation = Operation("setup", title=title, client=client, session=request.session)
@@ -58,6 +60,7 @@ class Loads:
 
     async def begin_model(self, request: LoadModel, client: str) -> Operation:
         """`worker:loadModel`: an operation that ends in `ModelInfo`."""
+        check_chat_template(request.chat_template)
         state = self.clients[client]
         request = _with_defaults(request, state)
         path = await asyncio.to_thread(self.locate, request.model_path)

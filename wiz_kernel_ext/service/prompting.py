@@ -22,6 +22,7 @@ from wiz_kernel_ext.errors import (
     StoreError,
 )
 from wiz_kernel_ext.models.identity import identify
+from wiz_kernel_ext.protocol.chat_templates import check_chat_template
 from wiz_kernel_ext.protocol.events import Notice, StateChanged
 from wiz_kernel_ext.protocol.messages import ChatMessage
 from wiz_kernel_ext.protocol.requests import AnyPrompt, CreateContext, LoadModel, Prompt
@@ -56,6 +57,7 @@ class Prompting:
 
     async def begin(self, request: AnyPrompt[Any], client: str) -> Operation:
         """Start the operation that answers `request`; what is wrong at once is raised at once."""
+        check_chat_template(request.chat_template)
         state = self.clients[client]
         session = await self._session(request, state)
         meant = await self._meant(request, state, session)
@@ -161,6 +163,7 @@ class Prompting:
             role=request.role,
             tools=request.tools,
             messages=history,
+            chat_template=request.chat_template,
         )
         return await worker.process.prompt(passed_on, operation.pass_on, operation.on_cancel)
 

@@ -290,7 +290,9 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
             return AnswerInfo(text="", finish_reason="cancelled")
 
         def submit() -> None:
-            sequence = self._host.submit(messages, request.tools, request.options, listener)
+            sequence = self._host.submit(
+                messages, request.tools, request.options, listener, request.chat_template
+            )
             # Here, so that an asker who gives up just now leaves no answer nobody can stop.
             call.on_cancel(lambda: self._loop.post(lambda: self._host.cancel(sequence)))
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from wiz_kernel_ext.commands.notices import one_each
+from wiz_kernel_ext.commands.notices import ENDINGS, one_each
 from wiz_kernel_ext.commands.service_tables import speed
 from wiz_kernel_ext.errors import WizError
 from wiz_kernel_ext.notebook.screen import Drawing, Screen
@@ -19,7 +19,6 @@ from wiz_kernel_ext.protocol.answer import Answer
 from wiz_kernel_ext.protocol.events import AnyEvent, Delta, Notice, Progress
 
 INTERRUPTED = "(interrupted)"
-ENDINGS = {"length": "cut off at the limit", "cancelled": "interrupted", "interrupted": "cut off"}
 
 
 class AnswerView(Protocol):
