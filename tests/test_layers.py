@@ -17,6 +17,7 @@ BASE = {"errors", "settings", "protocol"}
 ROOMS: dict[str, set[str]] = {
     "remedies": set(),
     "sizes": set(),
+    "interrupts": set(),
     "json_file": {"errors"},
     "local_paths": set(),
     "log_file": set(),
@@ -36,7 +37,7 @@ ROOMS: dict[str, set[str]] = {
     "service": BASE
     | {"children", "engine", "engine_check", "transport", "store"}
     | {"models", "hub", "making", "gguf_file", "log_file", "sizes"},
-    "client": BASE | {"local_paths", "log_file", "transport"},
+    "client": BASE | {"interrupts", "local_paths", "log_file", "transport"},
     "commands": BASE | {"client", "local_paths", "remedies", "sizes"},
     "notebook": BASE
     | {
@@ -44,6 +45,7 @@ ROOMS: dict[str, set[str]] = {
         "client",
         "commands",
         "hub",
+        "interrupts",
         "local_paths",
         "log_file",
         "making",
@@ -51,7 +53,8 @@ ROOMS: dict[str, set[str]] = {
         "remedies",
     },
     "cli": BASE
-    | {"client", "commands", "engine_check", "local_paths", "log_file", "remedies", "transport"},
+    | {"client", "commands", "engine_check", "interrupts", "local_paths", "log_file"}
+    | {"remedies", "transport"},
     "__main__": {"cli", "errors"},
 }
 # A library may be imported in these rooms only.

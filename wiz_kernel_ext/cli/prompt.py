@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import suppress
 
 from wiz_kernel_ext.client import Client, Operation
 from wiz_kernel_ext.commands.flags import given, sampling_flags
 from wiz_kernel_ext.commands.service_tables import speed
-from wiz_kernel_ext.errors import BadRequest
+from wiz_kernel_ext.errors import BadRequest, WizError
+from wiz_kernel_ext.interrupts import held, taken
 from wiz_kernel_ext.local_paths import located
 from wiz_kernel_ext.protocol.answer import Answer
 from wiz_kernel_ext.protocol.codec import build
@@ -20,12 +22,18 @@ from wiz_kernel_ext.protocol.results import Loaded, SessionInfo
 
 DEFAULT_MODEL = "demo"
 REDRAW_S = 0.1
+CANCEL_WAIT_S = 1.0
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Answer TEXT; with --session in that conversation, else in none. Ctrl-C cancels: exit 130."""
     text = _text(arguments.text)
     options = build(PromptOptions, given(arguments, sampling_flags().values()))
+    with held():
+        return _answered(arguments, text, options)
+
+
+def _answered(arguments: argparse.Namespace, text: str, options: PromptOptions) -> int:
     client = Client()
     try:
         info = None
@@ -73,23 +81,31 @@ def _model(client: Client, name: str | None, session: SessionInfo | None) -> str
             return None
         name = client.aliases().default or DEFAULT_MODEL
     operation = client.start(Load(model=located(name)))
-    for events in operation.batches(REDRAW_S):
-        for event in events:
-            if isinstance(event, Notice):
-                print(f"[{event.words}]", file=sys.stderr)
-    loaded: Loaded = operation.result()
+    try:
+        with taken():
+            for events in operation.batches(REDRAW_S):
+                for event in events:
+                    if isinstance(event, Notice):
+                        print(f"[{event.words}]", file=sys.stderr)
+            loaded: Loaded = operation.result()
+    except KeyboardInterrupt:
+        with suppress(WizError):
+            operation.cancel(CANCEL_WAIT_S)
+        raise
     return loaded.model.model_path
 
 
 def _streamed(operation: Operation) -> Answer:
     written = ""
     try:
-        for delta in operation:
-            written += delta.text
-            print(delta.text, end="", flush=True)
-        answer = operation.result()
+        with taken():
+            for delta in operation:
+                written += delta.text
+                print(delta.text, end="", flush=True)
+            answer = operation.result()
     except KeyboardInterrupt:
-        operation.cancel()
+        with suppress(WizError):
+            operation.cancel(CANCEL_WAIT_S)
         print(flush=True)
         raise
     assert isinstance(answer, Answer)
