@@ -89,6 +89,22 @@ def test_after_some_time_one_breaks_in_anywhere(monkeypatch: pytest.MonkeyPatch)
     assert time.monotonic() - began < 20
 
 
+def test_behind_a_cell_the_rest_of_a_crowd_is_ignored_for_a_moment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(KeyboardInterrupt), held(in_cell=True), taken():
+        interrupt()
+        time.sleep(5)
+    interrupt()
+    time.sleep(0.01)
+    monkeypatch.setattr(interrupts, "LINGER_S", 0.0)
+    with pytest.raises(KeyboardInterrupt):
+        interrupt()
+        time.sleep(5)
+    with held():
+        pass  # and the next block begins anew
+
+
 def test_the_outermost_block_counts() -> None:
     done = []
     with pytest.raises(KeyboardInterrupt), held():

@@ -19,8 +19,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 GRACE_S = 2.0
+LINGER_S = 0.5
 
 
 class _Interrupts:
@@ -32,14 +34,25 @@ class _Interrupts:
         self._taken = False
         self._first_s: float | None = None
 
-    def come(self, _signal: int, _frame: FrameType | None) -> None:
+    def come(self, _number: int, _frame: FrameType | None) -> None:
         """One more, on its way to be raised here or kept."""
         now = time.monotonic()
         if self._first_s is None:
             self._first_s = now
         self._kept = True
-        if self.n_ready or now - self._first_s > GRACE_S:
-            self.take(anyway=now - self._first_s > GRACE_S)
+        is_late = now - self._first_s > GRACE_S
+        if self.n_ready or is_late:
+            self.take(anyway=is_late)
+
+    @property
+    def was_taken(self) -> bool:
+        """Whether one was raised."""
+        return self._taken
+
+    def linger(self, number: int, frame: FrameType | None) -> None:
+        """One that belongs to those before it is ignored."""
+        if self._first_s is None or time.monotonic() - self._first_s > LINGER_S:
+            signal.default_int_handler(number, frame)
 
     def take(self, *, anyway: bool = False) -> None:
         """Raise KeyboardInterrupt for one that was kept, if none was raised before."""
@@ -51,17 +64,27 @@ class _Interrupts:
 _current: _Interrupts | None = None
 
 
+def _is_usual() -> bool:
+    """Whether an interrupt would raise KeyboardInterrupt, and nothing else."""
+    handler: Any = signal.getsignal(signal.SIGINT)
+    lingering = getattr(handler, "__func__", None) is _Interrupts.linger
+    return handler is signal.default_int_handler or lingering
+
+
 @contextmanager
-def held() -> Iterator[None]:
+def held(*, in_cell: bool = False) -> Iterator[None]:
     """In this block an interrupt breaks in where it is `taken()`; the outermost block counts.
 
-    Raises KeyboardInterrupt at its end for one that came and was not taken.
+    Raises KeyboardInterrupt at its end for one that came and was not taken. With `in_cell`, the
+    others of a crowd are ignored for LINGER_S from the first one on, also behind the block: there
+    they would hit the kernel while it tells how the cell ended, and the front end would wait for
+    that for good.
     """
     global _current
     if (
         _current is not None
         or threading.current_thread() is not threading.main_thread()
-        or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+        or not _is_usual()
     ):
         yield
         return
@@ -72,7 +95,8 @@ def held() -> Iterator[None]:
         interrupts.take()
     finally:
         _current = None
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        lingers = in_cell and interrupts.was_taken
+        signal.signal(signal.SIGINT, interrupts.linger if lingers else signal.default_int_handler)
 
 
 @contextmanager
