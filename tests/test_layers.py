@@ -17,6 +17,7 @@ BASE = {"errors", "settings", "protocol"}
 ROOMS: dict[str, set[str]] = {
     "remedies": set(),
     "sizes": set(),
+    "interrupts": set(),
     "json_file": {"errors"},
     "folders": set(),
     "surroundings": set(),
@@ -42,7 +43,7 @@ ROOMS: dict[str, set[str]] = {
     "service": BASE
     | {"children", "engine", "engine_check", "transport", "store"}
     | {"models", "hub", "making", "folders", "gguf_file", "log_file", "sizes", "surroundings"},
-    "client": BASE | {"local_paths", "log_file", "surroundings", "transport"},
+    "client": BASE | {"interrupts", "local_paths", "log_file", "surroundings", "transport"},
     "commands": BASE | {"client", "local_paths", "remedies", "sizes"},
     "notebook": BASE
     | {
@@ -51,6 +52,7 @@ ROOMS: dict[str, set[str]] = {
         "commands",
         "folders",
         "hub",
+        "interrupts",
         "local_paths",
         "log_file",
         "making",
@@ -58,7 +60,8 @@ ROOMS: dict[str, set[str]] = {
         "remedies",
     },
     "cli": BASE
-    | {"client", "commands", "engine_check", "local_paths", "log_file", "remedies", "transport"},
+    | {"client", "commands", "engine_check", "interrupts", "local_paths", "log_file"}
+    | {"remedies", "transport"},
     "__main__": {"cli", "errors"},
 }
 # A library may be imported in these rooms only.

@@ -151,7 +151,7 @@ async def test_sigterm_ends_what_runs_and_keeps_how_it_ended(home: Home) -> None
     records = Records(home.places.database_file)
     assert await records.start() == []  # none is unfinished
     for operation_id in ids:
-        assert (await records.restore(operation_id)).state == "cancelled"
+        assert (await records.restore(operation_id)).state == "interrupted"
     await records.close()
 
 

@@ -133,9 +133,9 @@ class OperationsMachine(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
-        """The service is stopped in order: what runs is cancelled and keeps its text."""
+        """The service is stopped in order: what runs ends with it and keeps its text."""
         for id in self.running:
-            self.asked[id].state, self.asked[id].n_kept = "cancelled", len(self.asked[id].said)
+            self.asked[id].state, self.asked[id].n_kept = "interrupted", len(self.asked[id].said)
         self.run(self.operations.settle(5.0))
         self.run(self.records.close())
         self.run(self.begin())

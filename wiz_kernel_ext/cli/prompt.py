@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from wiz_kernel_ext.client import Client, Operation
 from wiz_kernel_ext.commands.flags import given, sampling_flags
 from wiz_kernel_ext.commands.notices import ENDINGS
 from wiz_kernel_ext.commands.service_tables import speed
-from wiz_kernel_ext.errors import BadRequest
+from wiz_kernel_ext.errors import BadRequest, WizError
+from wiz_kernel_ext.interrupts import held, taken
 from wiz_kernel_ext.local_paths import located
 from wiz_kernel_ext.protocol.answer import Answer
 from wiz_kernel_ext.protocol.codec import build
@@ -23,12 +25,18 @@ from wiz_kernel_ext.protocol.results import Loaded, SessionInfo
 DEFAULT_MODEL = "demo"
 REDRAW_S = 0.1
 PRINT_S = 0.02
+CANCEL_WAIT_S = 1.0
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Answer TEXT; with --session in that conversation, else in none. Ctrl-C cancels: exit 130."""
     text = _text(arguments.text)
     options = build(PromptOptions, given(arguments, sampling_flags().values()))
+    with held():
+        return _answered(arguments, text, options)
+
+
+def _answered(arguments: argparse.Namespace, text: str, options: PromptOptions) -> int:
     client = Client()
     try:
         info = None
@@ -83,9 +91,15 @@ def _model(client: Client, name: str | None, session: SessionInfo | None) -> str
             return None
         name = client.aliases().default or DEFAULT_MODEL
     operation = client.start(Load(model=located(name)))
-    for events in operation.batches(REDRAW_S):
-        _tell(events)
-    loaded: Loaded = operation.result()
+    try:
+        with taken():
+            for events in operation.batches(REDRAW_S):
+                _tell(events)
+            loaded: Loaded = operation.result()
+    except KeyboardInterrupt:
+        with suppress(WizError):
+            operation.cancel(CANCEL_WAIT_S)
+        raise
     return loaded.model.model_path
 
 
@@ -100,15 +114,17 @@ def _tell(events: Sequence[AnyEvent], *, at_line_start: bool = True) -> None:
 def _streamed(operation: Operation) -> Answer:
     written = ""
     try:
-        for events in operation.batches(PRINT_S):
-            text = "".join(event.text for event in events if isinstance(event, Delta))
-            if text:
-                print(text, end="", flush=True)
-                written += text
-            _tell(events, at_line_start=not written or written.endswith("\n"))
-        answer = operation.result()
+        with taken():
+            for events in operation.batches(PRINT_S):
+                text = "".join(event.text for event in events if isinstance(event, Delta))
+                if text:
+                    print(text, end="", flush=True)
+                    written += text
+                _tell(events, at_line_start=not written or written.endswith("\n"))
+            answer = operation.result()
     except KeyboardInterrupt:
-        operation.cancel()
+        with suppress(WizError):
+            operation.cancel(CANCEL_WAIT_S)
         print(flush=True)
         raise
     assert isinstance(answer, Answer)

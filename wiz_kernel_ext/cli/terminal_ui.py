@@ -11,6 +11,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from wiz_kernel_ext.client import Client
@@ -23,7 +24,8 @@ from wiz_kernel_ext.commands.model_tables import (
 )
 from wiz_kernel_ext.commands.service_tables import Table, described, loaded_line
 from wiz_kernel_ext.commands.throughput import Throughput, told
-from wiz_kernel_ext.errors import AmbiguousModel
+from wiz_kernel_ext.errors import AmbiguousModel, WizError
+from wiz_kernel_ext.interrupts import held, taken
 from wiz_kernel_ext.protocol.answer import Answer
 from wiz_kernel_ext.protocol.events import AnyEvent, Delta, Notice, Progress
 from wiz_kernel_ext.protocol.hub import Verification
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from wiz_kernel_ext.protocol.results import SessionInfo
 
 REDRAW_S = 0.2
+CANCEL_WAIT_S = 1.0
 CLEARED = "\r\x1b[K"
 CALLED_OFF = "Cancelled. What came is kept: the same command goes on from there."
 
@@ -44,7 +47,8 @@ def run(command: Command, arguments: argparse.Namespace) -> int:
     as_json = getattr(arguments, "json", False)
     client = Client(start=command.starts_service)
     try:
-        value = command.run(TerminalUI(client, quiet=as_json), arguments)
+        with held():
+            value = command.run(TerminalUI(client, quiet=as_json), arguments)
     except NothingToDo as nothing:
         raise nothing.error from None
     except AmbiguousModel as error:
@@ -75,7 +79,8 @@ class TerminalUI:
         if not sys.stdin.isatty():
             return None
         try:
-            return input(question).strip().lower() in ("y", "yes")
+            with taken():
+                return input(question).strip().lower() in ("y", "yes")
         except EOFError:
             return False
 
@@ -92,16 +97,18 @@ class TerminalUI:
         progress = _ProgressLine(title)
         written = ""
         try:
-            for events in operation.batches(REDRAW_S):
-                progress.take(events)
-                text = "".join(event.text for event in events if isinstance(event, Delta))
-                if text:
-                    progress.clear()
-                    print(text, end="", flush=True)
-                    written += text
-            outcome = operation.result()
+            with taken():
+                for events in operation.batches(REDRAW_S):
+                    progress.take(events)
+                    text = "".join(event.text for event in events if isinstance(event, Delta))
+                    if text:
+                        progress.clear()
+                        print(text, end="", flush=True)
+                        written += text
+                outcome = operation.result()
         except KeyboardInterrupt:
-            operation.cancel()
+            with suppress(WizError):
+                operation.cancel(CANCEL_WAIT_S)
             if written:
                 print(flush=True)
             if progress.stage == "download":

@@ -92,16 +92,28 @@ class AsyncClient(WorkerCalls[AsyncOperation], ModelCalls):
         """Send a request that takes time and return its operation at once."""
         return AsyncOperation(self._connection, await IO.run(self.follow(request)))
 
-    async def follow(self, request: AnyRequest) -> Feed:
-        """The feed of a request that takes time; runs on the I/O thread."""
+    async def follow(self, request: AnyRequest, begun: list[Feed] | None = None) -> Feed:
+        """The feed of a request that takes time; runs on the I/O thread.
+
+        It is put into `begun` too, for an asker that may not live to see it returned.
+        """
         await self._connection.connect()
         beginning = asyncio.ensure_future(self._begin(request))
         try:
-            return await asyncio.shield(beginning)
+            feed = await asyncio.shield(beginning)
+            if begun is not None:
+                begun.append(feed)
+            return feed
         except asyncio.CancelledError:
             if not isinstance(request, Attach):
                 IO.finish(self._give_up(beginning))
             raise
+
+    async def forgo(self, request: AnyRequest, begun: list[Feed]) -> None:
+        """Cancel what `follow` began, if it did, for an asker that was interrupted meanwhile."""
+        if begun and not isinstance(request, Attach):
+            with suppress(WizError):
+                await self._connection.ask(Cancel(operation_id=begun[0].id))
 
     async def _begin(self, request: AnyRequest) -> Feed:
         if isinstance(request, SendPrompt):

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from wiz_kernel_ext.errors import BadRequest
+from wiz_kernel_ext.interrupts import taken
 from wiz_kernel_ext.notebook.identity import Identity, checked_session_name, identify
 from wiz_kernel_ext.settings import Settings
 
@@ -116,7 +117,8 @@ class Notebook:
         if self.headless():
             return None
         try:
-            return input(question).strip().lower() in ("y", "yes")
+            with taken():
+                return input(question).strip().lower() in ("y", "yes")
         except (EOFError, NotImplementedError):  # a pipe; a front end without input
             return None
 

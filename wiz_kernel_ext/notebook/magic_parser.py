@@ -16,6 +16,7 @@ from IPython.core.magic_arguments import MagicArgumentParser
 
 from wiz_kernel_ext.commands.parsing import TypedParser
 from wiz_kernel_ext.errors import BadRequest
+from wiz_kernel_ext.interrupts import held
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -44,14 +45,16 @@ class MagicParser(TypedParser, MagicArgumentParser):
 def takes(parser: MagicParser) -> Callable[[F], F]:
     """Mark a magic as taking `parser`'s arguments, as IPython's own decorator does.
 
-    An interrupt that nothing in the magic had a better answer to leaves it in two lines.
+    An interrupt that nothing in the magic had a better answer to leaves it in two lines; more of
+    them change nothing.
     """
 
     def mark(magic: F) -> F:
         @wraps(magic)
         def run(*args: Any, **kwargs: Any) -> Any:
             try:
-                return magic(*args, **kwargs)
+                with held(in_cell=True):
+                    return magic(*args, **kwargs)
             except KeyboardInterrupt as error:
                 if hasattr(error, "_render_traceback_"):
                     raise

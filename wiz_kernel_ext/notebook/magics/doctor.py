@@ -14,6 +14,7 @@ import subprocess
 import sys
 
 from wiz_kernel_ext.children.child import child_environment
+from wiz_kernel_ext.interrupts import taken
 from wiz_kernel_ext.notebook.magics.host import MagicHost
 
 
@@ -34,9 +35,10 @@ def run(host: MagicHost, arguments: argparse.Namespace) -> None:
     )
     assert process.stdout is not None
     try:
-        for text in process.stdout:
-            host.screen.write(text)
-        process.wait()
+        with taken():
+            for text in process.stdout:
+                host.screen.write(text)
+            process.wait()
     finally:
         if process.poll() is None:
             with contextlib.suppress(ProcessLookupError):

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import argparse
 import time
-from typing import Any
 
 from wiz_kernel_ext.commands.flags import given
 from wiz_kernel_ext.errors import AmbiguousModel, HubNotFound, ModelFileNotFound, WizError
 from wiz_kernel_ext.local_paths import is_checkpoint, located
 from wiz_kernel_ext.notebook.defaults import CONTEXT, MODEL
+from wiz_kernel_ext.notebook.follow import drawn
 from wiz_kernel_ext.notebook.magics.conversion import converted, with_offer
 from wiz_kernel_ext.notebook.magics.host import MagicHost
 from wiz_kernel_ext.notebook.magics.notebook_ui import shown
 from wiz_kernel_ext.notebook.views.load import LoadView, about_session
-from wiz_kernel_ext.notebook.views.pace import INTERVAL_S
 from wiz_kernel_ext.protocol.codec import build
 from wiz_kernel_ext.protocol.requests import Load
 from wiz_kernel_ext.protocol.results import Loaded
@@ -67,13 +66,6 @@ def _model(host: MagicHost, name: str | None, out_type: str | None) -> str | Non
 
 
 def _followed(host: MagicHost, request: Load, view: LoadView) -> Loaded:
-    operation: Any = host.notebook.client.start(request)
-    try:
-        for events in operation.batches(INTERVAL_S):
-            view.take(events)
-        loaded: Loaded = operation.result()
-    except KeyboardInterrupt:
-        if not host.notebook.leaving():
-            operation.cancel()
-        raise
+    operation = host.notebook.client.start(request)
+    loaded: Loaded = drawn(operation, view, host.notebook.leaving)
     return loaded
