@@ -53,7 +53,7 @@ class Sessions:
         """Find or make a session, as `OpenSession` says."""
         store, call = self._records.sessions, self._records.call
         row = await self._of_notebook(request) or await self._called(request)
-        former = None
+        former: SessionRow | None = None
         if row is not None and request.new and row.n_messages:
             await self._set_aside(row)
             row, former = None, row
