@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from wiz_kernel_ext.client import Client
     from wiz_kernel_ext.protocol.results import SessionInfo
+    from wiz_kernel_ext.transport.endpoints import ConnectionInfo
 
 # Jupyter asks for the end 2 to 10 ms after its interrupt, 26 where a machine has twice the work it
 # can do; a user who only stops an answer waits for this.
@@ -51,6 +52,7 @@ class Notebook:
         self._make_client = make_client
         self._client: Client | None = None
         self._settings: Settings | None = None
+        self._loaded: tuple[str | None, ConnectionInfo | None] = (None, None)
         self._fallback = f"terminal-{secrets.token_hex(3)}"
         self._seen: set[str] = set()
 
@@ -91,6 +93,19 @@ class Notebook:
         known = session.id in self._seen
         self._seen.add(session.id)
         return known
+
+    def loaded(self, path: str) -> None:
+        """Note which model was loaded in this kernel, and in which life of the service."""
+        self._loaded = (path, self.client.connection)
+
+    def model_of_before(self, session: SessionInfo) -> str | None:
+        """The model loaded here in an earlier life of the service, for a session with none.
+
+        The service knows what was loaded in this life; after a pause it may be another one.
+        """
+        path, then = self._loaded
+        is_needed = path is not None and session.model_path is None
+        return path if is_needed and self.client.connection != then else None
 
     def open_session(
         self, name: str | None, *, system: str | None = None, new: bool = False

@@ -15,7 +15,13 @@ from typing import Any
 import msgspec
 
 from wiz_kernel_ext import surroundings
-from wiz_kernel_ext.errors import BadRequest, ModelFileNotFound, ModelLoadFailed, error_from_info
+from wiz_kernel_ext.errors import (
+    BadRequest,
+    ModelFileNotFound,
+    ModelLoadFailed,
+    StoreError,
+    error_from_info,
+)
 from wiz_kernel_ext.hub.inspection import inspect
 from wiz_kernel_ext.models.library import Library
 from wiz_kernel_ext.models.names import ModelName
@@ -31,6 +37,7 @@ from wiz_kernel_ext.service.jobs import Jobs
 from wiz_kernel_ext.service.load_check import too_big
 from wiz_kernel_ext.service.operations import Operation, Operations
 from wiz_kernel_ext.service.sessions import Sessions, session_info
+from wiz_kernel_ext.service.supervisor import Worker
 
 
 @dataclass(frozen=True)
@@ -128,6 +135,8 @@ class Loads:
             state.contexts.add(ready.worker.key)
             if session is not None:
                 state.session_id = session.id
+        if session is not None:
+            await self.bind(operation, session.id, ready.worker)
         timings = LoadTimings(
             found_s=found_s,
             fetched_s=fetched_s,
@@ -136,6 +145,21 @@ class Loads:
             total_s=time.monotonic() - began,
         )
         return _loaded(operation, ready, session, timings)
+
+    async def bind(self, operation: Operation, session_id: str, worker: Worker) -> None:
+        """Let a conversation remember the model it is held with, and how that was loaded.
+
+        So whoever comes back to it, after the model and the service went for want of use, is
+        answered by the same one.
+        """
+        known = self.climb.remembered(worker.key) or Wish(path=Path(worker.path))
+        load, context = known.load, known.context or CreateContext()
+        try:
+            await self.sessions.bind(
+                session_id, worker.path, msgspec.to_builtins(load), msgspec.to_builtins(context)
+            )
+        except StoreError as error:
+            operation.emit(Notice(text=f"The session cannot be kept: {error}"))
 
     async def _session(self, request: Load) -> SessionInfo | None:
         if request.session is not None:

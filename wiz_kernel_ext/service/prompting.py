@@ -19,11 +19,10 @@ from wiz_kernel_ext.errors import (
     ModelFileNotFound,
     ModelNotLoaded,
     SessionNotLoaded,
-    StoreError,
 )
 from wiz_kernel_ext.models.identity import identify
 from wiz_kernel_ext.protocol.chat_templates import check_chat_template
-from wiz_kernel_ext.protocol.events import Notice, StateChanged
+from wiz_kernel_ext.protocol.events import StateChanged
 from wiz_kernel_ext.protocol.messages import ChatMessage
 from wiz_kernel_ext.protocol.requests import AnyPrompt, CreateContext, LoadModel, Prompt
 from wiz_kernel_ext.protocol.results import AnswerInfo, SessionMessage
@@ -133,7 +132,7 @@ class Prompting:
         if session is not None:
             session = await self.sessions.find(session.id)
             history = await self.sessions.history(session)
-            await self._bind(operation, session, worker)
+            await self.loads.bind(operation, session.id, worker)
             operation.asked = SessionMessage(
                 role="tool" if request.role == "tool" else "user",
                 content=request.prompt,
@@ -221,16 +220,6 @@ class Prompting:
                 takes_what_is_there=True,
             )
         return Wish(path=meant.path, takes_what_is_there=True)
-
-    async def _bind(self, operation: Operation, session: SessionRow, worker: Worker) -> None:
-        known = self.climb.remembered(worker.key) or Wish(path=Path(worker.path))
-        load, context = known.load, known.context or CreateContext()
-        try:
-            await self.sessions.bind(
-                session.id, worker.path, msgspec.to_builtins(load), msgspec.to_builtins(context)
-            )
-        except StoreError as error:
-            operation.emit(Notice(text=f"The session cannot be kept: {error}"))
 
 
 def _of_path(path: Path) -> Meant:

@@ -53,13 +53,20 @@ class Sessions:
         """Find or make a session, as `OpenSession` says."""
         store, call = self._records.sessions, self._records.call
         row = await self._of_notebook(request) or await self._called(request)
+        former: SessionRow | None = None
         if row is not None and request.new and row.n_messages:
             await self._set_aside(row)
-            row = None
+            row, former = None, row
         if row is None:
-            return await self._create(
+            row = await self._create(
                 request.session, request.system_prompt, request.notebook, request.kernel_id
             )
+            if former is None or not former.model_path:
+                return row
+            # Another conversation, with the same model.
+            options = (former.load_options, former.context_options)
+            await self.bind(row.id, former.model_path, *options)
+            return await self.find(row.id)
         if request.system_prompt is not None:
             await call(store.set_system_prompt, row.id, request.system_prompt)
         if request.notebook or request.kernel_id:

@@ -47,6 +47,7 @@ def run(host: MagicHost, arguments: argparse.Namespace) -> None:
         view.say("not loaded")
         raise
     assert loaded.session is not None
+    host.notebook.loaded(loaded.model.model_path)
     known = host.notebook.saw(loaded.session)
     view.end(loaded, about_session(loaded.session, known=known))
 

@@ -65,6 +65,7 @@ def _asked(
         options=options,
         session=session.id,
         chat_template=arguments.chat_template,
+        model_path=host.notebook.model_of_before(session),
         autoload=True,
     )
     operation = host.notebook.client.start(request)
