@@ -6,11 +6,12 @@ Called by the handlers with a request already decoded; runs as the body of an op
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -33,6 +34,10 @@ from wiz_kernel_ext.service.operations import Operation, Operations
 from wiz_kernel_ext.service.sessions import Sessions
 from wiz_kernel_ext.service.supervisor import Supervisor, Worker
 from wiz_kernel_ext.store import SessionRow
+
+T = TypeVar("T", LoadModel, CreateContext)
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -215,11 +220,20 @@ class Prompting:
         if session is not None and session.model_path == str(meant.path):
             return Wish(
                 path=meant.path,
-                load=msgspec.convert(session.load_options, LoadModel),
-                context=msgspec.convert(session.context_options, CreateContext),
+                load=_readable(session.load_options, LoadModel),
+                context=_readable(session.context_options, CreateContext),
                 takes_what_is_there=True,
             )
         return Wish(path=meant.path, takes_what_is_there=True)
+
+
+def _readable(options: dict[str, Any], kind: type[T]) -> T:
+    """How a model was loaded; as by default where what was kept of it is damaged."""
+    try:
+        return msgspec.convert(options, kind)
+    except msgspec.ValidationError as error:
+        log.warning("How a model was loaded cannot be read: %s", error)
+        return kind()
 
 
 def _of_path(path: Path) -> Meant:

@@ -95,7 +95,7 @@ class Sessions:
 
     async def history(self, row: SessionRow) -> list[ChatMessage]:
         """The conversation so far as the model reads it, the system prompt first."""
-        messages = await self._records.call(self._records.sessions.messages, row.id)
+        messages = await self._records.messages(row.id)
         system = (
             [ChatMessage(role="system", content=row.system_prompt)] if row.system_prompt else []
         )
@@ -121,13 +121,14 @@ class Sessions:
     async def detail(self, name: str) -> SessionDetail:
         """A session with its messages."""
         row = await self.find(name)
-        messages = await self._records.call(self._records.sessions.messages, row.id)
+        messages = await self._records.messages(row.id)
         return SessionDetail(info=session_info(row), messages=messages)
 
     async def drop_last_turn(self, name: str) -> Sequence[SessionMessage]:
         """Take the last question and its answer away, in the session's turn; returns them."""
         row = await self.find(name)
         async with self.turn(row.id):
+            await self._records.write_waiting()
             return await self._records.call(self._records.sessions.drop_last_turn, row.id)
 
     async def delete(self, name: str) -> SessionInfo:

@@ -13,9 +13,9 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from wiz_kernel_ext.errors import StoreError
 from wiz_kernel_ext.store.migrations import MIGRATIONS, Migration
@@ -37,6 +37,8 @@ NO_LOCKS_HINT = (
     "Set WIZ_DATA_DIR to a directory of yours on a local disk, and run it again: in a notebook "
     "with %env."
 )
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -81,12 +83,18 @@ class Database:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Conversations are private; SQLite gives its other files the same mode.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+        connection = sqlite3.connect(
+            path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+        )
         try:
             connection.row_factory = sqlite3.Row
+            # One text that is damaged is to cost no list of them.
+            connection.text_factory = _text
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA foreign_keys = ON")
+            # Sorting needs no room on the disk then.
+            connection.execute("PRAGMA temp_store = MEMORY")
             if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
                 raise sqlite3.DatabaseError(_DAMAGED[1])
             database = cls(path, connection)
@@ -162,6 +170,25 @@ class Database:
             self._connection.close()
 
 
+def readable(rows: Iterable[dict[str, Any]], make: Callable[[dict[str, Any]], T]) -> list[T]:
+    """What `make` makes of each row; one that is damaged costs itself only."""
+    made = (readable_row(row, make) for row in rows)
+    return [value for value in made if value is not None]
+
+
+def readable_row(row: dict[str, Any], make: Callable[[dict[str, Any]], T]) -> T | None:
+    """What `make` makes of a row; None where the row is damaged."""
+    try:
+        return make(row)
+    except (TypeError, ValueError) as error:  # the message library's errors are ValueErrors
+        log.warning("A row is damaged, and left out: %s", error)
+        return None
+
+
+def _text(data: bytes) -> str:
+    return data.decode(errors="replace")
+
+
 @contextlib.contextmanager
 def _translated(path: Path) -> Iterator[None]:
     try:
@@ -176,7 +203,12 @@ def _ours(path: Path, error: Exception) -> StoreError:
     hint = None
     if "database is locked" in text and _has_no_locks(path):
         reason, hint = "its file system has no locks", NO_LOCKS_HINT
-    return StoreError(f"The database {path} cannot be used: {reason}.", hint=hint, path=str(path))
+    # What is wrong with a value is as wrong the next time; a disk is emptied, a lock let go.
+    lasting = not isinstance(error, (OSError, sqlite3.OperationalError))
+    details: dict[str, Any] = {"lasting": True} if lasting and reason == text else {}
+    return StoreError(
+        f"The database {path} cannot be used: {reason}.", hint=hint, path=str(path), **details
+    )
 
 
 def _has_no_locks(path: Path) -> bool:

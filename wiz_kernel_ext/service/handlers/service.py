@@ -114,8 +114,16 @@ class ServiceHandlers(Handlers):
         rows = await self.records.call(
             self.records.operations.list, request.limit, row.id if row else None
         )
-        live = {operation.id: operation.info() for operation in self.operations.running()}
-        return [live.get(row.id) or operation_info(row) for row in rows]
+        current = [*self.records.waiting(), *self.operations.running()]
+        live = {
+            operation.id: operation.info()
+            for operation in current
+            if row is None or operation.session_id == row.id
+        }
+        kept = [live.pop(row.id, None) or operation_info(row) for row in rows]
+        if len(rows) < request.limit:  # they are all, so the others are not written yet
+            kept = [*reversed(live.values()), *kept][: request.limit]
+        return kept
 
     @handles(r.GetOperation)
     async def get_operation(self, comm: ServerComm, request: r.GetOperation) -> OperationInfo:
