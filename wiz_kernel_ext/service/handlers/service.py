@@ -110,15 +110,15 @@ class ServiceHandlers(Handlers):
         self, comm: ServerComm, request: r.ListOperations
     ) -> list[OperationInfo]:
         """service:listOperations."""
-        row = await self.sessions.find(request.session) if request.session else None
+        session = await self.sessions.find(request.session) if request.session else None
         rows = await self.records.call(
-            self.records.operations.list, request.limit, row.id if row else None
+            self.records.operations.list, request.limit, session.id if session else None
         )
         current = [*self.records.waiting(), *self.operations.running()]
         live = {
             operation.id: operation.info()
             for operation in current
-            if row is None or operation.session_id == row.id
+            if session is None or operation.session_id == session.id
         }
         kept = [live.pop(row.id, None) or operation_info(row) for row in rows]
         if len(rows) < request.limit:  # they are all, so the others are not written yet
