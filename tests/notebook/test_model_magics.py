@@ -307,7 +307,8 @@ def test_work_is_a_bar_with_speed_and_time_left_and_then_a_line_with_its_notices
         clock.now += 1.0
     slot = screen.slots[0]
     assert slot.last.plain == (
-        "<u/r>: downloading 25% · 100 B of 400 B · 100 B/s · 3.0 s left · operation op1"
+        "<u/r>: downloading 25% · 100 B of 400 B · 100 B/s · 3.0 s left "
+        "· if this stands still: %wiz_attach op1"
     )
     assert slot.last.html is not None
     assert slot.last.html.startswith('&lt;u/r&gt; <progress value="0.250"></progress>')

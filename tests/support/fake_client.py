@@ -95,7 +95,7 @@ class FakeOperation:
             raise outcome
         return outcome
 
-    def cancel(self) -> None:
+    def cancel(self, timeout_s: float = 0.0) -> None:
         self.is_cancelled = True
 
     def _said(self, events: list[AnyEvent]) -> list[AnyEvent]:

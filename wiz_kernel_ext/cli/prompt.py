@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
 
-from wiz_kernel_ext.client import Client, Operation
+from wiz_kernel_ext.cli.terminal_ui import TerminalUI
+from wiz_kernel_ext.client import Client
 from wiz_kernel_ext.commands.flags import given, sampling_flags
 from wiz_kernel_ext.commands.notices import ENDINGS
-from wiz_kernel_ext.commands.service_tables import speed
-from wiz_kernel_ext.errors import BadRequest, WizError
-from wiz_kernel_ext.interrupts import held, taken
+from wiz_kernel_ext.commands.numbers import shortened
+from wiz_kernel_ext.commands.service_tables import TITLE_WIDTH, speed
+from wiz_kernel_ext.errors import BadRequest
+from wiz_kernel_ext.interrupts import held
 from wiz_kernel_ext.local_paths import located
 from wiz_kernel_ext.protocol.answer import Answer
 from wiz_kernel_ext.protocol.codec import build
-from wiz_kernel_ext.protocol.events import AnyEvent, Delta, Notice
 from wiz_kernel_ext.protocol.messages import ChatMessage
 from wiz_kernel_ext.protocol.options import PromptOptions
 from wiz_kernel_ext.protocol.requests import Load, Prompt
 from wiz_kernel_ext.protocol.results import Loaded, SessionInfo
 
 DEFAULT_MODEL = "demo"
-REDRAW_S = 0.1
-PRINT_S = 0.02
-CANCEL_WAIT_S = 1.0
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -62,7 +58,8 @@ def _answered(arguments: argparse.Namespace, text: str, options: PromptOptions) 
                 chat_template=arguments.chat_template,
                 autoload=True,
             )
-        answer = _streamed(client.start(request))
+        title = shortened(text, TITLE_WIDTH)
+        answer: Answer = TerminalUI(client).follow(client.start(request), title)
         if sys.stderr.isatty():
             took = [speed(answer.usage.n_tokens, answer.timings.generation_s)]
             took += filter(None, [ENDINGS.get(answer.finish_reason)])
@@ -90,44 +87,5 @@ def _model(client: Client, name: str | None, session: SessionInfo | None) -> str
         if (session is not None and session.model_path) or client.status().workers:
             return None
         name = client.aliases().default or DEFAULT_MODEL
-    operation = client.start(Load(model=located(name)))
-    try:
-        with taken():
-            for events in operation.batches(REDRAW_S):
-                _tell(events)
-            loaded: Loaded = operation.result()
-    except KeyboardInterrupt:
-        with suppress(WizError):
-            operation.cancel(CANCEL_WAIT_S)
-        raise
+    loaded: Loaded = TerminalUI(client).watch(client.start(Load(model=located(name))), name)
     return loaded.model.model_path
-
-
-def _tell(events: Sequence[AnyEvent], *, at_line_start: bool = True) -> None:
-    """Say what should be known, on lines of its own, beside the answer on standard output."""
-    for event in events:
-        if isinstance(event, Notice):
-            print("" if at_line_start else "\n", f"[{event.words}]", sep="", file=sys.stderr)
-            at_line_start = True
-
-
-def _streamed(operation: Operation) -> Answer:
-    written = ""
-    try:
-        with taken():
-            for events in operation.batches(PRINT_S):
-                text = "".join(event.text for event in events if isinstance(event, Delta))
-                if text:
-                    print(text, end="", flush=True)
-                    written += text
-                _tell(events, at_line_start=not written or written.endswith("\n"))
-            answer = operation.result()
-    except KeyboardInterrupt:
-        with suppress(WizError):
-            operation.cancel(CANCEL_WAIT_S)
-        print(flush=True)
-        raise
-    assert isinstance(answer, Answer)
-    # Deltas are a preview: the end carries the truth.
-    print(answer[len(written) :] if answer.startswith(written) else f"\n{answer}", flush=True)
-    return answer

@@ -93,7 +93,16 @@ class TerminalUI:
         self.client.close()
 
     def follow(self, operation: Operation, title: str) -> Any:
+        """As `watch`, and print what it ended with."""
+        outcome, written = self._watched(operation, title)
+        _print_outcome(outcome, written, title)
+        return outcome
+
+    def watch(self, operation: Operation, title: str) -> Any:
         """Print an answer as it comes; show other progress on one line that is written over."""
+        return self._watched(operation, title)[0]
+
+    def _watched(self, operation: Operation, title: str) -> tuple[Any, str]:
         progress = _ProgressLine(title)
         written = ""
         try:
@@ -116,8 +125,7 @@ class TerminalUI:
             raise
         finally:
             progress.clear()
-        _print_outcome(outcome, written, title)
-        return outcome
+        return outcome, written
 
 
 class _ProgressLine:
@@ -126,15 +134,19 @@ class _ProgressLine:
     def __init__(self, title: str) -> None:
         self.stage = ""
         self._title = title
+        self._waits = False
         self._throughput = Throughput(time.monotonic)
         self._watched = sys.stderr.isatty()
 
     def take(self, events: Sequence[AnyEvent]) -> None:
-        """Show the latest progress, and every notice on a line of its own."""
+        """Show the latest progress; every notice, and that it waits, on a line of its own."""
         for event in events:
             if isinstance(event, Notice):
                 self.say(event.words)
-        steps = [event for event in events if isinstance(event, Progress)]
+            elif isinstance(event, Progress) and event.text and not self._waits:
+                self._waits = True
+                self.say(event.words)
+        steps = [event for event in events if isinstance(event, Progress) and not event.text]
         if not steps:
             return
         self.stage = steps[-1].stage

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import wiz_kernel_ext
 from wiz_kernel_ext.commands.numbers import ago, count, duration, shortened, size
+from wiz_kernel_ext.protocol.events import WAITING
 from wiz_kernel_ext.protocol.results import (
     LOAD_KINDS,
     Loaded,
@@ -175,12 +176,20 @@ def speed(n_tokens: int, time_s: float) -> str:
     return f"{text} · {n_tokens / time_s:.0f} tokens/s" if n_tokens > 1 and time_s > 0 else text
 
 
+def live_speed(n_tokens: int, per_s: float | None) -> str:
+    """Tokens so far and, once that is known, how many come per second."""
+    text = count(n_tokens, "token")
+    return text if per_s is None else f"{text} · {per_s:.0f} tokens/s"
+
+
 def _state(operation: OperationInfo) -> str:
     """The state, and how far it is: by tokens once it answers, before that by its stage."""
     if operation.state != "running":
         return operation.state
     if operation.n_tokens:
         return f"running, {count(operation.n_tokens, 'token')}"
+    if operation.stage == WAITING:
+        return WAITING
     if operation.total:
         return f"running, {operation.stage} {operation.done / operation.total:.0%}"
     return "running"

@@ -29,6 +29,7 @@ from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo
 from wiz_kernel_ext.service.load_check import LoadCheck, too_big
 from wiz_kernel_ext.service.operations import Operation
 from wiz_kernel_ext.service.supervisor import Supervisor, Worker
+from wiz_kernel_ext.service.waiting import telling
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +69,7 @@ class Climb:
         self._library = library
         self._check = check
         self._wishes: dict[str, Wish] = {}
+        self._climbing: dict[str, Operation] = {}
 
     def _wish_of(self, worker: Worker) -> Wish:
         """How the model of `worker` was loaded."""
@@ -114,10 +116,13 @@ class Climb:
     @asynccontextmanager
     async def _alone(self, operation: Operation, key: str) -> AsyncIterator[None]:
         lock = self._supervisor.locked(key)
-        await operation.unless_cancelled(lock.acquire())
+        with telling(operation, lambda: [one for one in [self._climbing.get(key)] if one]):
+            await operation.unless_cancelled(lock.acquire())
+        self._climbing[key] = operation
         try:
             yield
         finally:
+            del self._climbing[key]
             lock.release()
 
     async def _up(

@@ -8,6 +8,7 @@ emits and how it ended, and lets any number of followers read the log from any n
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import secrets
 import time
@@ -38,6 +39,7 @@ BATCH_SIZE = 256
 TITLE_LENGTH = 300
 
 log = logging.getLogger(__name__)
+_numbers = itertools.count()
 
 
 class Operation:
@@ -58,6 +60,7 @@ class Operation:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.id = f"op-{secrets.token_hex(5)}"
+        self.number = next(_numbers)
         self.kind = kind
         self.title = title
         self.client = client

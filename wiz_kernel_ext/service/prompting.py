@@ -33,6 +33,7 @@ from wiz_kernel_ext.service.loads import Loads
 from wiz_kernel_ext.service.operations import Operation, Operations
 from wiz_kernel_ext.service.sessions import Sessions
 from wiz_kernel_ext.service.supervisor import Supervisor, Worker
+from wiz_kernel_ext.service.waiting import before, telling
 from wiz_kernel_ext.store import SessionRow
 
 T = TypeVar("T", LoadModel, CreateContext)
@@ -80,13 +81,32 @@ class Prompting:
             if session is None:
                 return await self._answer(operation, request, state, None)
             turn = self.sessions.turn(session.id)
-            await operation.unless_cancelled(turn.acquire())
+            with telling(operation, lambda: self._asked_before(operation)):
+                await operation.unless_cancelled(turn.acquire())
             # The next prompt is to read what this one leaves in the conversation.
             operation.on_end(turn.release)
             return await self._answer(operation, request, state, session)
 
         await self.operations.start(operation, body)
         return operation
+
+    def _asked_before(self, operation: Operation) -> list[Operation]:
+        """What runs in the same session, and came before."""
+        found = [o for o in self.operations.running() if o.session_id == operation.session_id]
+        return before(found, operation)
+
+    def _answered_before(self, operation: Operation, worker: Worker) -> list[Operation]:
+        """Who is answered by `worker` while `operation` is not: it came before, and is at work."""
+        if operation.n_tokens or operation.progress.stage == "prompt":
+            return []
+        at_work = [
+            one
+            for one in self.operations.running()
+            if one.kind == "prompt"
+            and one.model_path == worker.path
+            and (one.n_tokens or one.progress.stage == "prompt")
+        ]
+        return before(at_work, operation)
 
     async def _session(self, request: AnyPrompt[Any], state: ClientState) -> SessionRow | None:
         if request.messages is not None:
@@ -169,7 +189,8 @@ class Prompting:
             messages=history,
             chat_template=request.chat_template,
         )
-        return await worker.process.prompt(passed_on, operation.pass_on, operation.on_cancel)
+        with telling(operation, lambda: self._answered_before(operation, worker)):
+            return await worker.process.prompt(passed_on, operation.pass_on, operation.on_cancel)
 
     @asynccontextmanager
     async def _worker(

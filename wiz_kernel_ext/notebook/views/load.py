@@ -58,6 +58,9 @@ class LoadView:
         )
 
     def _state(self, step: Progress) -> Drawing:
+        if step.text:
+            text = f"{self._model}: {step.words}"
+            return Drawing(plain=text, html=escape(text))
         if step.stage == "download":
             text = f"Downloading {self._model}: {told(step, self._throughput.per_s)}"
             share = f' value="{step.done / step.total:.3f}"' if step.total else ""

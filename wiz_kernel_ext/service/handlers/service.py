@@ -120,7 +120,7 @@ class ServiceHandlers(Handlers):
             for operation in current
             if session is None or operation.session_id == session.id
         }
-        kept = [live.pop(row.id, None) or operation_info(row) for row in rows]
+        kept = [live.pop(one.id) if one.id in live else operation_info(one) for one in rows]
         if len(rows) < request.limit:  # they are all, so the others are not written yet
             kept = [*reversed(live.values()), *kept][: request.limit]
         return kept
