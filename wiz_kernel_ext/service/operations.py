@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from wiz_kernel_ext.errors import InternalError, OperationCancelled, WizError
+from wiz_kernel_ext.errors import OperationCancelled, WizError, unexpected
 from wiz_kernel_ext.protocol.codec import decode, raw
 from wiz_kernel_ext.protocol.events import AnyEvent, Delta, End, Notice, Progress, StateChanged
 from wiz_kernel_ext.protocol.results import (
@@ -304,8 +304,8 @@ class Operations:
             return End(state="cancelled", error=stopped.info())
         except Exception as error:
             log.exception("operation %s failed", operation.id)
-            internal = InternalError(f"The service failed: {type(error).__name__}: {error}")
-            return End(state="failed", error=internal.info())
+            what = f"The service failed: {type(error).__name__}: {error}"
+            return End(state="failed", error=unexpected(error, what).info())
         cancelled = isinstance(result, AnswerInfo) and result.finish_reason == "cancelled"
         return End(state="cancelled" if cancelled else "done", result=raw(result))
 
