@@ -19,6 +19,7 @@ Knows nothing of sockets, notebooks or models. Raised everywhere; carried over t
     ├── ModelLoadFailed (RuntimeError)     llama.cpp did not take the file
     │   └── GgufInvalid                    its header is broken, cut off or unknown here
     ├── EngineUnusable (RuntimeError)      the build of llama.cpp does not work on this processor
+    ├── PackageGone (RuntimeError)         this package was removed while a process of it ran
     ├── WorkerDied (RuntimeError)          the process that held the model is gone
     │   └── CrashRepeated                  twice at the same place: not tried a third time
     ├── ServiceError (ConnectionError)
@@ -239,6 +240,13 @@ class EngineUnusable(WizError, RuntimeError):
     default_hint = "`wiz doctor --rebuild` builds it for this machine: 5 to 10 minutes on 2 cores."
 
 
+class PackageGone(WizError, RuntimeError):
+    """The package was removed or moved while a process of it ran; details: executable."""
+
+    code = "package_gone"
+    default_hint = "Install it again and restart the kernel; `wiz stop` ends a service without it."
+
+
 class WorkerDied(WizError, RuntimeError):
     """The process that held the model is gone; details: cause, log (its last lines)."""
 
@@ -376,3 +384,10 @@ class InternalError(WizError, RuntimeError):
 
     code = "internal_error"
     default_hint = "`jupyter wiz logs` has the traceback: please report it."
+
+
+def unexpected(error: BaseException, what: str) -> WizError:
+    """An exception that nothing foresaw as ours: a bug, unless a part of this package is gone."""
+    if isinstance(error, ModuleNotFoundError) and (error.name or "").startswith("wiz_kernel_ext"):
+        return PackageGone(f"{error.name} is not there any more: the package was removed or moved.")
+    return InternalError(what)

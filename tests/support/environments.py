@@ -57,6 +57,7 @@ class Environment:
             [self.python, "-c", SEEN + code],
             env={**inherited, **home.environment},
             cwd=self.folder,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

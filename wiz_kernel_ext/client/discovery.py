@@ -19,6 +19,7 @@ from wiz_kernel_ext.transport.endpoints import ConnectionInfo, Places, remove_st
 from wiz_kernel_ext.transport.locks import is_held, start_lock
 from wiz_kernel_ext.transport.python_environment import (
     PythonEnvironment,
+    installed_version,
     last_environment,
     this_environment,
 )
@@ -31,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 def find_or_start(settings: Settings, where: Places) -> ConnectionInfo:
-    """How to reach the service; blocks while one starts. Raises ServiceStartFailed."""
+    """How to reach the service; blocks while one starts. Raises ServiceStartFailed, PackageGone."""
     if info := find(where):
         return info
     where.create()
@@ -39,6 +40,7 @@ def find_or_start(settings: Settings, where: Places) -> ConnectionInfo:
         if info := find(where):
             return info
         own = this_environment()
+        installed_version()  # raises where there is nothing left to start
         chosen = starter(own, last_environment(where.environment_file))
         if chosen != own:
             try:

@@ -21,6 +21,7 @@ from wiz_kernel_ext.hub.collections import Collections
 from wiz_kernel_ext.models.library import Library
 from wiz_kernel_ext.models.machine import this_machine
 from wiz_kernel_ext.protocol.codec import PROTOCOL_VERSION
+from wiz_kernel_ext.protocol.events import Notice
 from wiz_kernel_ext.protocol.requests import (
     Attach,
     AwaitChange,
@@ -61,7 +62,11 @@ from wiz_kernel_ext.transport.endpoints import (
 )
 from wiz_kernel_ext.transport.keys import KeyPair
 from wiz_kernel_ext.transport.locks import LifetimeLock, start_lock
-from wiz_kernel_ext.transport.python_environment import keep_environment, this_environment
+from wiz_kernel_ext.transport.python_environment import (
+    installed_version,
+    keep_environment,
+    this_environment,
+)
 from wiz_kernel_ext.transport.server import CommServer, ServerComm
 from wiz_kernel_ext.transport.zmq_links import ZmqServerLink
 
@@ -219,6 +224,15 @@ class Service:
         )
 
     async def _spawn(self, emit: Emit, on_crash: OnCrash) -> WorkerProcess:
+        installed = await asyncio.to_thread(installed_version)
+        if installed != wiz_kernel_ext.__version__:
+            emit(
+                Notice(
+                    text=f"wiz_kernel_ext was changed to {installed} under its service, which is "
+                    f"{wiz_kernel_ext.__version__}: `wiz stop` ends it, and the next is of one "
+                    "piece."
+                )
+            )
         return await spawn_worker(self.places, await self._engine.way(emit), on_crash)
 
     def info(self) -> ServiceInfo:

@@ -18,7 +18,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from wiz_kernel_ext.errors import InternalError, OperationCancelled, OperationInterrupted, WizError
+from wiz_kernel_ext.errors import OperationCancelled, OperationInterrupted, WizError, unexpected
 from wiz_kernel_ext.protocol.codec import decode, raw
 from wiz_kernel_ext.protocol.events import AnyEvent, Delta, End, Notice, Progress, StateChanged
 from wiz_kernel_ext.protocol.results import (
@@ -329,8 +329,8 @@ class Operations:
             return operation.stopped()
         except Exception as error:
             log.exception("operation %s failed", operation.id)
-            internal = InternalError(f"The service failed: {type(error).__name__}: {error}")
-            return End(state="failed", error=internal.info())
+            what = f"The service failed: {type(error).__name__}: {error}"
+            return End(state="failed", error=unexpected(error, what).info())
         if not isinstance(result, AnswerInfo) or result.finish_reason != "cancelled":
             return End(state="done", result=raw(result))
         if operation.was_stopped:

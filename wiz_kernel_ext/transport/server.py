@@ -20,6 +20,7 @@ from wiz_kernel_ext.errors import (
     OperationCancelled,
     ServiceStopping,
     WizError,
+    unexpected,
 )
 from wiz_kernel_ext.protocol.codec import (
     Close,
@@ -200,7 +201,7 @@ class CommServer:
         except BaseException as error:
             log.exception("The handler of %s failed.", comm.target)
             what = f"{comm.target} failed with {type(error).__name__}: {error}"
-            await comm.end(error=InternalError(what))
+            await comm.end(error=unexpected(error, what))
             if not isinstance(error, Exception):
                 raise
 
