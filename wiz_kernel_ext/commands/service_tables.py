@@ -62,9 +62,8 @@ def service_line(status: Status) -> str:
     """The service in one line."""
     service = status.service
     about = f"Wiz service {service.version}, pid {service.pid}"
-    return " · ".join(
-        [about, *asker_words(service), *engine_words(service), f"log: {service.log_file}"]
-    )
+    words = [about, *asker_words(service), *engine_words(service), f"log: {service.log_file}"]
+    return " · ".join([*words, *([service.notice] if service.notice else [])])
 
 
 def asker_words(service: ServiceInfo) -> list[str]:

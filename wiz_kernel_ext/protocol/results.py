@@ -221,7 +221,8 @@ class EngineInfo(Result, frozen=True, kw_only=True):
 class ServiceInfo(Result, frozen=True, kw_only=True):
     """The service process. `memory_available_bytes` is what others could still take here.
 
-    `executable` is the interpreter it runs in, maybe of another environment than the asker's.
+    `executable` is the interpreter it runs in, maybe of another environment than the asker's;
+    `notice` what its user was not told yet.
     """
 
     pid: int
@@ -237,6 +238,7 @@ class ServiceInfo(Result, frozen=True, kw_only=True):
     database: str = ""
     executable: str = ""
     engine: EngineInfo | None = None
+    notice: str = ""
 
 
 class Status(Result, frozen=True, kw_only=True):

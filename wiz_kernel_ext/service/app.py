@@ -114,7 +114,7 @@ class Service:
             raise ServiceStartFailed(f"A service called {self.settings.name!r} runs already.")
         self._own_database()
         begin_with_former(self.places.database_file)
-        records = Records(self.places.database_file)
+        records = self._records = Records(self.places.database_file)
         await records.start()
         router = self._assemble(records)
         keys = KeyPair.generate()
@@ -252,6 +252,7 @@ class Service:
             database=str(self.places.database_file),
             executable=self._environment.executable,
             engine=self._engine.info,
+            notice=self._records.untold.text,
         )
 
     async def _handle(self, router: Router, comm: ServerComm) -> object:

@@ -34,6 +34,7 @@ from wiz_kernel_ext.service.kept_log import pack, unpack
 from wiz_kernel_ext.service.operations import Operation, shorten
 from wiz_kernel_ext.service.outcomes import Outcome, Waiting, turn_of
 from wiz_kernel_ext.service.store_thread import StoreThread
+from wiz_kernel_ext.service.untold import Untold, said_recovered
 from wiz_kernel_ext.store import Database, OperationRow, OperationStore, SessionStore
 
 P = ParamSpec("P")
@@ -69,6 +70,7 @@ class Records:
         self._waiting = Waiting()
         self._writing = asyncio.Lock()
         self._retry_at_s = 0.0
+        self.untold = Untold(file.with_suffix(".notice"))
         self._closed = False
 
     async def start(self) -> list[OperationRow]:
@@ -80,6 +82,8 @@ class Records:
 
         def begin() -> list[OperationRow]:
             self._database = Database.open(self._file)
+            if recovered := self._database.recovered:
+                self.untold.add(said_recovered(recovered))
             self.sessions = SessionStore(self._database)
             self.operations = OperationStore(self._database)
             with suppress(StoreError):  # history that is too long keeps nobody from starting
@@ -97,6 +101,8 @@ class Records:
 
     async def created(self, operation: Operation) -> None:
         """Keep a new operation before anyone hears of it."""
+        if text := self.untold.take():
+            operation.emit(Notice(text=text))
         try:
             await self._create(operation)
         except StoreError as error:

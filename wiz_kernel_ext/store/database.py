@@ -12,23 +12,26 @@ import fcntl
 import logging
 import os
 import sqlite3
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from wiz_kernel_ext.errors import StoreError
 from wiz_kernel_ext.store.migrations import MIGRATIONS, Migration
+from wiz_kernel_ext.store.salvage import salvage, take_place
+from wiz_kernel_ext.store.schema import declared, declared_in
 
 BUSY_TIMEOUT_S = 5.0
 # A list shows a line of a text; what was pasted into a prompt may be a book.
 LISTED_LENGTH = 1000
 # By text: Python 3.10 does not tell the code.
 _DAMAGED = ("file is not a database", "database disk image is malformed")
+_READ_ONLY = "attempt to write a readonly database"
 _REASONS = {
     "database or disk is full": "the disk is full",
     "database is locked": "another process keeps it locked",
-    "attempt to write a readonly database": "it cannot be written",
+    _READ_ONLY: "it cannot be written",
     "unable to open database file": "it cannot be opened",
     "disk I/O error": "its disk fails",
     **dict.fromkeys(_DAMAGED, "it is damaged"),
@@ -37,72 +40,149 @@ NO_LOCKS_HINT = (
     "Set WIZ_DATA_DIR to a directory of yours on a local disk, and run it again: in a notebook "
     "with %env."
 )
+_PASSING = ("database or disk is full", "database is locked", "unable to open database file")
+# A larger one is checked without its indexes, which takes a fraction of the time.
+WHOLE_CHECK_BYTES = 64 * 2**20
 
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Recovered:
+    """A database that took the place of one that could not be used.
+
+    `aside` is where that one lies; `n_saved` how many rows of each table were found in it.
+    """
+
+    aside: Path
+    n_saved: dict[str, int]
+    is_newer: bool
+
+
+class _Unusable(Exception):
+    """The file is damaged, or `is_newer`: there is another way than to give up."""
+
+    def __init__(self, reason: str, *, is_newer: bool = False) -> None:
+        super().__init__(reason)
+        self.is_newer = is_newer
+
+
 class Database:
     """An open database; made by `open`.
 
-    Every method raises StoreError for what SQLite or the disk refuses. `moved_aside` is where a
-    damaged file went whose place this one took.
+    Every method raises StoreError for what SQLite or the disk refuses. `recovered` tells of a file
+    that could not be used, whose place this one took.
     """
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
-        self.moved_aside: Path | None = None
+        self.recovered: Recovered | None = None
         self._connection = connection
 
     @classmethod
     def open(cls, path: Path, migrations: Sequence[Migration] = MIGRATIONS) -> Database:
         """Open the file, or begin it, with the latest schema.
 
-        A damaged file is moved aside and a new one begun. Raises StoreError, also for a file of a
-        newer version of this package.
+        A damaged file, or one of a newer version of this package, is kept aside, and what can be
+        read of it put into a new one. Raises StoreError.
         """
         try:
             return cls._open(path, migrations)
-        except StoreError:
-            raise
-        except sqlite3.DatabaseError as error:
-            if not _is_damage(error):
-                raise _ours(path, error) from error
-        except OSError as error:
+        except _Unusable as error:
+            log.warning("The database %s cannot be used as it is: %s", path, error)
+            unusable = error
+        temporary = path.with_name(f".{path.name}.saved")
+        try:
+            n_saved = salvage(path, temporary, migrations)
+            aside = take_place(temporary, path, "newer" if unusable.is_newer else "corrupt")
+        except (sqlite3.Error, OSError) as error:
+            temporary.unlink(missing_ok=True)
             raise _ours(path, error) from error
-        aside = _move_aside(path)
-        log.warning("The database %s is damaged; it is kept as %s, a new one begins.", path, aside)
-        with _translated(path):
+        log.warning("It is kept as %s; of it were saved: %s", aside, n_saved)
+        try:
             database = cls._open(path, migrations)
-        database.moved_aside = aside
+        except _Unusable as error:
+            raise StoreError(f"The database {path} cannot be used: {error}.") from error
+        database.recovered = Recovered(aside, n_saved, unusable.is_newer)
         return database
 
     @classmethod
     def _open(cls, path: Path, migrations: Sequence[Migration]) -> Database:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Conversations are private; SQLite gives its other files the same mode.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # Conversations are private; SQLite gives its other files the same mode.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        except OSError as error:
+            raise _ours(path, error) from error
+        # A connection of one thread at a time: which thread, its owner sees to.
         connection = sqlite3.connect(
             path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
         )
+        database = cls(path, connection)
         try:
-            connection.row_factory = sqlite3.Row
-            # One text that is damaged is to cost no list of them.
-            connection.text_factory = _text
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            connection.execute("PRAGMA foreign_keys = ON")
-            # Sorting needs no room on the disk then.
-            connection.execute("PRAGMA temp_store = MEMORY")
-            if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-                raise sqlite3.DatabaseError(_DAMAGED[1])
-            database = cls(path, connection)
-            database._migrate(migrations)
+            database._begin(migrations)
+        except (StoreError, _Unusable):
+            connection.close()
+            raise
+        except Exception as error:
+            connection.close()
+            # Damage shows in many ways; what passes, or is of the disk, in a few.
+            if _is_of_the_disk(path, error):
+                raise _ours(path, error) from error
+            raise _Unusable(f"{type(error).__name__}: {error}") from error
         except BaseException:
             connection.close()
             raise
         return database
+
+    def _begin(self, migrations: Sequence[Migration]) -> None:
+        connection = self._connection
+        connection.row_factory = sqlite3.Row
+        # One text that is damaged is to cost no list of them.
+        connection.text_factory = _text
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        # What is deleted is gone, also for whoever reads the file.
+        connection.execute("PRAGMA secure_delete = ON")
+        # Sorting needs no room on the disk then.
+        connection.execute("PRAGMA temp_store = MEMORY")
+        check = (
+            "integrity_check" if self.path.stat().st_size <= WHOLE_CHECK_BYTES else "quick_check"
+        )
+        if (wrong := connection.execute(f"PRAGMA {check}(1)").fetchone()[0]) != "ok":
+            raise _Unusable(str(wrong))
+        if self.version > len(migrations):
+            reason = f"it is of schema {self.version}, and this version knows {len(migrations)}"
+            raise _Unusable(reason, is_newer=True)
+        if 0 < self.version < len(migrations):
+            self._rehearse(migrations)
+        self._migrate(migrations)
+        if missing := declared(migrations) - declared_in(connection):
+            raise _Unusable(f"its schema lacks {sorted(missing)[0][:2]}")
+
+    def _rehearse(self, migrations: Sequence[Migration]) -> None:
+        """Bring a copy up to the latest schema first: where that fails, nothing was touched."""
+        temporary = self.path.with_name(f".{self.path.name}.rehearsal")
+        temporary.unlink(missing_ok=True)
+        try:
+            os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            connection = sqlite3.connect(temporary, isolation_level=None)
+            with contextlib.closing(connection):
+                self._connection.backup(connection)
+                connection.row_factory = sqlite3.Row
+                connection.text_factory = _text
+                copy = Database(temporary, connection)
+                copy._migrate(migrations)
+        except StoreError as error:
+            if isinstance(error.__cause__, Exception):
+                raise error.__cause__ from None
+            raise
+        finally:
+            for suffix in ("", "-journal", "-wal", "-shm"):
+                temporary.with_name(temporary.name + suffix).unlink(missing_ok=True)
 
     def _migrate(self, migrations: Sequence[Migration]) -> None:
         if self.version == len(migrations):
@@ -112,13 +192,6 @@ class Database:
             for number in range(self.version, len(migrations)):
                 migrations[number](self._connection)
                 self._connection.execute(f"PRAGMA user_version = {number + 1}")
-        if self.version > len(migrations):
-            raise StoreError(
-                f"The database {self.path} is of a newer version of wiz_kernel_ext "
-                f"(schema {self.version}; this one knows {len(migrations)}).",
-                hint="Upgrade wiz_kernel_ext, or point WIZ_DATA_DIR at another directory.",
-                path=str(self.path),
-            )
 
     @property
     def version(self) -> int:
@@ -228,20 +301,11 @@ def _has_no_locks(path: Path) -> bool:
     return False
 
 
-def _is_damage(error: sqlite3.Error) -> bool:
-    return any(what in str(error) for what in _DAMAGED)
-
-
-def _move_aside(path: Path) -> Path:
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    aside = path.with_name(f"{path.name}.corrupt-{stamp}")
-    n = 2
-    while aside.exists():
-        aside = path.with_name(f"{path.name}.corrupt-{stamp}-{n}")
-        n += 1
-    path.rename(aside)
-    for suffix in ("-wal", "-shm"):
-        part = path.with_name(path.name + suffix)
-        if part.exists():
-            part.rename(aside.with_name(aside.name + suffix))
-    return aside
+def _is_of_the_disk(path: Path, error: Exception) -> bool:
+    """Whether it is no damage but a disk without room, a lock, or a file that cannot be opened."""
+    if isinstance(error, OSError):
+        return True
+    text = str(error)
+    if _READ_ONLY in text:  # so does a header with one wrong byte
+        return not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
+    return isinstance(error, sqlite3.OperationalError) and any(what in text for what in _PASSING)

@@ -120,10 +120,10 @@ class ServiceHandlers(Handlers):
             for operation in current
             if session is None or operation.session_id == session.id
         }
-        kept = [live.pop(one.id) if one.id in live else operation_info(one) for one in rows]
+        infos = [live.pop(kept.id) if kept.id in live else operation_info(kept) for kept in rows]
         if len(rows) < request.limit:  # they are all, so the others are not written yet
-            kept = [*reversed(live.values()), *kept][: request.limit]
-        return kept
+            infos = [*reversed(live.values()), *infos][: request.limit]
+        return infos
 
     @handles(r.GetOperation)
     async def get_operation(self, comm: ServerComm, request: r.GetOperation) -> OperationInfo:
