@@ -41,7 +41,7 @@ async def spawn_worker(
     `on_crash` as in `WorkerProcess`. Raises WorkerDied if it does not come up.
     """
     log_file = _new_log(where)
-    process = await _start(log_file)
+    process = await _start(log_file, way)
     keys = KeyPair.generate()
     try:
         endpoint = await asyncio.wait_for(
@@ -65,7 +65,7 @@ async def spawn_worker(
     return WorkerProcess(process, client, endpoint=endpoint, log_file=log_file, on_crash=on_crash)
 
 
-async def _start(log_file: Path) -> asyncio.subprocess.Process:
+async def _start(log_file: Path, way: Way) -> asyncio.subprocess.Process:
     try:
         with log_file.open("ab") as log:
             return await asyncio.create_subprocess_exec(
@@ -76,7 +76,7 @@ async def _start(log_file: Path) -> asyncio.subprocess.Process:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
                 cwd="/",
-                env=worker_environment(os.environ),
+                env=worker_environment(os.environ, way),
             )
     except OSError as error:
         raise not_started("The model is not loaded", error) from error
