@@ -20,8 +20,8 @@ def native_libraries(pid: int) -> list[str]:
         lines = Path(f"/proc/{pid}/maps").read_text(errors="replace").splitlines()
     except OSError:
         return []
-    paths = dict.fromkeys(line.split(maxsplit=5)[5] for line in lines if line.count(" ") >= 5)
-    found = [path for path in paths if path.startswith("/")]
+    mapped = (line.split(maxsplit=5)[5:] for line in lines)
+    found = list(dict.fromkeys(path for (path,) in filter(None, mapped) if path[0] == "/"))
     return [path for kind in (_RUNTIMES, _USERS) for path in found if _is_one_of(path, kind)]
 
 

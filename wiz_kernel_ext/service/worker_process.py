@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 import msgspec
 import psutil
 
-from wiz_kernel_ext.children.ending import describe_exit
+from wiz_kernel_ext.children.ending import describe_exit, signal_name
+from wiz_kernel_ext.children.libraries import native_libraries
 from wiz_kernel_ext.errors import WizError, WorkerDied
 from wiz_kernel_ext.log_file import last_lines
 from wiz_kernel_ext.protocol.codec import decode
@@ -70,6 +71,7 @@ class WorkerProcess:
         self._log_file = log_file
         self._on_crash = on_crash
         self._stage: Stage | None = None
+        self._libraries: list[str] = []
         self._n_open = 0
         self._ending = False
         self._repeats = False
@@ -93,6 +95,8 @@ class WorkerProcess:
 
     async def load(self, request: LoadModel, emit: Emit, on_cancel: OnCancel) -> ModelInfo:
         """Pass `worker:loadModel` on."""
+        # Now, since nobody can ask a dead process which library it died of.
+        self._libraries = await asyncio.to_thread(native_libraries, self.pid)
         info = await self._ask("load", request, ModelInfo, _decoding(emit), on_cancel)
         return msgspec.structs.replace(info, worker_pid=self.pid)
 
@@ -181,6 +185,11 @@ class WorkerProcess:
         tail = last_lines(self._log_file, N_LOG_LINES)
         last = f" Last engine line: {tail[-1]}" if tail else ""
         log.error("worker %d: %s", self.pid, cause)
+        details: dict[str, Any] = {}
+        if self._stage == "load" and signal_name(self._process.returncode or 0) in _CRASHES:
+            details["libraries"] = self._libraries
+            names = [path.rpartition("/")[2] for path in self._libraries]
+            last = f" It had loaded {', '.join(names)}.{last}" if names else last
         again = " It did so at the same place before." if self._repeats else ""
         return WorkerDied(
             f"The model's process (pid {self.pid}) {cause}.{again}{last}",
@@ -188,6 +197,7 @@ class WorkerProcess:
             cause=cause,
             log=tail,
             pid=self.pid,
+            **details,
         )
 
 
