@@ -146,12 +146,12 @@ def flip(data: bytearray, choose: random.Random) -> None:
 
 def flip_a_header(data: bytearray, choose: random.Random) -> None:
     for _ in range(choose.choice([1, 5])):
-        data[choose.randrange(100)] = choose.randrange(256)
+        data[choose.randrange(min(100, len(data)))] = choose.randrange(256)
 
 
 def flip_the_schema(data: bytearray, choose: random.Random) -> None:
     for _ in range(choose.choice([1, 3, 20])):
-        data[choose.randrange(100, min(PAGE, len(data)))] = choose.randrange(256)
+        data[choose.randrange(100, PAGE) % len(data)] = choose.randrange(256)
 
 
 def flip_the_tops_of_pages(data: bytearray, choose: random.Random) -> None:

@@ -34,6 +34,7 @@ class Column:
 
     name: str
     kind: str
+    is_key: bool
     not_null: bool
     has_default: bool
 
@@ -44,6 +45,11 @@ class Column:
         return isinstance(value, _TYPES.get(self.kind, (int, float, str, bytes)))
 
 
+_INSTEAD: dict[str, Value] = {"TEXT": "", "REAL": 0.0, "INTEGER": 0, "BLOB": b""}
+# Of a row that is damaged this many values may be lost; with more it is taken for no row.
+_MAX_MISFITS = 2
+
+
 @dataclass(frozen=True)
 class Shape:
     """What a row of a table looks like in the file: its columns as they are stored."""
@@ -52,15 +58,32 @@ class Shape:
     columns: tuple[Column, ...]
     has_rowid: bool
 
-    def fits(self, record: Record) -> bool:
-        """Whether `record` can be a row of it, maybe written before the last columns were added."""
-        added = self.columns[len(record.values) :]
-        return (
-            len(record.values) <= len(self.columns)
-            and (record.rowid is not None) == self.has_rowid
-            and all(column.fits(value) for column, value in zip(self.columns, record.values))  # noqa: B905
-            and all(column.has_default or not column.not_null for column in added)
-        )
+    def misfit(self, record: Record) -> int | None:
+        """How many values of `record` are none of its columns'; None if it can be no row of it.
+
+        It may have been written before the last columns were added.
+        """
+        values = record.values
+        added = self.columns[len(values) :]
+        if len(values) > len(self.columns) or (record.rowid is not None) != self.has_rowid:
+            return None
+        if any(column.not_null and not column.has_default for column in added):
+            return None
+        wrong = [c for c, value in zip(self.columns, values) if not c.fits(value)]  # noqa: B905
+        n_wrong = len(wrong) + (not record.is_whole)
+        if any(column.is_key for column in wrong) or n_wrong > min(_MAX_MISFITS, len(values) // 3):
+            return None
+        return n_wrong
+
+    def row(self, record: Record) -> dict[str, Value]:
+        """`record` by the names of the columns; what does not fit is left out, or empty."""
+        row: dict[str, Value] = {}
+        for column, value in zip(self.columns, record.values):  # noqa: B905
+            if column.fits(value):
+                row[column.name] = value
+            elif column.not_null and not column.has_default:
+                row[column.name] = _INSTEAD.get(column.kind, "")
+        return row
 
 
 @dataclass
@@ -141,7 +164,8 @@ def _insert(connection: sqlite3.Connection, table: str, row: dict[str, Value]) -
     insert = f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})"
     try:
         added = connection.execute(insert, tuple(row.values())).rowcount
-        if not added and table == "sessions":  # of two of one name each has its own messages
+        # Of two of one name each has its own messages.
+        if not added and table == "sessions" and {"id", "name"} <= set(row):
             named = {**row, "name": f"{row['name']!s} ({row['id']!s})"}
             connection.execute(insert, tuple(named.values()))
     except (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, OverflowError):
@@ -189,12 +213,11 @@ def _rows_in(pages: Pages, migrations: Sequence[Migration]) -> Found:
     shapes = list({**layouts[version - 1], **there}.values()) if layouts else []
     found = Found(version)
     for record in sorted(records, key=lambda record: record.rowid or 0):
-        fitting = [shape for shape in shapes if shape.fits(record)]
+        misfits = [(shape.misfit(record), len(shape.columns), shape) for shape in shapes]
+        fitting = [(n, columns, shape) for n, columns, shape in misfits if n is not None]
         if fitting:
-            shape = min(fitting, key=lambda shape: len(shape.columns))
-            names = [column.name for column in shape.columns]
-            row = dict(zip(names, record.values))  # noqa: B905
-            found.rows.setdefault(shape.name, []).append(row)
+            *_, shape = min(fitting, key=lambda fit: fit[:2])
+            found.rows.setdefault(shape.name, []).append(shape.row(record))
     return found
 
 
@@ -249,7 +272,8 @@ def _shapes(connection: sqlite3.Connection) -> dict[str, Shape]:
         shapes[name] = Shape(
             name,
             tuple(
-                Column(c[0], c[1].upper(), bool(c[2] or c[3]), c[4] is not None) for c in columns
+                Column(c[0], c[1].upper(), bool(c[3]), bool(c[2] or c[3]), c[4] is not None)
+                for c in columns
             ),
             has_rowid,
         )
