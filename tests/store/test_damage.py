@@ -31,6 +31,7 @@ QUERIES = {
     "operations": "SELECT id, kind, state, title, text, log FROM operations",
     "journal": "SELECT operation_id, seq, events FROM journal",
 }
+N_KEYS = {"sessions": 1, "messages": 2, "operations": 1, "journal": 2}
 Rows = dict[str, set[tuple[object, ...]]]
 
 
@@ -241,6 +242,9 @@ def test_it_opens_and_what_sql_can_read_is_there(
         lost = (readable[table] & original.rows[table]) - now[table]
         if table == "messages":  # they have their text from an operation, which may be lost
             lost = {row for row in lost if row[4] is not None or _has(now, row[3])}
+        # Where damage made two rows of one key, one of them is there.
+        keys = [row[: N_KEYS[table]] for row in readable[table]]
+        lost = {row for row in lost if keys.count(row[: N_KEYS[table]]) == 1}
         if table == "journal":
             lost = {row for row in lost if _has(now, row[0])}
         assert not lost, f"{len(lost)} rows of {table}"

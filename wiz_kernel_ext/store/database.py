@@ -158,6 +158,7 @@ class Database:
         self._migrate(migrations)
         # A file whose header is damaged may be read, and fail at the first write.
         connection.execute("BEGIN IMMEDIATE")
+        connection.execute(f"PRAGMA user_version = {len(migrations)}")
         connection.execute("ROLLBACK")
         if missing := declared(migrations) - declared_in(connection):
             raise _Unusable(f"its schema lacks {sorted(missing)[0][:2]}")

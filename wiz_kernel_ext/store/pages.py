@@ -93,20 +93,21 @@ class Pages:
         (n_cells,) = struct.unpack_from(">H", page, at + 3)
         n_cells = min(n_cells, (self.page_size - first) // 2)
         for cell in struct.unpack_from(f">{n_cells}H", page, first):
-            if first + 2 * n_cells <= cell < self.page_size:
-                try:
-                    yield self._record(page, cell, kind)
-                except (_Impossible, IndexError, struct.error):
-                    continue
+            # One that points out of its page is taken as SQLite takes it.
+            if record := self._record(page, cell % self.page_size, kind):
+                yield record
 
-    def _record(self, page: bytes, at: int, kind: int) -> Record:
+    def _record(self, page: bytes, at: int, kind: int) -> Record | None:
         if kind == _INTERIOR_INDEX:
             at += 4
-        size, at = _varint(page, at)
         rowid = None
-        if kind == _LEAF_TABLE:
-            rowid, at = _varint(page, at)
-        return Record(rowid, *_values(self._payload(page, at, size, kind)))
+        try:
+            size, at = _varint(page, at)
+            if kind == _LEAF_TABLE:
+                rowid, at = _varint(page, at)
+            return Record(rowid, *_values(self._payload(page, at, size, kind)))
+        except (_Impossible, IndexError, struct.error):
+            return None
 
     def _payload(self, page: bytes, at: int, size: int, kind: int) -> bytes:
         """The whole of a record, of which what is long goes on in pages of its own."""

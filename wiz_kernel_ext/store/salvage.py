@@ -11,9 +11,10 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from wiz_kernel_ext.store.migrations import Migration
 from wiz_kernel_ext.store.pages import DEFAULT_PAGE_SIZE, Pages, Record, Value
@@ -50,6 +51,9 @@ _INSTEAD: dict[str, Value] = {"TEXT": "", "REAL": 0.0, "INTEGER": 0, "BLOB": b""
 _MAX_MISFITS = 2
 
 
+_MISSING = object()
+
+
 @dataclass(frozen=True)
 class Shape:
     """What a row of a table looks like in the file: its columns as they are stored."""
@@ -64,12 +68,9 @@ class Shape:
         It may have been written before the last columns were added.
         """
         values = record.values
-        added = self.columns[len(values) :]
         if len(values) > len(self.columns) or (record.rowid is not None) != self.has_rowid:
             return None
-        if any(column.not_null and not column.has_default for column in added):
-            return None
-        wrong = [c for c, value in zip(self.columns, values) if not c.fits(value)]  # noqa: B905
+        wrong = [c for c, value in self._pairs(record) if value is _MISSING or not c.fits(value)]
         n_wrong = len(wrong) + (not record.is_whole)
         if any(column.is_key for column in wrong) or n_wrong > min(_MAX_MISFITS, len(values) // 3):
             return None
@@ -78,12 +79,20 @@ class Shape:
     def row(self, record: Record) -> dict[str, Value]:
         """`record` by the names of the columns; what does not fit is left out, or empty."""
         row: dict[str, Value] = {}
-        for column, value in zip(self.columns, record.values):  # noqa: B905
-            if column.fits(value):
+        for column, value in self._pairs(record):
+            if value is not _MISSING and column.fits(value):
                 row[column.name] = value
             elif column.not_null and not column.has_default:
                 row[column.name] = _INSTEAD.get(column.kind, "")
         return row
+
+    def _pairs(self, record: Record) -> Iterator[tuple[Column, Any]]:
+        """Each column that has to have a value, with that of `record`."""
+        for n, column in enumerate(self.columns):
+            if n < len(record.values):
+                yield column, record.values[n]
+            elif column.not_null and not column.has_default:
+                yield column, _MISSING
 
 
 @dataclass
@@ -210,10 +219,14 @@ def _rows_in(pages: Pages, migrations: Sequence[Migration]) -> Found:
     layouts = [_layout(migrations[: n + 1]) for n in range(len(migrations))]
     there = _layout_in(records)
     version = _version(layouts, there, pages.user_version)
-    shapes = list({**layouts[version - 1], **there}.values()) if layouts else []
+    shapes = dict(layouts[version - 1]) if layouts else {}
+    for name, shape in there.items():
+        # What a newer version added; where nothing was, one's own word is not damaged.
+        if name not in shapes or len(shape.columns) > len(shapes[name].columns):
+            shapes[name] = shape
     found = Found(version)
     for record in sorted(records, key=lambda record: record.rowid or 0):
-        misfits = [(shape.misfit(record), len(shape.columns), shape) for shape in shapes]
+        misfits = [(shape.misfit(record), len(shape.columns), shape) for shape in shapes.values()]
         fitting = [(n, columns, shape) for n, columns, shape in misfits if n is not None]
         if fitting:
             *_, shape = min(fitting, key=lambda fit: fit[:2])
