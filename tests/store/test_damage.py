@@ -31,6 +31,7 @@ QUERIES = {
     "operations": "SELECT id, kind, state, title, text, log FROM operations",
     "journal": "SELECT operation_id, seq, events FROM journal",
 }
+N_KEYS = {"sessions": 1, "messages": 2, "operations": 1, "journal": 2}
 Rows = dict[str, set[tuple[object, ...]]]
 
 
@@ -146,12 +147,12 @@ def flip(data: bytearray, choose: random.Random) -> None:
 
 def flip_a_header(data: bytearray, choose: random.Random) -> None:
     for _ in range(choose.choice([1, 5])):
-        data[choose.randrange(100)] = choose.randrange(256)
+        data[choose.randrange(min(100, len(data)))] = choose.randrange(256)
 
 
 def flip_the_schema(data: bytearray, choose: random.Random) -> None:
     for _ in range(choose.choice([1, 3, 20])):
-        data[choose.randrange(100, min(PAGE, len(data)))] = choose.randrange(256)
+        data[choose.randrange(100, PAGE) % len(data)] = choose.randrange(256)
 
 
 def flip_the_tops_of_pages(data: bytearray, choose: random.Random) -> None:
@@ -241,6 +242,9 @@ def test_it_opens_and_what_sql_can_read_is_there(
         lost = (readable[table] & original.rows[table]) - now[table]
         if table == "messages":  # they have their text from an operation, which may be lost
             lost = {row for row in lost if row[4] is not None or _has(now, row[3])}
+        # Where damage made two rows of one key, one of them is there.
+        keys = [row[: N_KEYS[table]] for row in readable[table]]
+        lost = {row for row in lost if keys.count(row[: N_KEYS[table]]) == 1}
         if table == "journal":
             lost = {row for row in lost if _has(now, row[0])}
         assert not lost, f"{len(lost)} rows of {table}"

@@ -123,15 +123,17 @@ class Database:
         database = cls(path, connection)
         try:
             database._begin(migrations)
-        except (StoreError, _Unusable):
+        except _Unusable:
             connection.close()
             raise
         except Exception as error:
             connection.close()
+            cause = error.__cause__ if isinstance(error, StoreError) else error
+            assert isinstance(cause, Exception)
             # Damage shows in many ways; what passes, or is of the disk, in a few.
-            if _is_of_the_disk(path, error):
-                raise _ours(path, error) from error
-            raise _Unusable(f"{type(error).__name__}: {error}") from error
+            if _is_of_the_disk(path, cause):
+                raise _ours(path, cause) from cause
+            raise _Unusable(f"{type(cause).__name__}: {cause}") from cause
         except BaseException:
             connection.close()
             raise
@@ -157,9 +159,13 @@ class Database:
         if self.version > len(migrations):
             reason = f"it is of schema {self.version}, and this version knows {len(migrations)}"
             raise _Unusable(reason, is_newer=True)
-        if 0 < self.version < len(migrations):
+        if self.version < len(migrations) and declared_in(connection):
             self._rehearse(migrations)
         self._migrate(migrations)
+        # A file whose header is damaged may be read, and fail at the first write.
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute(f"PRAGMA user_version = {len(migrations)}")
+        connection.execute("ROLLBACK")
         if missing := declared(migrations) - declared_in(connection):
             raise _Unusable(f"its schema lacks {sorted(missing)[0][:2]}")
 
@@ -176,10 +182,6 @@ class Database:
                 connection.text_factory = _text
                 copy = Database(temporary, connection)
                 copy._migrate(migrations)
-        except StoreError as error:
-            if isinstance(error.__cause__, Exception):
-                raise error.__cause__ from None
-            raise
         finally:
             for suffix in ("", "-journal", "-wal", "-shm"):
                 temporary.with_name(temporary.name + suffix).unlink(missing_ok=True)

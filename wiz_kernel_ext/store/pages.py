@@ -22,10 +22,14 @@ Value = None | int | float | str | bytes
 
 @dataclass(frozen=True)
 class Record:
-    """A row: its number where its table has such (else None), and its values as they are stored."""
+    """A row: its number where its table has such (else None), and its values as they are stored.
+
+    `is_whole`: they are as long as the row says. Of one that is not some are lost (None) or wrong.
+    """
 
     rowid: int | None
     values: tuple[Value, ...]
+    is_whole: bool = True
 
 
 class _Impossible(Exception):
@@ -89,20 +93,21 @@ class Pages:
         (n_cells,) = struct.unpack_from(">H", page, at + 3)
         n_cells = min(n_cells, (self.page_size - first) // 2)
         for cell in struct.unpack_from(f">{n_cells}H", page, first):
-            if first + 2 * n_cells <= cell < self.page_size:
-                try:
-                    yield self._record(page, cell, kind)
-                except (_Impossible, IndexError, struct.error):
-                    continue
+            # One that points out of its page is taken as SQLite takes it.
+            if record := self._record(page, cell % self.page_size, kind):
+                yield record
 
-    def _record(self, page: bytes, at: int, kind: int) -> Record:
+    def _record(self, page: bytes, at: int, kind: int) -> Record | None:
         if kind == _INTERIOR_INDEX:
             at += 4
-        size, at = _varint(page, at)
         rowid = None
-        if kind == _LEAF_TABLE:
-            rowid, at = _varint(page, at)
-        return Record(rowid, _values(self._payload(page, at, size, kind)))
+        try:
+            size, at = _varint(page, at)
+            if kind == _LEAF_TABLE:
+                rowid, at = _varint(page, at)
+            return Record(rowid, *_values(self._payload(page, at, size, kind)))
+        except (_Impossible, IndexError, struct.error):
+            return None
 
     def _payload(self, page: bytes, at: int, size: int, kind: int) -> bytes:
         """The whole of a record, of which what is long goes on in pages of its own."""
@@ -153,35 +158,48 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
     return (value - 2**64 if value >= 2**63 else value), at + 9
 
 
-def _values(payload: bytes) -> tuple[Value, ...]:
+def _values(payload: bytes) -> tuple[tuple[Value, ...], bool]:
+    """The values, and whether they are all there."""
     end_of_header, at = _varint(payload, 0)
+    if not at <= end_of_header <= len(payload):
+        raise _Impossible
     body = end_of_header
     values: list[Value] = []
+    is_whole = True
     while at < end_of_header:
         kind, at = _varint(payload, at)
-        value, body = _value(payload, kind, body)
-        values.append(value)
-    if at != end_of_header or body != len(payload):
+        size = _size(kind)
+        if size is None or body + size > len(payload):
+            is_whole = False
+            values.append(None)
+            continue
+        values.append(_value(payload[body : body + size], kind))
+        body += size
+    if at != end_of_header:
         raise _Impossible
-    return tuple(values)
+    return tuple(values), is_whole and body == len(payload)
 
 
-def _value(payload: bytes, kind: int, at: int) -> tuple[Value, int]:
-    if kind == 0:
-        return None, at
+def _size(kind: int) -> int | None:
+    """How many bytes a value of that kind has; None if there is no such kind."""
     if kind in _INT_SIZES:
-        end = at + _INT_SIZES[kind]
-        return int.from_bytes(payload[at:end], "big", signed=True), end
+        return _INT_SIZES[kind]
+    if kind >= 12:
+        return (kind - 12) // 2
+    return {0: 0, 7: 8, 8: 0, 9: 0}.get(kind)
+
+
+def _value(data: bytes, kind: int) -> Value:
+    if kind == 0:
+        return None
+    if kind in _INT_SIZES:
+        return int.from_bytes(data, "big", signed=True)
     if kind == 7:
-        (number,) = struct.unpack_from(">d", payload, at)
-        return number, at + 8
+        number: float = struct.unpack(">d", data)[0]
+        return number
     if kind in (8, 9):
-        return kind - 8, at
-    end = at + (kind - 12) // 2
-    if kind < 12 or end > len(payload):
-        raise _Impossible
-    data = payload[at:end]
-    return (data.decode(errors="replace") if kind % 2 else data), end
+        return kind - 8
+    return data.decode(errors="replace") if kind % 2 else data
 
 
 def _committed(wal: bytes, page_size: int) -> dict[int, bytes]:

@@ -11,9 +11,10 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from wiz_kernel_ext.store.migrations import Migration
 from wiz_kernel_ext.store.pages import DEFAULT_PAGE_SIZE, Pages, Record, Value
@@ -34,6 +35,7 @@ class Column:
 
     name: str
     kind: str
+    is_key: bool
     not_null: bool
     has_default: bool
 
@@ -44,6 +46,14 @@ class Column:
         return isinstance(value, _TYPES.get(self.kind, (int, float, str, bytes)))
 
 
+_INSTEAD: dict[str, Value] = {"TEXT": "", "REAL": 0.0, "INTEGER": 0, "BLOB": b""}
+# Of a row that is damaged this many values may be lost; with more it is taken for no row.
+_MAX_MISFITS = 2
+
+
+_MISSING = object()
+
+
 @dataclass(frozen=True)
 class Shape:
     """What a row of a table looks like in the file: its columns as they are stored."""
@@ -52,15 +62,37 @@ class Shape:
     columns: tuple[Column, ...]
     has_rowid: bool
 
-    def fits(self, record: Record) -> bool:
-        """Whether `record` can be a row of it, maybe written before the last columns were added."""
-        added = self.columns[len(record.values) :]
-        return (
-            len(record.values) <= len(self.columns)
-            and (record.rowid is not None) == self.has_rowid
-            and all(column.fits(value) for column, value in zip(self.columns, record.values))  # noqa: B905
-            and all(column.has_default or not column.not_null for column in added)
-        )
+    def misfit(self, record: Record) -> int | None:
+        """How many values of `record` are none of its columns'; None if it can be no row of it.
+
+        It may have been written before the last columns were added.
+        """
+        values = record.values
+        if len(values) > len(self.columns) or (record.rowid is not None) != self.has_rowid:
+            return None
+        wrong = [c for c, value in self._pairs(record) if value is _MISSING or not c.fits(value)]
+        n_wrong = len(wrong) + (not record.is_whole)
+        if any(column.is_key for column in wrong) or n_wrong > min(_MAX_MISFITS, len(values) // 3):
+            return None
+        return n_wrong
+
+    def row(self, record: Record) -> dict[str, Value]:
+        """`record` by the names of the columns; what does not fit is left out, or empty."""
+        row: dict[str, Value] = {}
+        for column, value in self._pairs(record):
+            if value is not _MISSING and column.fits(value):
+                row[column.name] = value
+            elif column.not_null and not column.has_default:
+                row[column.name] = _INSTEAD.get(column.kind, "")
+        return row
+
+    def _pairs(self, record: Record) -> Iterator[tuple[Column, Any]]:
+        """Each column that has to have a value, with that of `record`."""
+        for n, column in enumerate(self.columns):
+            if n < len(record.values):
+                yield column, record.values[n]
+            elif column.not_null and not column.has_default:
+                yield column, _MISSING
 
 
 @dataclass
@@ -141,7 +173,8 @@ def _insert(connection: sqlite3.Connection, table: str, row: dict[str, Value]) -
     insert = f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})"
     try:
         added = connection.execute(insert, tuple(row.values())).rowcount
-        if not added and table == "sessions":  # of two of one name each has its own messages
+        # Of two of one name each has its own messages.
+        if not added and table == "sessions" and {"id", "name"} <= set(row):
             named = {**row, "name": f"{row['name']!s} ({row['id']!s})"}
             connection.execute(insert, tuple(named.values()))
     except (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, OverflowError):
@@ -186,15 +219,18 @@ def _rows_in(pages: Pages, migrations: Sequence[Migration]) -> Found:
     layouts = [_layout(migrations[: n + 1]) for n in range(len(migrations))]
     there = _layout_in(records)
     version = _version(layouts, there, pages.user_version)
-    shapes = list({**layouts[version - 1], **there}.values()) if layouts else []
+    shapes = dict(layouts[version - 1]) if layouts else {}
+    for name, shape in there.items():
+        # What a newer version added; where nothing was, one's own word is not damaged.
+        if name not in shapes or len(shape.columns) > len(shapes[name].columns):
+            shapes[name] = shape
     found = Found(version)
     for record in sorted(records, key=lambda record: record.rowid or 0):
-        fitting = [shape for shape in shapes if shape.fits(record)]
+        misfits = [(shape.misfit(record), len(shape.columns), shape) for shape in shapes.values()]
+        fitting = [(n, columns, shape) for n, columns, shape in misfits if n is not None]
         if fitting:
-            shape = min(fitting, key=lambda shape: len(shape.columns))
-            names = [column.name for column in shape.columns]
-            row = dict(zip(names, record.values))  # noqa: B905
-            found.rows.setdefault(shape.name, []).append(row)
+            *_, shape = min(fitting, key=lambda fit: fit[:2])
+            found.rows.setdefault(shape.name, []).append(shape.row(record))
     return found
 
 
@@ -249,7 +285,8 @@ def _shapes(connection: sqlite3.Connection) -> dict[str, Shape]:
         shapes[name] = Shape(
             name,
             tuple(
-                Column(c[0], c[1].upper(), bool(c[2] or c[3]), c[4] is not None) for c in columns
+                Column(c[0], c[1].upper(), bool(c[3]), bool(c[2] or c[3]), c[4] is not None)
+                for c in columns
             ),
             has_rowid,
         )
