@@ -21,7 +21,8 @@ ROOMS: dict[str, set[str]] = {
     "local_paths": set(),
     "log_file": set(),
     "errors": {"remedies"},
-    "settings": {"errors"},
+    "configuration": {"errors"},
+    "settings": {"configuration", "errors"},
     "protocol": {"errors", "remedies"},
     "children": {"errors"},
     "gguf_file": {"errors"},
@@ -30,12 +31,13 @@ ROOMS: dict[str, set[str]] = {
     "engine_check": BASE | {"children", "engine", "json_file", "transport"},
     "models": BASE | {"children", "demo", "gguf_file", "json_file", "sizes"},
     "making": BASE | {"children", "engine", "sizes"},  # of the engine: its quantizer
-    "hub": BASE | {"children", "gguf_file", "json_file", "making", "models", "sizes"},
+    "hub": BASE
+    | {"children", "configuration", "gguf_file", "json_file", "making", "models", "sizes"},
     "store": BASE,
     "worker": BASE | {"engine", "engine_check", "transport", "models", "hub", "remedies"},
     "service": BASE
     | {"children", "engine", "engine_check", "transport", "store"}
-    | {"models", "hub", "making", "gguf_file", "log_file", "sizes"},
+    | {"configuration", "models", "hub", "making", "gguf_file", "log_file", "sizes"},
     "client": BASE | {"local_paths", "log_file", "transport"},
     "commands": BASE | {"client", "local_paths", "remedies", "sizes"},
     "notebook": BASE
@@ -43,6 +45,7 @@ ROOMS: dict[str, set[str]] = {
         "children",
         "client",
         "commands",
+        "configuration",
         "hub",
         "local_paths",
         "log_file",
@@ -61,19 +64,23 @@ LIBRARIES: dict[str, set[str]] = {
     "tokenizers": {"making"},
     "zmq": {"transport"},
     "filelock": {"transport"},
-    "jupyter_core": {"transport"},
+    "jupyter_core": {"configuration", "transport"},
     "sqlite3": {"store"},
     "huggingface_hub": {"hub"},
     "IPython": {"notebook"},
     "ipykernel": {"notebook"},
     "ipywidgets": {"notebook"},
     "anywidget": {"notebook"},
-    "traitlets": {"notebook"},
+    "traitlets": {"configuration", "notebook"},  # Jupyter's own files are read with its own loaders
     "jinja2": {"engine"},
     "torch": {"demo"},
 }
 # What the service may use of the engine: files that compute nothing.
-PURE_ENGINE = {"wiz_kernel_ext.engine.environment", "wiz_kernel_ext.engine.way"}
+PURE_ENGINE = {
+    "wiz_kernel_ext.engine.environment",
+    "wiz_kernel_ext.engine.threads",
+    "wiz_kernel_ext.engine.way",
+}
 
 
 def modules() -> list[Path]:

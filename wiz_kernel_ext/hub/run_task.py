@@ -16,6 +16,7 @@ from typing import TypeVar
 import msgspec
 
 from wiz_kernel_ext.children.child import Ended, OnNotice, OnProgress, follow
+from wiz_kernel_ext.configuration.reading import configured_limits
 from wiz_kernel_ext.errors import DownloadFailed
 from wiz_kernel_ext.hub.fetch.tasks import AnyTask
 
@@ -61,6 +62,7 @@ async def run_task(
             # Names are looked up by the C library, which takes 10 s and more for a silent network.
             "RES_OPTIONS": "timeout:2 attempts:2",
             **known,
+            **(await asyncio.to_thread(configured_limits)).hub_environment(),
             "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         },
     )
