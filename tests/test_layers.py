@@ -24,7 +24,8 @@ ROOMS: dict[str, set[str]] = {
     "local_paths": set(),
     "log_file": set(),
     "errors": {"remedies"},
-    "settings": {"errors"},
+    "configuration": {"errors"},
+    "settings": {"configuration", "errors"},
     "protocol": {"errors", "remedies"},
     "children": {"errors", "surroundings"},
     "gguf_file": {"errors", "folders"},
@@ -42,7 +43,8 @@ ROOMS: dict[str, set[str]] = {
     "worker": BASE | {"engine", "engine_check", "transport", "models", "hub", "remedies"},
     "service": BASE
     | {"children", "engine", "engine_check", "transport", "store"}
-    | {"models", "hub", "making", "folders", "gguf_file", "log_file", "sizes", "surroundings"},
+    | {"configuration", "folders", "gguf_file", "hub", "log_file", "making", "models"}
+    | {"sizes", "surroundings"},
     "client": BASE | {"interrupts", "local_paths", "log_file", "surroundings", "transport"},
     "commands": BASE | {"client", "local_paths", "remedies", "sizes"},
     "notebook": BASE
@@ -50,6 +52,7 @@ ROOMS: dict[str, set[str]] = {
         "children",
         "client",
         "commands",
+        "configuration",
         "folders",
         "hub",
         "interrupts",
@@ -71,19 +74,23 @@ LIBRARIES: dict[str, set[str]] = {
     "tokenizers": {"making"},
     "zmq": {"transport"},
     "filelock": {"transport"},
-    "jupyter_core": {"transport"},
+    "jupyter_core": {"configuration", "transport"},
     "sqlite3": {"store"},
     "huggingface_hub": {"hub"},
     "IPython": {"notebook"},
     "ipykernel": {"notebook"},
     "ipywidgets": {"notebook"},
     "anywidget": {"notebook"},
-    "traitlets": {"notebook"},
+    "traitlets": {"configuration", "notebook"},  # Jupyter's own files are read with its own loaders
     "jinja2": {"engine"},
     "torch": {"demo"},
 }
 # What the service may use of the engine: files that compute nothing.
-PURE_ENGINE = {"wiz_kernel_ext.engine.environment", "wiz_kernel_ext.engine.way"}
+PURE_ENGINE = {
+    "wiz_kernel_ext.engine.environment",
+    "wiz_kernel_ext.engine.threads",
+    "wiz_kernel_ext.engine.way",
+}
 
 
 def modules() -> list[Path]:

@@ -8,7 +8,9 @@ Knows nothing of sockets, notebooks or models. Raised everywhere; carried over t
     │   ├── UnknownTarget                  no handler of that name
     │   ├── ContextOverflow                the prompt is longer than the context
     │   ├── AmbiguousModel                 a name that fits several models equally well
-    │   └── ConversionRefused              a model that cannot be converted faithfully
+    │   ├── ConversionRefused              a model that cannot be converted faithfully
+    │   └── ConfigurationError             a file of Jupyter's configuration that cannot be taken
+    ├── LimitExceeded (PermissionError)    more than this machine's administrator allows
     ├── NotLoaded (RuntimeError)           the original's three strict answers
     │   ├── ModelNotLoaded · ContextNotLoaded · SessionNotLoaded
     ├── NotFound (LookupError)
@@ -136,6 +138,18 @@ class AmbiguousModel(BadRequest):
     """A name that fits several models equally well; details["choices"]: their names and sizes."""
 
     code = "ambiguous_model"
+
+
+class ConfigurationError(BadRequest):
+    """A configuration file, or what it sets, that cannot be taken; details: file, field."""
+
+    code = "configuration_error"
+
+
+class LimitExceeded(WizError, PermissionError):
+    """More than this machine's configuration allows; details: limit, file."""
+
+    code = "limit_exceeded"
 
 
 class NotLoaded(WizError, RuntimeError):

@@ -104,7 +104,7 @@ class Connection:
     async def ask_soon(self, request: AnyRequest) -> msgspec.Raw:
         """`ask`, for what is answered at once; raises ServiceError where it is not."""
         try:
-            longest_s = self.settings.start_timeout_s + ANSWER_TIMEOUT_S
+            longest_s = self.settings.start_wait_s + ANSWER_TIMEOUT_S
             return await asyncio.wait_for(self.ask(request), longest_s)
         except asyncio.TimeoutError:
             raise no_answer() from None
@@ -133,7 +133,7 @@ class Connection:
 
     async def gone(self) -> None:
         """Wait until the service has really ended, also one that finishes what it does first."""
-        await ended(self.places, self.settings.drain_timeout_s + STOP_TIMEOUT_S)
+        await ended(self.places, self.settings.drain_wait_s + STOP_TIMEOUT_S)
 
     async def close(self) -> None:
         """Close the sockets; the service and its operations go on."""

@@ -36,7 +36,7 @@ def find_or_start(settings: Settings, where: Places) -> ConnectionInfo:
     if info := find(where):
         return info
     where.create()
-    with start_lock(where.start_lock_file, settings.start_timeout_s):
+    with start_lock(where.start_lock_file, settings.start_wait_s):
         if info := find(where):
             return info
         own = this_environment()
@@ -84,7 +84,7 @@ def _start(chosen: PythonEnvironment, settings: Settings, where: Places) -> Conn
 
 
 def _wait_until_found(pid: int, settings: Settings, where: Places) -> ConnectionInfo:
-    deadline = time.monotonic() + settings.start_timeout_s
+    deadline = time.monotonic() + settings.start_wait_s
     while time.monotonic() < deadline:
         if info := find(where):
             return info

@@ -143,7 +143,7 @@ async def _replaced(
         return False
     finally:
         await client.close()
-    await ended(where, settings.drain_timeout_s + STOP_TIMEOUT_S)
+    await ended(where, settings.drain_wait_s + STOP_TIMEOUT_S)
     return True
 
 

@@ -7,6 +7,8 @@ import logging
 import os
 import sys
 
+from wiz_kernel_ext import surroundings
+from wiz_kernel_ext.configuration.reading import configured_limits
 from wiz_kernel_ext.errors import WizError
 from wiz_kernel_ext.service.app import Service
 from wiz_kernel_ext.settings import Settings
@@ -21,6 +23,7 @@ def main() -> int:
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     try:
+        surroundings.insist(configured_limits().hub_environment())
         asyncio.run(_serve())
     except WizError as error:
         logging.getLogger(__name__).error("%s %s", error, error.hint)

@@ -16,6 +16,7 @@ import time
 import psutil
 
 import wiz_kernel_ext
+from wiz_kernel_ext.configuration.reading import configured_limits
 from wiz_kernel_ext.errors import ServiceError, ServiceStartFailed, ServiceStopping
 from wiz_kernel_ext.hub.collections import Collections
 from wiz_kernel_ext.models.library import Library
@@ -97,6 +98,7 @@ class Service:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.limits = configured_limits()
         self.places: Places = places(settings)
         self.places.create()
         self._stopping = asyncio.Event()
@@ -110,7 +112,7 @@ class Service:
     async def run(self) -> None:
         """Serve until stopped, signalled or idle; raises ServiceStartFailed if one runs already."""
         # One that is just ending may still hold it.
-        if not self._lock.acquire(timeout_s=self.settings.start_timeout_s / 2):
+        if not self._lock.acquire(timeout_s=self.settings.start_wait_s / 2):
             raise ServiceStartFailed(f"A service called {self.settings.name!r} runs already.")
         self._own_database()
         begin_with_former(self.places.database_file)
@@ -171,10 +173,11 @@ class Service:
             self._spawn,
             keep_alive_s=self.settings.keep_alive_s,
             on_gone=gone,
+            limits=self.limits,
         )
         library = Library(self.places.data_dir, self.places.models_dir)
-        jobs = Jobs(self._operations, library, self.places.models_dir)
-        climb = Climb(self._supervisor, library, LoadCheck())
+        jobs = Jobs(self._operations, library, self.places.models_dir, self.limits)
+        climb = Climb(self._supervisor, library, LoadCheck(), self.limits)
         loads = Loads(
             clients=clients,
             climb=climb,
@@ -304,7 +307,7 @@ class Service:
     async def _drain(self) -> None:
         """Take nothing new, and stop when what runs has ended, or has had its time."""
         log.info("making room: %d operations are running", len(self._operations.running()))
-        deadline = time.monotonic() + self.settings.drain_timeout_s
+        deadline = time.monotonic() + self.settings.drain_wait_s
         while self._operations.running() and time.monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(DRAIN_POLL_S)
         self._stopping.set()
@@ -321,7 +324,8 @@ class Service:
     def _idle(self) -> bool:
         unused_s = time.monotonic() - self._last_asked
         busy = len(self._supervisor) or self._operations.running()
-        return not busy and unused_s > self.settings.idle_exit_s
+        limit_s = self.settings.idle_exit_s
+        return not busy and 0 <= limit_s < unused_s
 
     def _withdraw(self) -> bool:
         """Take the connection file away, unless a client is about to use it."""

@@ -19,6 +19,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from wiz_kernel_ext.children.child import ignore
+from wiz_kernel_ext.configuration.limits import NO_LIMITS, Limits
 from wiz_kernel_ext.errors import WizError
 from wiz_kernel_ext.models.identity import FileIdentity, identify
 from wiz_kernel_ext.models.library import Library
@@ -26,6 +27,7 @@ from wiz_kernel_ext.protocol.events import Notice
 from wiz_kernel_ext.protocol.hub import Fit
 from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel
 from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo
+from wiz_kernel_ext.service.limits import check_load, check_memory
 from wiz_kernel_ext.service.load_check import LoadCheck, too_big
 from wiz_kernel_ext.service.operations import Operation
 from wiz_kernel_ext.service.supervisor import Supervisor, Worker
@@ -64,8 +66,15 @@ class Ready:
 class Climb:
     """Has models ready, and remembers how each was loaded, to do it again after a crash."""
 
-    def __init__(self, supervisor: Supervisor, library: Library, check: LoadCheck) -> None:
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        library: Library,
+        check: LoadCheck,
+        limits: Limits = NO_LIMITS,
+    ) -> None:
         self._supervisor = supervisor
+        self._limits = limits
         self._library = library
         self._check = check
         self._wishes: dict[str, Wish] = {}
@@ -85,8 +94,9 @@ class Climb:
 
         Where the climb fails, or the block does, all is as it was. Raises what loading may raise:
         ModelFileNotFound, GgufInvalid, BadRequest (no memory for the context), Conflict,
-        WorkerDied, OperationCancelled.
+        WorkerDied, LimitExceeded, OperationCancelled.
         """
+        await asyncio.to_thread(check_load, self._limits, wish.path, wish.load, wish.context)
         identity = await asyncio.to_thread(identify, wish.path)
         async with self._alone(operation, identity.key):
             undo: list[Undo] = []
@@ -181,6 +191,7 @@ class Climb:
         fit = await fit_now()
         if fit.verdict == "too big":
             fit = await self._unload_idle(operation, fit, fit_now, undo)
+        await self._within_limit(operation, path.name, fit.least_bytes, undo)
         await asyncio.to_thread(self._check.refuse_too_large, path, context, fit)
         if fit.verdict == "too big":
             operation.emit(too_big(path.name, fit))
@@ -200,12 +211,32 @@ class Climb:
         for worker in idle:
             if fit.verdict != "too big":
                 break
-            undo.append(partial(self._put_back_idle, worker.key, self._wish_of(worker)))
-            await self._supervisor.end(worker)
-            text = f"{worker.name} was unloaded to make room: it was not in use."
-            operation.emit(Notice(text=text))
+            await self._give_way(operation, worker, undo)
             fit = await fit_now()
         return fit
+
+    async def _within_limit(
+        self, operation: Operation, name: str, needed_bytes: int, undo: list[Undo]
+    ) -> None:
+        """Unload idle models as far as the machine's limit wants it; raises LimitExceeded."""
+        most = self._limits.max_memory_bytes
+        if most is None:
+            return
+        used = {worker.key: worker.process.memory_bytes() for worker in self._supervisor.all()}
+        idle = sorted(self._supervisor.idle(), key=lambda worker: -worker.idle_s())
+        kept = sum(used.values()) - sum(used[worker.key] for worker in idle)
+        check_memory(self._limits, name, needed_bytes, kept)
+        for worker in idle:
+            if sum(used.values()) + needed_bytes <= most:
+                break
+            await self._give_way(operation, worker, undo)
+            del used[worker.key]
+
+    async def _give_way(self, operation: Operation, worker: Worker, undo: list[Undo]) -> None:
+        undo.append(partial(self._put_back_idle, worker.key, self._wish_of(worker)))
+        await self._supervisor.end(worker)
+        text = f"{worker.name} was unloaded to make room: it was not in use."
+        operation.emit(Notice(text=text))
 
     async def _put_back(self, key: str, wish: Wish) -> None:
         """Load again what was ended for a climb that failed; the model's lock is held."""

@@ -16,11 +16,13 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from wiz_kernel_ext.children.child import ignore
+from wiz_kernel_ext.configuration.limits import NO_LIMITS, Limits
 from wiz_kernel_ext.errors import BadRequest, Conflict, ModelNotLoaded, WizError
 from wiz_kernel_ext.models.context_memory import context_bytes
 from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel
 from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo, UnloadInfo, WorkerInfo
 from wiz_kernel_ext.service.crashes import Crashes, OnCrash
+from wiz_kernel_ext.service.limits import context_within
 from wiz_kernel_ext.service.worker_process import Emit, OnCancel, WorkerProcess
 
 log = logging.getLogger(__name__)
@@ -116,8 +118,10 @@ class Supervisor:
         keep_alive_s: float,
         on_gone: Callable[[str], None] = lambda key: None,
         clock: Callable[[], float] = time.monotonic,
+        limits: Limits = NO_LIMITS,
     ) -> None:
         self._spawn = spawn
+        self._limits = limits
         self._keep_alive_s = keep_alive_s
         self._on_gone = on_gone
         self._clock = clock
@@ -209,8 +213,12 @@ class Supervisor:
     async def create_context(
         self, worker: Worker, request: CreateContext, emit: Emit = ignore
     ) -> ContextInfo:
-        """Create the context of `worker`'s model, or share it."""
+        """Create the context of `worker`'s model, or share it; raises LimitExceeded."""
         async with worker.lock:
+            if worker.model is not None:
+                request = await asyncio.to_thread(
+                    context_within, self._limits, request, worker.model
+                )
             info = await worker.process.create_context(request, emit)
             worker.context = replace(info, shared=False)
             worker.kv_bytes = await asyncio.to_thread(_context_bytes, worker.path, info)
