@@ -20,7 +20,8 @@ ROOMS: dict[str, set[str]] = {
     "json_file": {"errors"},
     "local_paths": set(),
     "log_file": set(),
-    "errors": {"remedies"},
+    "errors": {"printable", "remedies"},
+    "printable": set(),
     "settings": {"errors"},
     "protocol": {"errors", "remedies"},
     "children": {"errors"},
@@ -37,7 +38,7 @@ ROOMS: dict[str, set[str]] = {
     | {"children", "engine", "engine_check", "transport", "store"}
     | {"models", "hub", "making", "gguf_file", "log_file", "sizes"},
     "client": BASE | {"local_paths", "log_file", "transport"},
-    "commands": BASE | {"client", "local_paths", "remedies", "sizes"},
+    "commands": BASE | {"client", "local_paths", "printable", "remedies", "sizes"},
     "notebook": BASE
     | {
         "children",
@@ -48,10 +49,12 @@ ROOMS: dict[str, set[str]] = {
         "log_file",
         "making",
         "models",
+        "printable",
         "remedies",
     },
     "cli": BASE
-    | {"client", "commands", "engine_check", "local_paths", "log_file", "remedies", "transport"},
+    | {"client", "commands", "engine_check", "local_paths", "log_file", "printable", "remedies"}
+    | {"transport"},
     "__main__": {"cli", "errors"},
 }
 # A library may be imported in these rooms only.

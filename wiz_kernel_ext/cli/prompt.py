@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -67,13 +68,19 @@ def run(arguments: argparse.Namespace) -> int:
 def _text(words: list[str]) -> str:
     """The prompt from the line, or from standard input if that is not a person."""
     if words and words != ["-"]:
-        return " ".join(words)
+        # A locale that knows ASCII only leaves other letters as bytes.
+        return os.fsencode(" ".join(words)).decode("utf-8", "replace")
     if not words and sys.stdin.isatty():
         raise BadRequest("TEXT is missing.", hint='jupyter wiz prompt "Hello"', field="text")
-    text = sys.stdin.read().strip()
+    text = _read_input().strip()
     if not text:
         raise BadRequest("The prompt is empty.", hint="Write it to standard input.", field="text")
     return text
+
+
+def _read_input() -> str:
+    """Standard input, whatever encoding Python takes it to have."""
+    return sys.stdin.buffer.read().decode("utf-8", "replace")
 
 
 def _model(client: Client, name: str | None, session: SessionInfo | None) -> str | None:

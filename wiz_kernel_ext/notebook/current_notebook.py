@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from wiz_kernel_ext.errors import BadRequest
 from wiz_kernel_ext.notebook.identity import Identity, checked_session_name, identify
+from wiz_kernel_ext.printable import encodable, printable
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -103,7 +104,7 @@ class Notebook:
         if self.headless():
             return None
         try:
-            return input(question).strip().lower() in ("y", "yes")
+            return input(encodable(printable(question), sys.stdout)).strip().lower() in ("y", "yes")
         except (EOFError, NotImplementedError):  # a pipe; a front end without input
             return None
 
