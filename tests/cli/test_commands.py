@@ -212,3 +212,37 @@ def test_no_encoding_of_standard_output_ends_a_command(here: Home, narrow: dict[
     assert ran.returncode == 0, ran.stderr
     wrong = wiz(here, "prompt", "--model", "nowhere.gguf", "Hi", **narrow)
     assert (wrong.returncode, "Traceback" in wrong.stderr) == (1, False), wrong.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "piped", "sent"),
+    [
+        (["Repeat:"], "a\nb\n", "Repeat:\n\na\nb"),
+        (["Repeat", "this:", "-"], "a\n", "Repeat this:\n\na"),
+        (["Before", "-", "and", "after"], "a", "Before\n\na\n\nand after"),
+        (["-"], "a\n", "a"),
+        (["Alone"], "", "Alone"),
+        ([], "  indented\n", "  indented"),
+    ],
+)
+def test_standard_input_follows_the_words_of_the_line(
+    here: Home, words: list[str], piped: str, sent: str
+) -> None:
+    ran = wiz(here, "prompt", "--model", "tiny.gguf", "--session", "piped", "--max-tokens", "1",
+              *words, text=piped)  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    with closing(Client(here.settings)) as client:
+        asked = [m.content for m in client.session("piped").messages if m.role == "user"]
+    assert asked[-1] == sent
+
+
+def test_who_waits_for_standard_input_that_does_not_end_is_told(here: Home) -> None:
+    asking = subprocess.Popen(
+        [sys.executable, "-m", "wiz_kernel_ext", "prompt", "Hi"],
+        env={**os.environ, **here.environment},
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    with asking:
+        assert asking.stderr is not None
+        assert b"Waiting for the end of standard input" in asking.stderr.readline()
+        asking.kill()
