@@ -23,7 +23,8 @@ ROOMS: dict[str, set[str]] = {
     "surroundings": set(),
     "local_paths": set(),
     "log_file": set(),
-    "errors": {"remedies"},
+    "printable": set(),
+    "errors": {"printable", "remedies"},
     "configuration": {"errors"},
     "settings": {"configuration", "errors"},
     "protocol": {"errors", "remedies"},
@@ -46,7 +47,7 @@ ROOMS: dict[str, set[str]] = {
     | {"configuration", "folders", "gguf_file", "hub", "log_file", "making", "models"}
     | {"sizes", "surroundings"},
     "client": BASE | {"interrupts", "local_paths", "log_file", "surroundings", "transport"},
-    "commands": BASE | {"client", "local_paths", "remedies", "sizes"},
+    "commands": BASE | {"client", "local_paths", "printable", "remedies", "sizes"},
     "notebook": BASE
     | {
         "children",
@@ -60,11 +61,12 @@ ROOMS: dict[str, set[str]] = {
         "log_file",
         "making",
         "models",
+        "printable",
         "remedies",
     },
     "cli": BASE
     | {"client", "commands", "engine_check", "interrupts", "local_paths", "log_file"}
-    | {"remedies", "transport"},
+    | {"printable", "remedies", "transport"},
     "__main__": {"cli", "errors"},
 }
 # A library may be imported in these rooms only.

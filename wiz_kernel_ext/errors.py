@@ -41,10 +41,12 @@ Knows nothing of sockets, notebooks or models. Raised everywhere; carried over t
 
 from __future__ import annotations
 
+import sys
 from typing import Any, ClassVar
 
 import msgspec
 
+from wiz_kernel_ext.printable import encodable, printable
 from wiz_kernel_ext.remedies import worded
 
 
@@ -70,9 +72,10 @@ class WizError(Exception):
     _by_code: ClassVar[dict[str, type[WizError]]] = {}
 
     def __init__(self, message: str, *, hint: str | None = None, **details: Any) -> None:
+        message = printable(message)
         super().__init__(message)
         self.message = message
-        self._hint = self.default_hint if hint is None else hint
+        self._hint = self.default_hint if hint is None else printable(hint)
         self.details = details
         if self._hint and self.noted:
             # Python 3.11 and newer show it below the message of an error that nobody caught.
@@ -104,7 +107,7 @@ class WizError(Exception):
         lines = [f"{type(self).__name__}: {self.message}"]
         if self.hint:
             lines.append(f"→ {self.hint}")
-        return lines
+        return [encodable(line, sys.stderr) for line in lines]
 
 
 def error_from_info(info: ErrorInfo) -> WizError:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import wiz_kernel_ext
 from wiz_kernel_ext.commands.numbers import ago, count, duration, shortened, size
+from wiz_kernel_ext.printable import one_line
 from wiz_kernel_ext.protocol.events import WAITING
 from wiz_kernel_ext.protocol.results import (
     LOAD_KINDS,
@@ -40,13 +41,13 @@ class Table:
         """The table in a fixed-width font."""
         if not self.rows:
             return self.empty
-        lines = [self.columns, *self.rows]
+        lines = [self.columns, *(tuple(map(one_line, row)) for row in self.rows)]
         widths = [max(len(line[i]) for line in lines) for i in range(len(self.columns))]
         drawn = [
             "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
             for line in lines
         ]
-        return "\n".join([self.caption, *(f"  {line}" for line in drawn)])
+        return "\n".join([one_line(self.caption), *(f"  {line}" for line in drawn)])
 
 
 def status_tables(status: Status, now: float) -> list[Table]:

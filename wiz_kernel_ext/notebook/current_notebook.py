@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from wiz_kernel_ext.errors import BadRequest
 from wiz_kernel_ext.interrupts import taken
 from wiz_kernel_ext.notebook.identity import Identity, checked_session_name, identify
+from wiz_kernel_ext.printable import encodable, printable
 from wiz_kernel_ext.settings import Settings
 
 if TYPE_CHECKING:
@@ -133,6 +134,7 @@ class Notebook:
             return None
         try:
             with taken():
+                question = encodable(printable(question), sys.stdout)
                 return input(question).strip().lower() in ("y", "yes")
         except (EOFError, NotImplementedError):  # a pipe; a front end without input
             return None

@@ -14,6 +14,8 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
+from wiz_kernel_ext.printable import encodable, printable
+
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -28,6 +30,10 @@ class Drawing:
     plain: str
     markdown: str | None = None
     html: str | None = None
+
+    def __post_init__(self) -> None:
+        # A console prints the plain text as it is, in whatever terminal it runs.
+        object.__setattr__(self, "plain", printable(self.plain))
 
     @classmethod
     def small(cls, text: str) -> Drawing:
@@ -79,8 +85,7 @@ class NotebookScreen:
 
     def write(self, text: str) -> None:
         """Write to the cell's standard output."""
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        _write(text)
 
 
 class _DisplayedSlot:
@@ -116,8 +121,12 @@ class TerminalScreen:
 
     def write(self, text: str) -> None:
         """Write to standard output."""
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        _write(text)
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(encodable(printable(text), sys.stdout))
+    sys.stdout.flush()
 
 
 def screen_of(shell: InteractiveShell, output: str) -> Screen:

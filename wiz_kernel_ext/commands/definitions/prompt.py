@@ -20,7 +20,12 @@ def arguments(parser: Parser, face: Face) -> None:
             "and -o keeps the operation: NAME.result() waits for the Answer",
         )
     else:
-        parser.add_argument("text", nargs="*", metavar="TEXT", help="- or nothing: standard input")
+        parser.add_argument(
+            "text",
+            nargs="*",
+            metavar="TEXT",
+            help="what standard input has follows it, or stands at -",
+        )
         parser.add_argument("--model", metavar="MODEL", help="a .gguf file, or demo")
         parser.add_argument("--session", metavar="NAME", help="go on with this conversation")
         parser.add_argument("--system", metavar="TEXT", help="the system prompt")
