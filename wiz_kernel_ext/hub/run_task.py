@@ -20,6 +20,11 @@ from wiz_kernel_ext.hub.fetch.tasks import AnyTask, Order
 
 T = TypeVar("T")
 
+_QUIET = {
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    # Else it asks the hub once more, to tell it which program asks.
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+}
 _COMMAND = (sys.executable, "-m", "wiz_kernel_ext.hub.fetch")
 
 
@@ -57,5 +62,5 @@ async def run_task(
         on_progress=on_progress,
         on_notice=on_notice,
         cancelled=cancelled,
-        environment={**started_with, "HF_HUB_DISABLE_PROGRESS_BARS": "1"},
+        environment={**started_with, **_QUIET},
     )
