@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from wiz_kernel_ext.errors import InternalError, OperationCancelled, WizError
+from wiz_kernel_ext.errors import InternalError, OperationCancelled, WizError, not_permitted
 from wiz_kernel_ext.protocol.codec import decode, raw
 from wiz_kernel_ext.protocol.events import AnyEvent, Delta, End, Notice, Progress, StateChanged
 from wiz_kernel_ext.protocol.results import (
@@ -303,6 +303,8 @@ class Operations:
             stopped = OperationCancelled("The service was stopped.", operation_id=operation.id)
             return End(state="cancelled", error=stopped.info())
         except Exception as error:
+            if isinstance(error, OSError) and (refused := not_permitted(error)):
+                return End(state="failed", error=refused.info())
             log.exception("operation %s failed", operation.id)
             internal = InternalError(f"The service failed: {type(error).__name__}: {error}")
             return End(state="failed", error=internal.info())

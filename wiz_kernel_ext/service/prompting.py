@@ -18,6 +18,7 @@ from wiz_kernel_ext.errors import (
     ContextNotLoaded,
     ModelFileNotFound,
     ModelNotLoaded,
+    NotPermitted,
     SessionNotLoaded,
     StoreError,
 )
@@ -234,5 +235,5 @@ def _of_path(path: Path) -> Meant:
     """The model of a path; without a key where the file is gone."""
     try:
         return Meant(identify(path).key, path)
-    except ModelFileNotFound:
+    except (ModelFileNotFound, NotPermitted):
         return Meant(None, path)
