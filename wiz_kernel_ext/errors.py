@@ -36,11 +36,14 @@ Knows nothing of sockets, notebooks or models. Raised everywhere; carried over t
     │   └── DiskFull                       no room for what is still to come
     ├── ConversionFailed (OSError)         a conversion or quantizing that broke off
     ├── StoreError (OSError)               the database cannot be read or written
+    ├── NotPermitted (PermissionError)     a file or folder that may not be read, written or deleted
     └── InternalError (RuntimeError)       a bug of ours: the log has the traceback
 """
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from typing import Any, ClassVar
 
@@ -394,6 +397,31 @@ class StoreError(WizError, OSError):
 
     code = "store_error"
     default_hint = "See that its disk has room and is writable; nothing else is lost."
+
+
+class NotPermitted(WizError, PermissionError):
+    """A file or folder may not be read, written or deleted; details["path"] is which."""
+
+    code = "not_permitted"
+    default_hint = "See who may (`ls -ld PATH`), and whether its disk is mounted read-only."
+
+
+def not_permitted(
+    error: OSError, path: os.PathLike[str] | None = None, what: str = "used"
+) -> NotPermitted | None:
+    """`error` as ours where it is that something is not allowed; None for every other.
+
+    `path` is what it was about, where the error does not say, and `what` was to be done with it.
+    """
+    if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return None
+    place = error.filename if isinstance(error.filename, str) else os.fspath(path or "")
+    named = place.encode("utf-8", "backslashreplace").decode()
+    return NotPermitted(
+        f"{named or 'A file'} may not be {what}: {error.strerror or 'permission denied'}.",
+        hint=NotPermitted.default_hint.replace("PATH", named or "PATH"),
+        path=named,
+    )
 
 
 class InternalError(WizError, RuntimeError):

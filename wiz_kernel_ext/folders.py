@@ -63,6 +63,12 @@ def is_folder(path: Path) -> bool:
     return found is not None and stat.S_ISDIR(found.st_mode)
 
 
+def may_write(folder: Path) -> bool:
+    """Whether this process may make and delete files in `folder`."""
+    effective = os.access in os.supports_effective_ids
+    return os.access(folder, os.W_OK | os.X_OK, effective_ids=effective)
+
+
 def is_text(name: str) -> bool:
     """Whether `name` can be encoded: a file's name of other bytes has lone surrogates."""
     try:

@@ -14,7 +14,7 @@ from tests.hub.conftest import SMALL
 from tests.models.test_library import A, Home
 from tests.models.test_library import home as home
 from tests.support.hub_user import HubUser
-from tests.support.ordinary_user import folder_of_an_ordinary_user, ordinary_user
+from tests.support.ordinary_user import folder_to_close, ordinary_user
 from wiz_kernel_ext import folders
 from wiz_kernel_ext.demo import model_path
 from wiz_kernel_ext.hub.offline import cached_hits
@@ -95,7 +95,7 @@ async def test_without_the_protection_one_such_name_hides_all(
 @pytest.fixture
 def shared(hub: object) -> Iterator[Home]:
     """A home that an ordinary user may read."""
-    with folder_of_an_ordinary_user() as folder:
+    with folder_to_close() as folder:
         yield Home(folder, HubUser(folder / "hf", "http://127.0.0.1:9"))
 
 
@@ -122,7 +122,7 @@ def test_what_permissions_keep_from_us_hides_itself_only(shared: Home) -> None:
         assert shared.library.resolve("u/r:Q4_K_M") == Path(listed["u/r:Q4_K_M"].path)
         files = [Path(path).name for path in model_files(shared.folder / "models")]
     assert set(listed) == {*good, "secret.gguf"}
-    assert "cannot be read" in listed["secret.gguf"].problem
+    assert "may not be read" in listed["secret.gguf"].problem
     assert {"mine-Q8_0.gguf", "secret.gguf"} <= set(files)
 
 

@@ -1,7 +1,12 @@
-"""A stretch of a test as a user whom permissions bind: tests may run as root, who is not."""
+"""A stretch of a test in which permissions bind: tests may run as root, whom they do not.
+
+Root without the capabilities that overlook permissions is bound by them like any owner of files,
+and so are the children it starts then.
+"""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import tempfile
@@ -11,36 +16,53 @@ from pathlib import Path
 
 import pytest
 
-import wiz_kernel_ext
+_VERSION = 0x20080522
+_OVERLOOKING = 1 << 1 | 1 << 2 | 1 << 3  # DAC_OVERRIDE, DAC_READ_SEARCH, FOWNER
+_PR_SET_SECUREBITS, _NO_ROOT = 28, 1
 
-NOBODY = 65534
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class _Header(ctypes.Structure):
+    _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
+
+
+class _Set(ctypes.Structure):
+    _fields_ = (
+        ("effective", ctypes.c_uint32),
+        ("permitted", ctypes.c_uint32),
+        ("inheritable", ctypes.c_uint32),
+    )
 
 
 @contextmanager
 def ordinary_user() -> Iterator[None]:
-    """Be an ordinary user for the block, all threads and new children included."""
+    """Be bound by permissions in the block: this thread, and threads and children begun in it."""
     if os.geteuid() != 0:
         yield
         return
-    os.seteuid(NOBODY)
+    header, sets = _Header(_VERSION, 0), (_Set * 2)()
+    if _libc.capget(ctypes.byref(header), sets) or _libc.prctl(_PR_SET_SECUREBITS, _NO_ROOT):
+        pytest.skip("root's capabilities cannot be laid down here")
+    before = sets[0].effective
+    sets[0].effective = before & ~_OVERLOOKING
+    assert _libc.capset(ctypes.byref(header), sets) == 0
     try:
-        if not os.access(wiz_kernel_ext.__file__, os.R_OK, effective_ids=True):
-            pytest.skip("the package lies where only root may read")
         yield
     finally:
-        os.seteuid(0)
+        sets[0].effective = before
+        assert _libc.capset(ctypes.byref(header), sets) == 0
+        assert _libc.prctl(_PR_SET_SECUREBITS, 0) == 0
 
 
 @contextmanager
-def folder_of_an_ordinary_user() -> Iterator[Path]:
-    """A folder that the ordinary user may enter and write, below nobody's private one."""
+def folder_to_close() -> Iterator[Path]:
+    """A folder that can be removed again, whatever permissions are set in it."""
     folder = Path(tempfile.mkdtemp(prefix="wiz-user-", dir="/tmp"))
-    if os.geteuid() == 0:
-        os.chown(folder, NOBODY, -1)
     try:
         yield folder
     finally:
-        for path in folder.rglob("*"):
+        for path in [folder, *folder.rglob("*")]:
             if path.is_dir() and not path.is_symlink():
                 path.chmod(0o700)
         shutil.rmtree(folder)

@@ -105,7 +105,10 @@ async def follow(
         case [Failed(info)]:
             raise error_from_info(info)
         case [Done(data)] if ended.returncode == 0:
-            return msgspec.json.decode(data, type=result, dec_hook=lambda kind, text: kind(text))
+            with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                return msgspec.json.decode(
+                    data, type=result, dec_hook=lambda kind, text: kind(text)
+                )
     raise broken(ended)
 
 

@@ -13,7 +13,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from wiz_kernel_ext.errors import GgufInvalid, ModelFileNotFound
+from wiz_kernel_ext.errors import GgufInvalid, ModelFileNotFound, not_permitted
 from wiz_kernel_ext.folders import ggufs_in, is_file
 from wiz_kernel_ext.gguf_file.cursor import Cursor
 from wiz_kernel_ext.gguf_file.source import FileSource, Source
@@ -98,7 +98,7 @@ def read_header(source: Source, *, max_bytes: int = MAX_HEADER_BYTES) -> Header:
 def read_file_header(path: Path) -> Header:
     """The header of the file at `path`, which must be as long as its tensors need.
 
-    Raises GgufInvalid naming the file, ModelFileNotFound where there is none.
+    Raises GgufInvalid naming the file, ModelFileNotFound where there is none, NotPermitted.
     """
     try:
         status = path.stat()
@@ -118,8 +118,12 @@ def read_file_header(path: Path) -> Header:
     except FileNotFoundError:
         raise ModelFileNotFound(f"There is no file {path}.") from None
     except OSError as error:
+        if refused := not_permitted(error, path, "read"):
+            raise refused from None
         raise GgufInvalid(
-            f"{path.name} cannot be read: {error.strerror}.", path=str(path)
+            f"{path.name} cannot be read: {error.strerror}.",
+            hint="See that its disk is well, and mounted.",
+            path=str(path),
         ) from None
     except GgufInvalid as error:
         raise GgufInvalid(

@@ -22,6 +22,7 @@ from wiz_kernel_ext.errors import (
     ConversionRefused,
     ModelFileNotFound,
     WizError,
+    not_permitted,
 )
 from wiz_kernel_ext.gguf_file.header import read_file_header
 from wiz_kernel_ext.gguf_file.shape import model_shape
@@ -63,6 +64,12 @@ def _measure(source: Path, quant: str) -> tuple[LogReader, int]:
     """What quantizing would do, and the size of the file then; raises ConversionRefused."""
     if not source.is_file():
         raise ModelFileNotFound(f"There is no model file {source}.")
+    try:
+        source.open("rb").close()
+    except OSError as error:
+        raise not_permitted(error) or ConversionFailed(
+            f"{source} cannot be read: {error.strerror}.", source=str(source)
+        ) from None
     reader = LogReader()
     if not run_quantizer(source, Path(os.devnull), QUANTS[quant], reader, dry_run=True):
         raise ConversionRefused(

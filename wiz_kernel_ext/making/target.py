@@ -12,8 +12,8 @@ from pathlib import Path
 
 import psutil
 
-from wiz_kernel_ext.errors import BadRequest, Conflict, ConversionFailed
-from wiz_kernel_ext.folders import entries, is_folder, status
+from wiz_kernel_ext.errors import BadRequest, Conflict, ConversionFailed, NotPermitted
+from wiz_kernel_ext.folders import entries, is_folder, may_write, status
 from wiz_kernel_ext.sizes import size
 
 _LONGEST_NAME_BYTES = 255
@@ -47,6 +47,13 @@ def check_target(target: Path, overwrite: bool) -> None:
             hint="Choose another place.",
             target=str(target),
         ) from None
+    if not may_write(target.parent):
+        raise NotPermitted(
+            f"{target} cannot be written: you may not write in its folder.",
+            hint="Choose another place (--output), or let it be written: "
+            f"`chmod u+w {target.parent}`.",
+            path=str(target),
+        )
 
 
 def check_space(target: Path, size_bytes: int) -> None:

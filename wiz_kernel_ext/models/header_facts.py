@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from wiz_kernel_ext.errors import GgufInvalid, ModelFileNotFound
+from wiz_kernel_ext.errors import GgufInvalid, ModelFileNotFound, NotPermitted
 from wiz_kernel_ext.folders import changed_at, size_of
 from wiz_kernel_ext.gguf_file.header import read_file_header
 from wiz_kernel_ext.gguf_file.kinds import other_kind
@@ -31,7 +31,7 @@ def facts_of(found: FoundModel, known: Facts | None) -> Facts:
         return known
     try:
         header = read_file_header(found.path)
-    except (GgufInvalid, ModelFileNotFound) as error:
+    except (GgufInvalid, ModelFileNotFound, NotPermitted) as error:
         return Facts(size, changed, problem=error.message)
     shape, other = model_shape(header), other_kind(found.path.name, header)
     return Facts(

@@ -6,13 +6,12 @@ asker's working directory.
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 
-from wiz_kernel_ext.errors import BadRequest, ModelFileNotFound
+from wiz_kernel_ext.errors import BadRequest, ModelFileNotFound, not_permitted
 from wiz_kernel_ext.folders import entries, is_file
 
 DEMO = "demo"
@@ -23,7 +22,8 @@ def locate_model(name: str, cwd: Path | None = None, models_dir: Path | None = N
     """The absolute path of the model file that `name` means.
 
     A relative path is looked up in `cwd` (default: this process's), then in `models_dir`, each time
-    as it is and with ".gguf". Raises ModelFileNotFound naming the places, BadRequest for no name.
+    as it is and with ".gguf". Raises ModelFileNotFound naming the places, BadRequest for no name,
+    NotPermitted.
     """
     if not name.strip() or "\0" in name:
         raise BadRequest(
@@ -80,10 +80,8 @@ def _is_there(path: Path) -> bool:
     try:
         path.stat()
     except OSError as error:
-        if error.errno == errno.EACCES:
-            raise ModelFileNotFound(
-                f"{path} cannot be read: permission denied.", hint="Check the file's permissions."
-            ) from None
+        if refused := not_permitted(error, path, "read"):
+            raise refused from None
         return False
     return True
 

@@ -18,7 +18,13 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from wiz_kernel_ext.errors import OperationCancelled, OperationInterrupted, WizError, unexpected
+from wiz_kernel_ext.errors import (
+    OperationCancelled,
+    OperationInterrupted,
+    WizError,
+    not_permitted,
+    unexpected,
+)
 from wiz_kernel_ext.protocol.codec import decode, raw
 from wiz_kernel_ext.protocol.events import AnyEvent, Delta, End, Notice, Progress, StateChanged
 from wiz_kernel_ext.protocol.results import (
@@ -328,6 +334,8 @@ class Operations:
         except asyncio.CancelledError:
             return operation.stopped()
         except Exception as error:
+            if isinstance(error, OSError) and (refused := not_permitted(error)):
+                return End(state="failed", error=refused.info())
             log.exception("operation %s failed", operation.id)
             what = f"The service failed: {type(error).__name__}: {error}"
             return End(state="failed", error=unexpected(error, what).info())

@@ -19,6 +19,7 @@ from wiz_kernel_ext.errors import (
     ContextNotLoaded,
     ModelFileNotFound,
     ModelNotLoaded,
+    NotPermitted,
     SessionNotLoaded,
 )
 from wiz_kernel_ext.models.identity import identify
@@ -261,5 +262,5 @@ def _of_path(path: Path) -> Meant:
     """The model of a path; without a key where the file is gone."""
     try:
         return Meant(identify(path).key, path)
-    except ModelFileNotFound:
+    except (ModelFileNotFound, NotPermitted):
         return Meant(None, path)

@@ -20,6 +20,7 @@ from wiz_kernel_ext.errors import (
     OperationCancelled,
     ServiceStopping,
     WizError,
+    not_permitted,
     unexpected,
 )
 from wiz_kernel_ext.protocol.codec import (
@@ -199,6 +200,9 @@ class CommServer:
         except asyncio.CancelledError:
             await comm.end(error=OperationCancelled("The request was cancelled."))
         except BaseException as error:
+            if isinstance(error, OSError) and (refused := not_permitted(error)):
+                await comm.end(error=refused)
+                return
             log.exception("The handler of %s failed.", comm.target)
             what = f"{comm.target} failed with {type(error).__name__}: {error}"
             await comm.end(error=unexpected(error, what))

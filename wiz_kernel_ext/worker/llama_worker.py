@@ -35,6 +35,7 @@ from wiz_kernel_ext.errors import (
     ServiceStopping,
     SessionNotLoaded,
     WizError,
+    not_permitted,
 )
 from wiz_kernel_ext.models.locate import locate_model
 from wiz_kernel_ext.protocol.calls import WorkerCalls
@@ -187,6 +188,8 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
         except WizError:
             raise
         except Exception as error:
+            if isinstance(error, OSError) and (refused := not_permitted(error)):
+                raise refused from None
             log.exception("%s failed", request.target)
             raise InternalError(f"The worker failed: {error!r}.") from error
 

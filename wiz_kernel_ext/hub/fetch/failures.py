@@ -22,6 +22,7 @@ from wiz_kernel_ext.errors import (
     HubUnreachable,
     WizError,
 )
+from wiz_kernel_ext.hub.fetch.bounds import misbehaved
 from wiz_kernel_ext.hub.fetch.http import is_transport_error, root_cause
 from wiz_kernel_ext.surroundings import shown
 
@@ -61,6 +62,8 @@ def explain(error: BaseException, subject: Subject) -> WizError:
         return found
     if isinstance(error, OSError) and not isinstance(error, errors.HfHubHTTPError):
         return _not_written(error, subject, details)
+    if isinstance(error, ValueError | TypeError | LookupError | AttributeError | RecursionError):
+        return misbehaved(f"{subject} in a way that no hub does ({type(error).__name__})")
     return DownloadFailed(
         f"Fetching {subject} failed ({type(error).__name__}).",
         hint="Run it again in a while; report it if it stays.",

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from typing import Any
 
 import wiz_kernel_ext
-from wiz_kernel_ext.errors import BadRequest, ContextNotLoaded, ModelFileNotFound
+from wiz_kernel_ext.errors import BadRequest, ContextNotLoaded, ModelFileNotFound, NotPermitted
 from wiz_kernel_ext.models.identity import identify
 from wiz_kernel_ext.protocol import requests as r
 from wiz_kernel_ext.protocol.results import ContextInfo, RuntimeInfo, UnloadInfo
@@ -111,7 +111,7 @@ class WorkerHandlers(Handlers):
         known = self.supervisor.named(model_path or "")
         try:
             key = await self._named(model_path)
-        except (ModelFileNotFound, BadRequest):
+        except (ModelFileNotFound, NotPermitted, BadRequest):
             if known is None:
                 raise
             return known.key
