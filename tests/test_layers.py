@@ -16,6 +16,7 @@ PACKAGE = Path(wiz_kernel_ext.__file__).parent
 BASE = {"errors", "settings", "protocol"}
 ROOMS: dict[str, set[str]] = {
     "remedies": set(),
+    "own_session": set(),
     "sizes": set(),
     "interrupts": set(),
     "json_file": {"errors"},
@@ -37,7 +38,7 @@ ROOMS: dict[str, set[str]] = {
     "service": BASE
     | {"children", "engine", "engine_check", "transport", "store"}
     | {"models", "hub", "making", "gguf_file", "log_file", "sizes"},
-    "client": BASE | {"interrupts", "local_paths", "log_file", "transport"},
+    "client": BASE | {"interrupts", "local_paths", "log_file", "own_session", "transport"},
     "commands": BASE | {"client", "local_paths", "remedies", "sizes"},
     "notebook": BASE
     | {
@@ -50,6 +51,7 @@ ROOMS: dict[str, set[str]] = {
         "log_file",
         "making",
         "models",
+        "own_session",
         "remedies",
     },
     "cli": BASE

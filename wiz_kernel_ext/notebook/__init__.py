@@ -21,6 +21,7 @@ def register(shell: InteractiveShell) -> None:
     from wiz_kernel_ext.notebook.magics import WizMagics
     from wiz_kernel_ext.notebook.magics.completion import add_completion
     from wiz_kernel_ext.notebook.question_mark import allow_questions
+    from wiz_kernel_ext.own_session import speak_in
     from wiz_kernel_ext.remedies import read_in
 
     unregister(shell)
@@ -34,6 +35,7 @@ def register(shell: InteractiveShell) -> None:
             field="config",
         ) from None
     shell.register_magics(magics)
+    speak_in(lambda: magics.notebook.session_fields(magics.session or None))
     add_completion(shell)
     allow_questions(shell)
 
@@ -41,9 +43,11 @@ def register(shell: InteractiveShell) -> None:
 def unregister(shell: InteractiveShell) -> None:
     """Take them away again, if they are there."""
     from wiz_kernel_ext.notebook.question_mark import disallow_questions
+    from wiz_kernel_ext.own_session import speak_in
     from wiz_kernel_ext.remedies import read_in
 
     read_in("python")
+    speak_in(None)
     magics = shell.magics_manager.registry.pop("WizMagics", None)
     if magics is None:
         return

@@ -49,6 +49,9 @@ from wiz_kernel_ext.worker.context_plan import plan_context
 from wiz_kernel_ext.worker.differences import context_difference, model_difference, named
 
 PROGRESS_INTERVAL_S = 0.05
+# In words of `LlamaWorker`; where a service is asked, it looks itself before it asks a worker.
+MODEL_HINT = "Call load_model first."
+CONTEXT_HINT = "Call create_context first."
 
 log = logging.getLogger(__name__)
 
@@ -211,7 +214,7 @@ class ModelHost:
         """Raise ModelNotLoaded or ContextNotLoaded for what is missing."""
         loaded = self._need_model()
         if context and loaded.engine is None:
-            raise ContextNotLoaded
+            raise ContextNotLoaded(hint=CONTEXT_HINT)
 
     def submit(
         self,
@@ -223,7 +226,7 @@ class ModelHost:
         """Queue a conversation for its next answer."""
         loaded = self._need_model()
         if loaded.engine is None:
-            raise ContextNotLoaded
+            raise ContextNotLoaded(hint=CONTEXT_HINT)
         return loaded.engine.submit(loaded.chat.encode(messages, tools), options, listener)
 
     def cancel(self, sequence: Sequence) -> None:
@@ -235,7 +238,7 @@ class ModelHost:
         """Free the model and its context; prompts under way end as interrupted, if forced."""
         loaded = self._need_model()
         if model_path not in (None, loaded.info.model_path):
-            raise ModelNotLoaded
+            raise ModelNotLoaded(hint=MODEL_HINT)
         if loaded.engine is not None and loaded.engine.is_busy and not force:
             raise Conflict(
                 "The model is answering a prompt.",
@@ -269,7 +272,7 @@ class ModelHost:
 
     def _need_model(self) -> Loaded:
         if self._loaded is None:
-            raise ModelNotLoaded
+            raise ModelNotLoaded(hint=MODEL_HINT)
         return self._loaded
 
     def _close_context(self, loaded: Loaded) -> None:
