@@ -53,6 +53,7 @@ ROOMS: dict[str, set[str]] = {
         "models",
         "own_session",
         "remedies",
+        "transport",
     },
     "cli": BASE
     | {"client", "commands", "engine_check", "interrupts", "local_paths", "log_file"}

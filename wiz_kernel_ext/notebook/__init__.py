@@ -21,6 +21,8 @@ def register(shell: InteractiveShell) -> None:
     from wiz_kernel_ext.notebook.magics import WizMagics
     from wiz_kernel_ext.notebook.magics.completion import add_completion
     from wiz_kernel_ext.notebook.question_mark import allow_questions
+    from wiz_kernel_ext.notebook.screen import Drawing
+    from wiz_kernel_ext.notebook.still_running import still_running
     from wiz_kernel_ext.own_session import speak_in
     from wiz_kernel_ext.remedies import read_in
 
@@ -38,6 +40,8 @@ def register(shell: InteractiveShell) -> None:
     speak_in(lambda: magics.notebook.session_fields(magics.session or None))
     add_completion(shell)
     allow_questions(shell)
+    if lines := still_running(lambda: magics.notebook.identity()):
+        magics.screen.show(Drawing(plain="\n".join(lines)))
 
 
 def unregister(shell: InteractiveShell) -> None:
