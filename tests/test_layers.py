@@ -16,6 +16,7 @@ PACKAGE = Path(wiz_kernel_ext.__file__).parent
 BASE = {"errors", "settings", "protocol"}
 ROOMS: dict[str, set[str]] = {
     "remedies": set(),
+    "own_session": set(),
     "sizes": set(),
     "interrupts": set(),
     "json_file": {"errors"},
@@ -46,7 +47,8 @@ ROOMS: dict[str, set[str]] = {
     | {"children", "engine", "engine_check", "transport", "store"}
     | {"configuration", "folders", "gguf_file", "hub", "log_file", "making", "models"}
     | {"sizes", "surroundings"},
-    "client": BASE | {"interrupts", "local_paths", "log_file", "surroundings", "transport"},
+    "client": BASE
+    | {"interrupts", "local_paths", "log_file", "own_session", "surroundings", "transport"},
     "commands": BASE | {"client", "local_paths", "printable", "remedies", "sizes"},
     "notebook": BASE
     | {
@@ -61,8 +63,10 @@ ROOMS: dict[str, set[str]] = {
         "log_file",
         "making",
         "models",
+        "own_session",
         "printable",
         "remedies",
+        "transport",
     },
     "cli": BASE
     | {"client", "commands", "engine_check", "interrupts", "local_paths", "log_file"}

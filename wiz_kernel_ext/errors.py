@@ -170,7 +170,7 @@ class ModelNotLoaded(NotLoaded):
     """A context was asked for before a model."""
 
     code = "model_not_loaded"
-    default_hint = "Load one first: `wiz load demo`, or worker:loadModel."
+    default_hint = "Load one first: `wiz load demo`."
 
     def __init__(self, message: str = "Model not loaded.", **kwargs: Any) -> None:
         super().__init__(message, **kwargs)
@@ -180,7 +180,7 @@ class ContextNotLoaded(NotLoaded):
     """A session was asked for before a context."""
 
     code = "context_not_loaded"
-    default_hint = "Create one first: worker:createContext."
+    default_hint = "Loading makes it, with the model: `wiz load demo`."
 
     def __init__(self, message: str = "Context not loaded.", **kwargs: Any) -> None:
         super().__init__(message, **kwargs)
@@ -190,7 +190,7 @@ class SessionNotLoaded(NotLoaded):
     """A prompt was sent before a session."""
 
     code = "session_not_loaded"
-    default_hint = "Start one first: worker:initializeSession."
+    default_hint = "Name one (session=…), or begin one with a model: `wiz load demo`."
 
     def __init__(self, message: str = "Session not loaded.", **kwargs: Any) -> None:
         super().__init__(message, **kwargs)

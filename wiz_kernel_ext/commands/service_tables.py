@@ -115,7 +115,7 @@ def operation_table(operations: Sequence[OperationInfo], now: float) -> Table:
         (
             operation.id,
             kind_word(operation),
-            _state(operation),
+            state_words(operation),
             operation.session or "-",
             _took(operation, now),
             shortened(operation.title, TITLE_WIDTH),
@@ -182,7 +182,7 @@ def live_speed(n_tokens: int, per_s: float | None) -> str:
     return text if per_s is None else f"{text} · {per_s:.0f} tokens/s"
 
 
-def _state(operation: OperationInfo) -> str:
+def state_words(operation: OperationInfo) -> str:
     """The state, and how far it is: by tokens once it answers, before that by its stage."""
     if operation.state != "running":
         return operation.state

@@ -269,7 +269,7 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
             return await self._answer([*request.messages, asked], request, call)
         session = self._sessions.get(request.session) if request.session else self._latest
         if session is None:
-            raise SessionNotLoaded
+            raise SessionNotLoaded(hint="Call initialize_session first.")
         async with session.lock:
             info = await self._answer([*session.history(), asked], request, call)
             if info.text or info.finish_reason != "cancelled":

@@ -66,6 +66,9 @@ NO_TEMPLATE = (
     "The model has no chat template: each prompt is continued as plain text, by itself, for up to "
     f"{RAW_MAX_TOKENS} tokens (`wiz load MODEL --chat-template chatml` or another has it chat)."
 )
+# In words of `LlamaWorker`; where a service is asked, it looks itself before it asks a worker.
+MODEL_HINT = "Call load_model first."
+CONTEXT_HINT = "Call create_context first."
 
 log = logging.getLogger(__name__)
 
@@ -241,7 +244,7 @@ class ModelHost:
         """Raise ModelNotLoaded or ContextNotLoaded for what is missing."""
         loaded = self._need_model()
         if context and loaded.engine is None:
-            raise ContextNotLoaded
+            raise ContextNotLoaded(hint=CONTEXT_HINT)
 
     def submit(
         self,
@@ -254,7 +257,7 @@ class ModelHost:
         """Queue a conversation for its next answer; `chat_template` as in `AnyPrompt`."""
         loaded = self._need_model()
         if loaded.engine is None:
-            raise ContextNotLoaded
+            raise ContextNotLoaded(hint=CONTEXT_HINT)
         chat = _encoder(loaded, chat_template)
         if chat.is_raw and options.max_tokens is None:
             options = replace(options, max_tokens=RAW_MAX_TOKENS)
@@ -269,7 +272,7 @@ class ModelHost:
         """Free the model and its context; prompts under way end as interrupted, if forced."""
         loaded = self._need_model()
         if model_path not in (None, loaded.info.model_path):
-            raise ModelNotLoaded
+            raise ModelNotLoaded(hint=MODEL_HINT)
         if loaded.engine is not None and loaded.engine.is_busy and not force:
             raise Conflict(
                 "The model is answering a prompt.",
@@ -303,7 +306,7 @@ class ModelHost:
 
     def _need_model(self) -> Loaded:
         if self._loaded is None:
-            raise ModelNotLoaded
+            raise ModelNotLoaded(hint=MODEL_HINT)
         return self._loaded
 
     def _close_context(self, loaded: Loaded) -> None:
