@@ -317,6 +317,7 @@ class Service:
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), TICK_S)
             await self._supervisor.unload_expired()
+            self._supervisor.shorten_logs()
             if self._idle() and self._withdraw():
                 log.info("idle for %.0f s: stopping", self.settings.idle_exit_s)
                 self._stopping.set()

@@ -246,6 +246,11 @@ class Supervisor:
                 log.info("unloading %s: idle for %.0f s", worker.path, worker.idle_s())
                 await self.end(worker)
 
+    def shorten_logs(self) -> None:
+        """Keep every worker's log within bounds."""
+        for worker in self.all():
+            worker.process.shorten_log()
+
     async def close(self) -> None:
         """End every worker."""
         await asyncio.gather(*(self.end(worker) for worker in self.all()))

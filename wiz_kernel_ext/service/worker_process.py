@@ -19,7 +19,7 @@ import psutil
 from wiz_kernel_ext.children.ending import describe_exit, signal_name
 from wiz_kernel_ext.children.libraries import native_libraries
 from wiz_kernel_ext.errors import WizError, WorkerDied
-from wiz_kernel_ext.log_file import last_lines
+from wiz_kernel_ext.log_file import last_lines, shorten
 from wiz_kernel_ext.protocol.codec import decode
 from wiz_kernel_ext.protocol.events import AnyEvent, CancelThis
 from wiz_kernel_ext.protocol.requests import (
@@ -43,6 +43,7 @@ OnCancel = Callable[[Callable[[], None]], None]
 
 TERM_TIMEOUT_S = 1.0
 N_LOG_LINES = 12
+MAX_LOG_BYTES = 8 << 20
 _CRASHES = {
     "SIGABRT": "llama.cpp stopped itself",
     "SIGSEGV": "a crash inside llama.cpp",
@@ -88,6 +89,10 @@ class WorkerProcess:
             return int(psutil.Process(self.pid).memory_info().rss)
         except psutil.Error:
             return 0
+
+    def shorten_log(self) -> None:
+        """Keep its log within bounds, however much a library prints."""
+        shorten(self._log_file, MAX_LOG_BYTES)
 
     async def initialize(self) -> RuntimeInfo:
         """Wait until it answers; raises WorkerDied if it never does."""
