@@ -21,6 +21,7 @@ ROOMS: dict[str, set[str]] = {
     "interrupts": set(),
     "json_file": {"errors"},
     "folders": set(),
+    "out_of_memory": set(),
     "surroundings": set(),
     "local_paths": set(),
     "log_file": set(),
@@ -31,22 +32,25 @@ ROOMS: dict[str, set[str]] = {
     "protocol": {"errors", "remedies"},
     "children": {"errors", "surroundings"},
     "gguf_file": {"errors", "folders"},
-    "engine": BASE | {"gguf_file"},
+    "engine": BASE | {"gguf_file", "out_of_memory"},
     "transport": BASE | {"folders", "surroundings"},
-    "engine_check": BASE | {"children", "engine", "folders", "json_file", "transport"},
+    "engine_check": BASE
+    | {"children", "engine", "folders", "json_file", "out_of_memory", "transport"},
     "models": BASE
     | {"children", "demo", "folders", "gguf_file", "json_file", "sizes", "surroundings"},
     # Of the engine: its quantizer.
-    "making": BASE | {"children", "engine", "folders", "gguf_file", "sizes", "surroundings"},
+    "making": BASE
+    | {"children", "engine", "folders", "gguf_file", "out_of_memory", "sizes", "surroundings"},
     "hub": BASE
     | {"children", "folders", "gguf_file", "json_file", "making", "models", "sizes"}
     | {"surroundings"},
     "store": BASE | {"folders"},
-    "worker": BASE | {"engine", "engine_check", "transport", "models", "hub", "remedies"},
+    "worker": BASE
+    | {"engine", "engine_check", "out_of_memory", "transport", "models", "hub", "remedies"},
     "service": BASE
     | {"children", "engine", "engine_check", "transport", "store"}
     | {"configuration", "folders", "gguf_file", "hub", "log_file", "making", "models"}
-    | {"sizes", "surroundings"},
+    | {"out_of_memory", "sizes", "surroundings"},
     "client": BASE
     | {"interrupts", "local_paths", "log_file", "own_session", "surroundings", "transport"},
     "commands": BASE | {"client", "local_paths", "printable", "remedies", "sizes"},

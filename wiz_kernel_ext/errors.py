@@ -19,7 +19,8 @@ Knows nothing of sockets, notebooks or models. Raised everywhere; carried over t
     │   └── HubNotFound                    no such repository, revision or file on the hub
     ├── Conflict (RuntimeError)            loaded already, with other parameters
     ├── ModelLoadFailed (RuntimeError)     llama.cpp did not take the file
-    │   └── GgufInvalid                    its header is broken, cut off or unknown here
+    │   ├── GgufInvalid                    its header is broken, cut off or unknown here
+    │   └── NotEnoughMemory                it takes more than is free: asked about, not loaded
     ├── EngineUnusable (RuntimeError)      the build of llama.cpp does not work on this processor
     ├── PackageGone (RuntimeError)         this package was removed while a process of it ran
     ├── WorkerDied (RuntimeError)          the process that held the model is gone
@@ -248,6 +249,12 @@ class GgufInvalid(ModelLoadFailed):
     """A file that is no GGUF, is cut off, or has a header that cannot be."""
 
     code = "gguf_invalid"
+
+
+class NotEnoughMemory(ModelLoadFailed):
+    """A model takes more memory than is free; details: needed_bytes, available_bytes."""
+
+    code = "not_enough_memory"
 
 
 class EngineUnusable(WizError, RuntimeError):

@@ -8,6 +8,7 @@ becomes a magic, a command line or a call. Which place this process is, is said 
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 from typing import Literal
 
@@ -23,6 +24,7 @@ _METHODS = {
     "unload": "unload_model",
     "verify": "verify_model",
 }
+_KEYWORDS = {"ctx": "context_size", "seqs": "sequences"}
 _place: Place = "python"
 
 
@@ -34,14 +36,15 @@ def read_in(place: Place) -> None:
 
 def worded(hint: str) -> str:
     """`hint` with its commands as this process's user would write them."""
-    return _COMMAND.sub(lambda match: _command(match["name"], match["rest"].split()), hint)
+    return _COMMAND.sub(lambda match: _command(match["name"], match["rest"].strip()), hint)
 
 
-def _command(name: str, words: list[str]) -> str:
+def _command(name: str, rest: str) -> str:
     if _place == "notebook":
-        return " ".join([f"%wiz_{name}", *words])
+        return f"%wiz_{name} {rest}".strip()
     if _place == "terminal":
-        return " ".join(["jupyter wiz", name, *words])
+        return f"jupyter wiz {name} {rest}".strip()
+    words = shlex.split(rest)
     if name == "alias" and (not words or words[0] == "--default"):
         name, words = ("set_default_model", words[1:]) if words else ("aliases", [])
     if name == "doctor":  # no method of a client: what it is about may be that none can be had
@@ -50,7 +53,9 @@ def _command(name: str, words: list[str]) -> str:
     for word in words:
         if not word.startswith("--"):
             last = arguments.pop() if arguments and arguments[-1].endswith("=True") else ""
-            arguments.append(last.removesuffix("True") + repr(word))
+            value = word if word.isdigit() and last else repr(word)
+            arguments.append(last.removesuffix("True") + value)
         elif word != "--yes":  # which answers a question that a program is not asked
-            arguments.append(f"{word[2:].replace('-', '_')}=True")
+            keyword = _KEYWORDS.get(word[2:], word[2:].replace("-", "_"))
+            arguments.append(f"{keyword}=True")
     return f"client.{_METHODS.get(name, name)}({', '.join(arguments)})"

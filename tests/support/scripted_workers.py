@@ -96,6 +96,11 @@ class SetMemory(LoadCheck):
         if fit.kv_bytes > fit.available_bytes:
             raise WizError("too large")
 
+    def refuse_too_big(
+        self, name: str, fit: Fit, *, path: Path | None = None, context: CreateContext
+    ) -> None:
+        super().refuse_too_big(name, fit, context=context)
+
 
 class Rig:
     """A supervisor whose processes and clock the test holds, and the climb on it."""

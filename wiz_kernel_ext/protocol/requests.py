@@ -115,7 +115,8 @@ class LoadModel(Request[ModelInfo], frozen=True, kw_only=True):
     `gpu_layers` is a count, -1 for all, or "auto"; `keep_alive_s` is how long an unused model
     stays, in seconds (-1: for good). `chat_template` is used instead of the file's own: a family's
     name (`chat_templates.TEMPLATE_NAMES`) or a Jinja text. Other parameters than the loaded ones
-    are a `Conflict` unless `reload` is set.
+    are a `Conflict` unless `reload` is set. What takes more memory than is free is refused
+    (`NotEnoughMemory`) unless `anyway` is set.
     """
 
     target = "worker:loadModel"
@@ -128,6 +129,7 @@ class LoadModel(Request[ModelInfo], frozen=True, kw_only=True):
     keep_alive_s: Annotated[float, Meta(ge=-1)] | None = None
     chat_template: ChatTemplate | None = None
     reload: bool = False
+    anyway: bool = False
 
 
 class CreateContext(Request[ContextInfo], frozen=True, kw_only=True):
@@ -218,9 +220,10 @@ class Load(Request[Loaded], frozen=True, kw_only=True):
     `model` is any name of one ("demo", a path, an alias, `user/repo:QUANT`; None: the default), and
     `fetch` allows that it is downloaded. The fields of `LoadModel` and `CreateContext` say how it
     is loaded; what is left open fits what there is, and what was asked for and is otherwise is a
-    `Conflict`, unless `reload` is set. With `session` the conversation of that name is found or
-    made (`notebook`, `kernel_id`, `new` and `system_prompt` as in `OpenSession`); with `new` alone
-    one without a name is made; else none.
+    `Conflict`, unless `reload` is set. What takes more memory than is free is refused, before it is
+    fetched (`NotEnoughMemory`), unless `anyway` is set. With `session` the conversation of that
+    name is found or made (`notebook`, `kernel_id`, `new` and `system_prompt` as in `OpenSession`);
+    with `new` alone one without a name is made; else none.
     """
 
     target = "service:load"
@@ -241,6 +244,7 @@ class Load(Request[Loaded], frozen=True, kw_only=True):
     flash_attention: bool | None = None
     seed: Seed | None = None
     reload: bool = False
+    anyway: bool = False
     session: SessionName | None = None
     notebook: str | None = None
     kernel_id: str | None = None

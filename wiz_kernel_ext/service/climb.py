@@ -194,7 +194,19 @@ class Climb:
         await self._within_limit(operation, path.name, fit.least_bytes, undo)
         await asyncio.to_thread(self._check.refuse_too_large, path, context, fit)
         if fit.verdict == "too big":
+            if not wish.load.anyway:
+                refuse = partial(self._check.refuse_too_big, path.name, fit, path=path)
+                await asyncio.to_thread(refuse, context=context)
             operation.emit(too_big(path.name, fit))
+
+    def room_bytes(self) -> int:
+        """The memory that idle models would give back."""
+        return sum(worker.process.memory_bytes() for worker in self._supervisor.idle())
+
+    def refuse_too_big(self, name: str, fit: Fit, context: CreateContext) -> None:
+        """Raise NotEnoughMemory for a model that is not here yet and would not fit anyway."""
+        if fit.least_bytes > fit.available_bytes + self.room_bytes():
+            self._check.refuse_too_big(name, fit, context=context)
 
     async def _unload_idle(
         self,
@@ -205,8 +217,7 @@ class Climb:
     ) -> Fit:
         """Unload idle models, longest unused first, until it fits; none where that is in vain."""
         idle = sorted(self._supervisor.idle(), key=lambda worker: -worker.idle_s())
-        freed = sum(worker.process.memory_bytes() for worker in idle)
-        if fit.available_bytes + freed < fit.least_bytes:
+        if fit.available_bytes + self.room_bytes() < fit.least_bytes:
             return fit
         for worker in idle:
             if fit.verdict != "too big":
@@ -285,7 +296,12 @@ def _settled(wish: Wish, ready: Ready, before: Wish | None) -> Wish:
     context = before.context if before is not None else None
     if ready.context is not None and not ready.context.shared:
         context = wish.context and _as_default(wish.context)
-    return Wish(path=loaded.path, load=replace(loaded.load, reload=False), context=context)
+    return Wish(path=loaded.path, load=_by_itself(loaded.load), context=context)
+
+
+def _by_itself(request: LoadModel) -> LoadModel:
+    """A model's parameters, for a load that nobody asks for: what was agreed to is asked again."""
+    return replace(request, reload=False, anyway=False)
 
 
 def _as_default(request: CreateContext) -> CreateContext:

@@ -127,7 +127,10 @@ class Loads:
         state = self.clients[operation.client]
         load = _with_defaults(_part(request, LoadModel), state)
         context = _part(request, CreateContext)
-        asks_nothing = load == LoadModel() and context == CreateContext()
+        asks_nothing = (
+            msgspec.structs.replace(load, anyway=False) == LoadModel()
+            and context == CreateContext()
+        )
         wish = Wish(path=path, load=load, context=context, takes_what_is_there=asks_nothing)
         async with self.climb.ready(operation, wish) as ready:
             session = await self._session(request)
@@ -180,6 +183,9 @@ class Loads:
         if found.problem:
             raise ModelLoadFailed(f"{found.name} cannot answer.", hint=found.problem)
         if found.fit is not None and found.fit.verdict == "too big":
+            if not request.anyway:
+                context = _part(request, CreateContext)
+                self.climb.refuse_too_big(found.name, found.fit, context)
             operation.emit(too_big(found.name, found.fit))
         pull = await self.jobs.pull(PullModel(model=found.name), operation.client)
         if pull.client == operation.client:

@@ -36,6 +36,7 @@ import msgspec
 from wiz_kernel_ext.engine.backend import Backend
 from wiz_kernel_ext.engine.llama.log_tail import INFO
 from wiz_kernel_ext.engine.way import AS_IT_IS, Way
+from wiz_kernel_ext.out_of_memory import go_first
 from wiz_kernel_ext.transport.keys import KeyPair
 from wiz_kernel_ext.transport.server import CommServer, ServerComm
 from wiz_kernel_ext.transport.zmq_links import ZmqServerLink
@@ -57,6 +58,7 @@ class Introduction(msgspec.Struct, frozen=True, rename="camel"):
 
 def main(answers: int) -> None:
     """Serve until standard input ends; the line of answer goes to the descriptor `answers`."""
+    go_first()
     # An interrupt in a terminal reaches the whole process group; SIGTERM keeps its default, which
     # ends the process at once, even inside the library.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
