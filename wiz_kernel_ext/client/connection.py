@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import time
 import uuid
 import weakref
 from typing import Any
@@ -43,6 +44,8 @@ from wiz_kernel_ext.transport.discovery import has_ended
 from wiz_kernel_ext.transport.endpoints import ConnectionInfo, places
 from wiz_kernel_ext.transport.python_environment import this_environment
 from wiz_kernel_ext.transport.zmq_links import ZmqClientLink
+
+MEET_INTERVAL_S = 0.5
 
 
 class Connection:
@@ -148,17 +151,42 @@ class Connection:
                 if not self._client.failed and not has_ended(self.places, self.info):
                     return self._client
                 await self.close()
+            self._client = await self._meet(stopping=stopping)
+            loop = asyncio.get_running_loop()
+            self._unheld = weakref.finalize(self, _close, self._client, loop, self._pid)
+            self._unheld.atexit = False
+            return self._client
+
+    async def _meet(self, *, stopping: bool) -> CommClient:
+        """A client of a service that is there; raises ServiceError where none answers."""
+        for _ in range(MAX_MEETINGS):
             if self.may_start and not stopping:
                 self.info, self.places = await reach(self.settings)
             else:
                 self.info, self.places = reach_running(self.settings, stopping=stopping)
             link = ZmqClientLink(self.info.endpoint, self.info.server_key, self._client_id)
-            self._client = CommClient(link)
-            await self._client.start()
-            loop = asyncio.get_running_loop()
-            self._unheld = weakref.finalize(self, _close, self._client, loop, self._pid)
-            self._unheld.atexit = False
-            return self._client
+            client = CommClient(link)
+            await client.start()
+            is_there = False
+            try:
+                # One that is to end is asked all the same, and killed if it does not answer.
+                is_there = stopping or await self._answers(link, self.info)
+            finally:
+                if not is_there:
+                    await client.close()
+            if is_there:
+                return client
+        raise no_answer()
+
+    async def _answers(self, link: ZmqClientLink, info: ConnectionInfo) -> bool:
+        """Whether it does; False for one that has just ended. Raises ServiceError."""
+        deadline = time.monotonic() + ANSWER_TIMEOUT_S
+        while not await link.met(MEET_INTERVAL_S):
+            if has_ended(self.places, info):
+                return False
+            if time.monotonic() > deadline:
+                raise no_answer()
+        return True
 
 
 def no_answer() -> ServiceError:

@@ -14,7 +14,7 @@ from wiz_kernel_ext.client.meeting import starter
 from wiz_kernel_ext.errors import ServiceStartFailed
 from wiz_kernel_ext.log_file import last_lines
 from wiz_kernel_ext.settings import Settings
-from wiz_kernel_ext.transport.discovery import find
+from wiz_kernel_ext.transport.discovery import find, find_soon
 from wiz_kernel_ext.transport.endpoints import ConnectionInfo, Places, remove_stale
 from wiz_kernel_ext.transport.locks import is_held, start_lock
 from wiz_kernel_ext.transport.python_environment import (
@@ -25,6 +25,7 @@ from wiz_kernel_ext.transport.python_environment import (
 from wiz_kernel_ext.transport.spawn import spawn_detached
 
 POLL_S = 0.02
+COME_BACK_S = 4.0
 N_LOG_LINES = 40
 
 log = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ def find_or_start(settings: Settings, where: Places) -> ConnectionInfo:
         return info
     where.create()
     with start_lock(where.start_lock_file, settings.start_timeout_s):
-        if info := find(where):
+        if info := find_soon(where, COME_BACK_S):
             return info
         own = this_environment()
         chosen = starter(own, last_environment(where.environment_file))

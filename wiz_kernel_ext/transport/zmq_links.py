@@ -86,9 +86,10 @@ class _ZmqSocket:
         if self.waiting is not None and not self.waiting.done():
             self.waiting.set_result([])
 
-    async def event(self) -> None:
-        """Wait for the monitor's next event."""
-        await recv_monitor_message(self.monitor)
+    async def event(self) -> int:
+        """Wait for the monitor's next event; returns its kind."""
+        message = await recv_monitor_message(self.monitor)
+        return int(message["event"])
 
     async def close(self, linger_ms: int) -> None:
         """Close socket and context; waits at most `linger_ms` for what is still queued."""
@@ -144,11 +145,28 @@ class ZmqServerLink:
             raise ServiceError(f"Cannot listen at {endpoint}: {error}.") from error
         self.endpoint = socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
         self._file = self.endpoint.removeprefix("ipc://") if endpoint.startswith("ipc:") else None
-        if self._file is not None:
-            Path(self._file).chmod(0o600)
+        self._inode = self._made_private()
         self._routes: dict[str, bytes] = {}
         self._gone: deque[str] = deque()
         self._watch = asyncio.get_running_loop().create_task(self._watch_connections())
+
+    def _made_private(self) -> int | None:
+        if self._file is None:
+            return None
+        Path(self._file).chmod(0o600)
+        return Path(self._file).stat().st_ino
+
+    def listen_again(self) -> bool:
+        """Listen where it listened, if its socket file was removed; whether that was so.
+
+        Who is connected stays connected. Raises OSError.
+        """
+        if self._file is None or self._zmq.closed or _inode(self._file) == self._inode:
+            return False
+        # The former listener is left: without it its connections would break.
+        self._zmq.socket.bind(self.endpoint)
+        self._inode = self._made_private()
+        return True
 
     async def receive(self) -> tuple[str, bytes]:
         """See `ServerLink`."""
@@ -211,6 +229,13 @@ class ZmqServerLink:
             Path(self._file).unlink(missing_ok=True)
 
 
+def _inode(file: str) -> int | None:
+    try:
+        return Path(file).stat().st_ino
+    except FileNotFoundError:
+        return None
+
+
 class ZmqClientLink:
     """A DEALER connected to `endpoint`; `server_key` is the server's public key.
 
@@ -219,7 +244,8 @@ class ZmqClientLink:
     """
 
     def __init__(self, endpoint: str, server_key: str, client_id: str) -> None:
-        self._zmq = _ZmqSocket(zmq.DEALER, _LOST_EVENTS)
+        self._zmq = _ZmqSocket(zmq.DEALER, _LOST_EVENTS | zmq.EVENT_HANDSHAKE_SUCCEEDED)
+        self._met = asyncio.Event()
         self._endpoint = endpoint
         self._lost = False
         self._last: deque[list[bytes]] = deque()
@@ -260,8 +286,15 @@ class ZmqClientLink:
             raise LinkLost("The server is gone.")
         await self._zmq.socket.send(frame)
 
+    async def met(self, timeout_s: float) -> bool:
+        """Whether a server answers there, that has the key it should; waits at most `timeout_s`."""
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._met.wait(), timeout_s)
+        return self._met.is_set()
+
     async def _watch_connection(self) -> None:
-        await self._zmq.event()
+        while await self._zmq.event() == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+            self._met.set()
         await asyncio.sleep(_SETTLE_S)
         self._last = drain(self._zmq.socket)
         self._lost = True
