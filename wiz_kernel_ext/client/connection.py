@@ -30,6 +30,7 @@ from wiz_kernel_ext.client.reaching import (
 from wiz_kernel_ext.errors import (
     BadRequest,
     ServiceError,
+    ServiceFull,
     ServiceNotRunning,
     ServiceStopping,
     WizError,
@@ -41,7 +42,7 @@ from wiz_kernel_ext.protocol.results import ServiceInfo
 from wiz_kernel_ext.settings import Settings
 from wiz_kernel_ext.transport.client import ClientComm, CommClient
 from wiz_kernel_ext.transport.discovery import has_ended
-from wiz_kernel_ext.transport.endpoints import ConnectionInfo, places
+from wiz_kernel_ext.transport.endpoints import ConnectionInfo, places, read_connection
 from wiz_kernel_ext.transport.python_environment import this_environment
 from wiz_kernel_ext.transport.zmq_links import ZmqClientLink
 
@@ -184,6 +185,11 @@ class Connection:
         while not await link.met(MEET_INTERVAL_S):
             if has_ended(self.places, info):
                 return False
+            current = read_connection(self.places.connection_file)
+            if current is not None and current.is_full:
+                raise ServiceFull(
+                    f"The service (pid {info.pid}) has as many clients as it can have open files."
+                )
             if time.monotonic() > deadline:
                 raise no_answer()
         return True

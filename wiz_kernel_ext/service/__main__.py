@@ -9,6 +9,7 @@ import sys
 from wiz_kernel_ext.errors import WizError
 from wiz_kernel_ext.service.app import Service
 from wiz_kernel_ext.settings import Settings
+from wiz_kernel_ext.transport.descriptors import raise_limit
 
 
 def main() -> int:
@@ -16,6 +17,7 @@ def main() -> int:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    raise_limit()
     try:
         asyncio.run(_serve())
     except WizError as error:

@@ -14,6 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
+
 from wiz_kernel_ext.errors import ServiceError, ServiceStartFailed, WizError
 from wiz_kernel_ext.transport.discovery import find
 from wiz_kernel_ext.transport.endpoints import (
@@ -30,6 +32,10 @@ log = logging.getLogger(__name__)
 
 class Listener(Protocol):
     """The link that clients connect to."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it lets nobody else in."""
 
     def listen_again(self) -> bool:
         """Listen where it listened, if nobody can find it there any more; whether that was so."""
@@ -120,6 +126,9 @@ class Presence:
             gone.append(self._where.database_lock_file.name)
         if self._listener is not None and self._listener.listen_again():
             gone.append("the socket")
+        if self._info and self._listener and self._info.is_full != self._listener.is_full:
+            self._info = msgspec.structs.replace(self._info, is_full=self._listener.is_full)
+            write_connection(self._where.connection_file, self._info)
         if self._info and read_connection(self._where.connection_file) != self._info:
             write_connection(self._where.connection_file, self._info)
             gone.append(self._where.connection_file.name)

@@ -31,7 +31,8 @@ MAX_SOCKET_PATH_BYTES = 100
 class ConnectionInfo(msgspec.Struct, frozen=True, kw_only=True):
     """How to reach a service; `server_key` is its public CURVE key, `started_at` epoch seconds.
 
-    `executable` is the interpreter it runs in, and `has_engine` whether there is an engine there.
+    `executable` is the interpreter it runs in, and `has_engine` whether there is an engine there;
+    `is_full` that it lets nobody else in, having too few descriptors left.
     """
 
     endpoint: str
@@ -45,6 +46,7 @@ class ConnectionInfo(msgspec.Struct, frozen=True, kw_only=True):
     log_file: str = ""
     executable: str = ""
     has_engine: bool = True
+    is_full: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
