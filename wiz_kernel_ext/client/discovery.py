@@ -72,6 +72,7 @@ def service_environment(
 
 
 def _start(chosen: PythonEnvironment, settings: Settings, where: Places) -> ConnectionInfo:
+    where.check_room()
     if not is_held(where.alive_file):
         remove_stale(where)
     pid = spawn_detached(
@@ -90,6 +91,7 @@ def _wait_until_found(pid: int, settings: Settings, where: Places) -> Connection
         if not _is_alive(pid):
             break
         time.sleep(POLL_S)
+    where.check_room()  # what a full disk kept out of the log as well
     lines = last_lines(where.log_file, N_LOG_LINES)
     last = f" Its last words: {lines[-1]}" if lines else ""
     raise ServiceStartFailed(f"The service (pid {pid}) did not start.{last}", log="\n".join(lines))
