@@ -27,6 +27,7 @@ Knows nothing of sockets, notebooks or models. Raised everywhere; carried over t
     │   └── CrashRepeated                  twice at the same place: not tried a third time
     ├── ServiceError (ConnectionError)
     │   ├── ServiceNotRunning · ServiceDied · ServiceStartFailed · ServiceStopping
+    │   ├── ServiceFull                    no descriptors left, there or here
     │   └── VersionMismatch
     ├── OperationEnded (RuntimeError)      an operation that ended without a result
     │   ├── OperationCancelled · OperationInterrupted
@@ -321,6 +322,15 @@ class ServiceStopping(ServiceError):
 
     code = "service_stopping"
     default_hint = "Run it again: a new service starts by itself."
+
+
+class ServiceFull(ServiceError):
+    """A process has no descriptors (open files) left for one more connection."""
+
+    code = "service_full"
+    default_hint = (
+        "Shut down notebooks that are not used; `ulimit -n` says how many files one may open."
+    )
 
 
 class VersionMismatch(ServiceError):

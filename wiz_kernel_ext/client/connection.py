@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import time
 import uuid
 import weakref
 from typing import Any
@@ -29,6 +30,7 @@ from wiz_kernel_ext.client.reaching import (
 from wiz_kernel_ext.errors import (
     BadRequest,
     ServiceError,
+    ServiceFull,
     ServiceNotRunning,
     ServiceStopping,
     WizError,
@@ -41,9 +43,11 @@ from wiz_kernel_ext.settings import Settings
 from wiz_kernel_ext.surroundings import told_by_this_process
 from wiz_kernel_ext.transport.client import ClientComm, CommClient
 from wiz_kernel_ext.transport.discovery import has_ended
-from wiz_kernel_ext.transport.endpoints import ConnectionInfo, places
+from wiz_kernel_ext.transport.endpoints import ConnectionInfo, places, read_connection
 from wiz_kernel_ext.transport.python_environment import this_environment
 from wiz_kernel_ext.transport.zmq_links import ZmqClientLink
+
+MEET_INTERVAL_S = 0.5
 
 
 class Connection:
@@ -150,17 +154,47 @@ class Connection:
                 if not self._client.failed and not has_ended(self.places, self.info):
                     return self._client
                 await self.close()
+            self._client = await self._meet(stopping=stopping)
+            loop = asyncio.get_running_loop()
+            self._unheld = weakref.finalize(self, _close, self._client, loop, self._pid)
+            self._unheld.atexit = False
+            return self._client
+
+    async def _meet(self, *, stopping: bool) -> CommClient:
+        """A client of a service that is there; raises ServiceError where none answers."""
+        for _ in range(MAX_MEETINGS):
             if self.may_start and not stopping:
                 self.info, self.places = await reach(self.settings)
             else:
                 self.info, self.places = reach_running(self.settings, stopping=stopping)
             link = ZmqClientLink(self.info.endpoint, self.info.server_key, self._client_id)
-            self._client = CommClient(link)
-            await self._client.start()
-            loop = asyncio.get_running_loop()
-            self._unheld = weakref.finalize(self, _close, self._client, loop, self._pid)
-            self._unheld.atexit = False
-            return self._client
+            client = CommClient(link)
+            await client.start()
+            is_there = False
+            try:
+                # One that is to end is asked all the same, and killed if it does not answer.
+                is_there = stopping or await self._answers(link, self.info)
+            finally:
+                if not is_there:
+                    await client.close()
+            if is_there:
+                return client
+        raise no_answer()
+
+    async def _answers(self, link: ZmqClientLink, info: ConnectionInfo) -> bool:
+        """Whether it does; False for one that has just ended. Raises ServiceError."""
+        deadline = time.monotonic() + ANSWER_TIMEOUT_S
+        while not await link.met(MEET_INTERVAL_S):
+            if has_ended(self.places, info):
+                return False
+            current = read_connection(self.places.connection_file)
+            if current is not None and current.is_full:
+                raise ServiceFull(
+                    f"The service (pid {info.pid}) has as many clients as it can have open files."
+                )
+            if time.monotonic() > deadline:
+                raise no_answer()
+        return True
 
 
 def no_answer() -> ServiceError:

@@ -14,7 +14,7 @@ from wiz_kernel_ext.client.meeting import starter
 from wiz_kernel_ext.errors import ServiceStartFailed
 from wiz_kernel_ext.log_file import last_lines
 from wiz_kernel_ext.settings import Settings
-from wiz_kernel_ext.transport.discovery import find
+from wiz_kernel_ext.transport.discovery import find, find_soon
 from wiz_kernel_ext.transport.endpoints import ConnectionInfo, Places, remove_stale
 from wiz_kernel_ext.transport.locks import is_held, start_lock
 from wiz_kernel_ext.transport.python_environment import (
@@ -26,6 +26,7 @@ from wiz_kernel_ext.transport.python_environment import (
 from wiz_kernel_ext.transport.spawn import spawn_detached
 
 POLL_S = 0.02
+COME_BACK_S = 4.0
 N_LOG_LINES = 40
 
 log = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ def find_or_start(settings: Settings, where: Places) -> ConnectionInfo:
         return info
     where.create()
     with start_lock(where.start_lock_file, settings.start_wait_s):
-        if info := find(where):
+        if info := find_soon(where, COME_BACK_S):
             return info
         own = this_environment()
         installed_version()  # raises where there is nothing left to start
@@ -73,6 +74,7 @@ def service_environment(
 
 
 def _start(chosen: PythonEnvironment, settings: Settings, where: Places) -> ConnectionInfo:
+    where.check_room()
     if not is_held(where.alive_file):
         remove_stale(where)
     pid = spawn_detached(
@@ -91,6 +93,7 @@ def _wait_until_found(pid: int, settings: Settings, where: Places) -> Connection
         if not _is_alive(pid):
             break
         time.sleep(POLL_S)
+    where.check_room()  # what a full disk kept out of the log as well
     lines = last_lines(where.log_file, N_LOG_LINES)
     last = f" Its last words: {lines[-1]}" if lines else ""
     raise ServiceStartFailed(f"The service (pid {pid}) did not start.{last}", log="\n".join(lines))

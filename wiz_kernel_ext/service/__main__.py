@@ -12,6 +12,7 @@ from wiz_kernel_ext.configuration.reading import configured_limits
 from wiz_kernel_ext.errors import WizError
 from wiz_kernel_ext.service.app import Service
 from wiz_kernel_ext.settings import Settings
+from wiz_kernel_ext.transport.descriptors import raise_limit
 
 
 def main() -> int:
@@ -22,6 +23,7 @@ def main() -> int:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    raise_limit()
     try:
         surroundings.insist(configured_limits().hub_environment())
         asyncio.run(_serve())

@@ -143,6 +143,16 @@ class Records:
         async with self._writing:
             await self._write_waiting()
 
+    async def put_back(self) -> bool:
+        """Write the database again, where its file was removed; whether that was so.
+
+        Raises StoreError where it cannot be.
+        """
+        if self._database.in_place:
+            return False
+        await self._thread.run(self._database.put_back)
+        return True
+
     def waiting(self) -> list[Operation]:
         """The ended operations whose outcome is not written yet, oldest first."""
         return self._waiting.operations()

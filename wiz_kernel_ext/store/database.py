@@ -40,6 +40,7 @@ NO_LOCKS_HINT = (
     "Set WIZ_DATA_DIR to a directory of yours on a local disk, and run it again: in a notebook "
     "with %env."
 )
+_PARTS = ("", "-wal", "-shm")
 _PASSING = ("database or disk is full", "database is locked", "unable to open database file")
 # A larger one is checked without its indexes, which takes a fraction of the time.
 WHOLE_CHECK_BYTES = 64 * 2**20
@@ -80,6 +81,8 @@ class Database:
         self.path = path
         self.recovered: Recovered | None = None
         self._connection = connection
+        self._migrations: Sequence[Migration] = ()
+        self._inodes: dict[Path, int | None] = {}
 
     @classmethod
     def open(cls, path: Path, migrations: Sequence[Migration] = MIGRATIONS) -> Database:
@@ -168,6 +171,8 @@ class Database:
         connection.execute("ROLLBACK")
         if missing := declared(migrations) - declared_in(connection):
             raise _Unusable(f"its schema lacks {sorted(missing)[0][:2]}")
+        files = [self.path.with_name(self.path.name + suffix) for suffix in _PARTS]
+        self._migrations, self._inodes = migrations, {file: _inode(file) for file in files}
 
     def _rehearse(self, migrations: Sequence[Migration]) -> None:
         """Bring a copy up to the latest schema first: where that fails, nothing was touched."""
@@ -194,6 +199,35 @@ class Database:
             for number in range(self.version, len(migrations)):
                 migrations[number](self._connection)
                 self._connection.execute(f"PRAGMA user_version = {number + 1}")
+
+    @property
+    def in_place(self) -> bool:
+        """Whether its files are where they were; somebody may have removed them. For any thread."""
+        return all(_inode(file) == inode for file, inode in self._inodes.items())
+
+    def put_back(self) -> None:
+        """Write it again from what is open, which has all of it.
+
+        Raises StoreError, and is as it was.
+        """
+        temporary = self.path.with_name(f".{self.path.name}.back")
+        with _translated(self.path):
+            try:
+                self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                temporary.unlink(missing_ok=True)
+                os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+                with contextlib.closing(sqlite3.connect(temporary)) as copy:
+                    self._connection.backup(copy)
+                temporary.replace(self.path)
+            except OSError as error:
+                raise _ours(self.path, error) from error
+            finally:
+                temporary.unlink(missing_ok=True)
+            self._connection.close()
+            for suffix in _PARTS[1:]:
+                self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+            again = Database.open(self.path, self._migrations)
+        self._connection, self._inodes = again._connection, again._inodes
 
     @property
     def version(self) -> int:
@@ -257,6 +291,13 @@ def readable_row(row: dict[str, Any], make: Callable[[dict[str, Any]], T]) -> T 
         return make(row)
     except (TypeError, ValueError) as error:  # the message library's errors are ValueErrors
         log.warning("A row is damaged, and left out: %s", error)
+        return None
+
+
+def _inode(file: Path) -> int | None:
+    try:
+        return file.stat().st_ino
+    except OSError:
         return None
 
 
