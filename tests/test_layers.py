@@ -53,8 +53,21 @@ ROOMS: dict[str, set[str]] = {
         "models",
         "remedies",
     },
+    # It looks at every part, so it knows all that may be looked at from outside.
+    "doctor": BASE
+    | {"children", "client", "configuration", "engine_check", "hub", "log_file", "models"}
+    | {"remedies", "sizes", "transport"},
     "cli": BASE
-    | {"client", "commands", "engine_check", "local_paths", "log_file", "remedies", "transport"},
+    | {
+        "client",
+        "commands",
+        "doctor",
+        "engine_check",
+        "local_paths",
+        "log_file",
+        "remedies",
+        "transport",
+    },
     "__main__": {"cli", "errors"},
 }
 # A library may be imported in these rooms only.

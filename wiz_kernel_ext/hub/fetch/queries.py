@@ -25,6 +25,7 @@ from wiz_kernel_ext.hub.fetch.tasks import (
     AskUpstream,
     Found,
     ListRepo,
+    Reach,
     ReadCollection,
     RepoContents,
     Search,
@@ -62,6 +63,16 @@ def search(task: Search, say: Say) -> list[Found]:
 
     with ThreadPoolExecutor(_LISTED_AT_ONCE) as pool:
         return list(pool.map(contents, hits))
+
+
+def reach(task: Reach, say: Say) -> dict[str, str]:
+    """The endpoint that answers and, with the token, its user's name."""
+    if not task.with_token:
+        asked(partial(_json, "models", {"limit": 1}, token=False), Subject(), say)
+        return {"endpoint": constants.ENDPOINT}
+    known = asked(partial(_json, "whoami-v2", {}), Subject(), say)
+    name = known.get("name") if isinstance(known, dict) else None
+    return {"endpoint": constants.ENDPOINT, "user": name if isinstance(name, str) else ""}
 
 
 def list_repo(task: ListRepo, say: Say) -> RepoContents:
@@ -196,8 +207,8 @@ def _range(url: str, offset: int, size_bytes: int) -> bytes:
     return bytes(data[skip : skip + size_bytes])
 
 
-def _json(path: str, params: dict[str, Any]) -> Any:
-    """What the hub's API answers.
+def _json(path: str, params: dict[str, Any], *, token: bool | None = None) -> Any:
+    """What the hub's API answers; with `token` False, whoever asks.
 
     Not by HfApi: that takes half of the child's start to import, and its searches try for 23
     seconds where there is no network.
@@ -205,7 +216,7 @@ def _json(path: str, params: dict[str, Any]) -> Any:
     answer = session().get(
         f"{constants.ENDPOINT}/api/{path}",
         params=params,
-        headers=build_hf_headers(),
+        headers=build_hf_headers(token=token),
         timeout=question_timeouts_s(),
     )
     hf_raise_for_status(answer)
