@@ -151,7 +151,7 @@ def test_a_card_left_unused_and_instruction_sets_left_unused_are_told(
     around: Around, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "driver").touch()
-    (found,) = engine.for_cards(around, {"a card": (tmp_path / "driver", "cuda")})
+    (found,) = engine.for_cards(around, [("a card", (tmp_path / "driver",), ("cuda",))])
     assert found.state == "note"
     assert "-DGGML_CUDA=on" in found.remedy
     used = engine.used_sets()

@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from wiz_kernel_ext.children.child import child_environment
@@ -34,7 +34,18 @@ _SETS = {
     "DOTPROD": "asimddp",
     "SVE": "sve",
 }
-_CARDS = {"an NVIDIA card": (Path("/proc/driver/nvidia/version"), "cuda")}
+
+Card = tuple[str, tuple[Path, ...], tuple[str, ...]]
+"""What it is called, the files of which one shows that it is there, and the builds that use it."""
+
+CARDS: tuple[Card, ...] = (
+    (
+        "an NVIDIA card",
+        (Path("/proc/driver/nvidia/version"), Path("/dev/nvidiactl")),
+        ("cuda", "vulkan"),
+    ),
+    ("an AMD card", (Path("/dev/kfd"),), ("hip", "vulkan")),
+)
 _BUILD = (
     f"{sys.executable} -m pip install --force-reinstall --no-deps --no-cache-dir "
     "--no-binary llama-cpp-python llama-cpp-python"
@@ -77,25 +88,25 @@ def works(around: Around) -> Iterator[Finding]:
         yield Finding(about="engine", text="answers right", lines=lines)
 
 
-def for_cards(around: Around, cards: dict[str, tuple[Path, str]] = _CARDS) -> Iterator[Finding]:
+def for_cards(around: Around, cards: Sequence[Card] = CARDS) -> Iterator[Finding]:
     """Whether a card of this machine is left unused by a build for processors only."""
     try:
         built_for = engine_build().cards()
     except EngineUnusable:
         return
-    present = {card: kind for card, (sign, kind) in cards.items() if sign.exists()}
+    present = [(card, kinds) for card, signs, kinds in cards if any(map(Path.exists, signs))]
     if not present:
         what = ", ".join(built_for) or "processors only, and there is no card here"
         yield Finding(about="cards", text=f"built for {what}")
-    for card, kind in present.items():
-        if kind in built_for:
-            yield Finding(about="cards", text=f"built for {kind}, and there is {card}")
+    for card, kinds in present:
+        if any(kind in built_for for kind in kinds):
+            yield Finding(about="cards", text=f"there is {card}, built for {', '.join(built_for)}")
         else:
             yield Finding(
                 about="cards",
                 state="note",
                 text=f"there is {card}, and the engine is built for processors only",
-                remedy=f"CMAKE_ARGS=-DGGML_{kind.upper()}=on {_BUILD} builds it for the card; "
+                remedy=f"CMAKE_ARGS=-DGGML_{kinds[0].upper()}=on {_BUILD} builds it for the card; "
                 "`wiz doctor` then tries it.",
             )
 
