@@ -129,3 +129,25 @@ def test_what_was_asked_for_before_there_were_limits_is_lowered_for_the_next_pro
     answered, loaded = limited.run(home, code).out
     assert answered == "True"
     assert loaded == "[(512, 60.0)]"
+
+
+def test_an_idle_model_gives_way_where_both_are_more_than_the_memory_of_one_user(
+    home: Home, limited: Environment
+) -> None:
+    home.places.models_dir.mkdir(parents=True)
+    write_tiny_gguf(home.places.models_dir / "second.gguf", Shape())
+    code = """
+client.load("demo")
+print(client.status().workers[0].memory_bytes, client.inspect("second").fit.least_bytes)
+"""
+    held, least = map(int, limited.run(home, code).out[0].split())
+    limit(limited, f"c.WizLimits.max_memory_gb = {(least + held / 2) / 1e9}\n")
+    loaded, models = said(
+        home,
+        limited,
+        'client.load("second").notices',
+        "[w.model_path for w in client.status().workers]",
+    )
+    assert "was unloaded to make room" in loaded
+    assert "second.gguf" in models
+    assert "demo" not in models

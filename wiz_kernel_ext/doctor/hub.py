@@ -9,7 +9,7 @@ from wiz_kernel_ext.doctor.finding import Around, Finding, failed
 from wiz_kernel_ext.errors import HubUnreachable, WizError
 from wiz_kernel_ext.hub.reach import Reached, reach, token_source
 
-TIMEOUT_S = 20.0
+TIMEOUT_S = 12.0
 
 
 def hub(around: Around) -> Iterator[Finding]:
