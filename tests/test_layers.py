@@ -72,9 +72,23 @@ ROOMS: dict[str, set[str]] = {
         "remedies",
         "transport",
     },
+    # It looks at every part, so it knows all that may be looked at from outside.
+    "doctor": BASE
+    | {"children", "client", "configuration", "engine_check", "hub", "log_file", "models"}
+    | {"remedies", "sizes", "transport"},
     "cli": BASE
-    | {"client", "commands", "engine_check", "interrupts", "local_paths", "log_file"}
-    | {"printable", "remedies", "transport"},
+    | {
+        "client",
+        "commands",
+        "doctor",
+        "engine_check",
+        "interrupts",
+        "local_paths",
+        "log_file",
+        "printable",
+        "remedies",
+        "transport",
+    },
     "__main__": {"cli", "errors"},
 }
 # A library may be imported in these rooms only.

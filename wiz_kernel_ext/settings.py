@@ -68,7 +68,7 @@ class Settings:
         variable, ConfigurationError for a file that cannot be taken.
         """
         # Here, since not every process reads files: a worker is told all it needs.
-        from wiz_kernel_ext.configuration.limits import expanded
+        from wiz_kernel_ext.configuration.limits import at_most, expanded
         from wiz_kernel_ext.configuration.reading import configured_defaults, configured_limits
 
         env, limits = os.environ, configured_limits()
@@ -88,13 +88,6 @@ class Settings:
         made = cls(**values)  # type: ignore[arg-type]
         return replace(
             made,
-            keep_alive_s=_at_most(made.keep_alive_s, limits.max_keep_alive_s),
-            idle_exit_s=_at_most(made.idle_exit_s, limits.max_idle_exit_s),
+            keep_alive_s=at_most(made.keep_alive_s, limits.max_keep_alive_s),
+            idle_exit_s=at_most(made.idle_exit_s, limits.max_idle_exit_s),
         )
-
-
-def _at_most(seconds: float, limit: float | None) -> float:
-    """The shorter of two times, of which each may be without end."""
-    if limit is None or limit < 0:
-        return seconds
-    return limit if seconds < 0 else min(seconds, limit)

@@ -214,6 +214,21 @@ def test_a_package_removed_under_its_service_and_its_notebook_is_told_as_such(
     assert "PackageGone" in out
 
 
+def test_a_magic_whose_package_was_removed_says_so(home: Home, tmp_path: Path) -> None:
+    gone = make_environment(tmp_path / "gone", version="99.0")
+    code = f"""
+import shutil
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+shell.run_line_magic("load_ext", "wiz_kernel_ext")
+shutil.rmtree({str(gone.package)!r})
+for cell in ("%wiz_load demo", "%wiz_models"):
+    print(repr(shell.run_cell(cell).error_in_exec))
+"""
+    said = [line for line in gone.run_code(home, code).stdout.splitlines() if "Gone(" in line]
+    assert len(said) == 2
+
+
 def test_a_worker_of_another_version_than_its_service_is_said(
     home: Home, tmp_path: Path, client: Client
 ) -> None:

@@ -96,7 +96,7 @@ def test_the_doctor_fails_where_nothing_works_and_says_what_next(
     found = terminal("doctor")
     assert found.returncode == 1
     assert found.stdout.count("which is wrong") == 4
-    assert "jupyter wiz doctor --rebuild builds it anew" in found.stderr
+    assert "jupyter wiz doctor --rebuild builds it anew" in found.stdout
 
 
 def test_where_no_way_is_right_a_typed_error_says_what_next_and_no_worker_is_started(

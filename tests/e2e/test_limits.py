@@ -114,3 +114,40 @@ print(shell.run_cell("%wiz_load demo").error_in_exec)
     assert "loaded True" in done.stdout
     assert f"{file}: WizLimits.max_threads is 'two'" in done.stdout.partition("loaded True")[2]
     assert home.services() == []
+
+
+def test_what_was_asked_for_before_there_were_limits_is_lowered_for_the_next_prompt(
+    home: Home, limited: Environment
+) -> None:
+    ask = 'client.load("demo", context_size=1024, keep_alive_s=-1, session="old")'
+    said(home, limited, ask, 'client.unload_model("demo")')
+    limit(limited, "c.WizLimits.max_context_size = 512\nc.WizLimits.max_keep_alive_s = 60\n")
+    prompt = 'client.request(Prompt(prompt="Hello", session="old", autoload=True)).text != ""'
+    workers = "[(w.context, w.keep_alive_s) for w in client.status().workers]"
+    code = "from wiz_kernel_ext.protocol.requests import Prompt\n"
+    code += TRY + f"attempt(lambda: {prompt})\nattempt(lambda: {workers})\n"
+    answered, loaded = limited.run(home, code).out
+    assert answered == "True"
+    assert loaded == "[(512, 60.0)]"
+
+
+def test_an_idle_model_gives_way_where_both_are_more_than_the_memory_of_one_user(
+    home: Home, limited: Environment
+) -> None:
+    home.places.models_dir.mkdir(parents=True)
+    write_tiny_gguf(home.places.models_dir / "second.gguf", Shape())
+    code = """
+client.load("demo")
+print(client.status().workers[0].memory_bytes, client.inspect("second").fit.least_bytes)
+"""
+    held, least = map(int, limited.run(home, code).out[0].split())
+    limit(limited, f"c.WizLimits.max_memory_gb = {(least + held / 2) / 1e9}\n")
+    loaded, models = said(
+        home,
+        limited,
+        'client.load("second").notices',
+        "[w.model_path for w in client.status().workers]",
+    )
+    assert "was unloaded to make room" in loaded
+    assert "second.gguf" in models
+    assert "demo" not in models

@@ -72,7 +72,7 @@ class AsyncClient(WorkerCalls[AsyncOperation], ModelCalls):
     """
 
     def __init__(self, settings: Settings | None = None, *, start: bool = True) -> None:
-        self._connection = Connection(settings or Settings.from_environment(), start=start)
+        self._connection = Connection(settings, start=start)
 
     @property
     def connection(self) -> ConnectionInfo | None:

@@ -51,21 +51,31 @@ MEET_INTERVAL_S = 0.5
 
 
 class Connection:
-    """The way to the service of `settings`; `start` says whether one may be started."""
+    """The way to the service of `settings`; `start` says whether one may be started.
 
-    def __init__(self, settings: Settings, *, start: bool) -> None:
-        self.settings = settings
-        self.places = places(settings)
+    Without `settings` it is this process's; until a service was reached they are read again, since
+    what to do about an error may be to set a variable.
+    """
+
+    def __init__(self, settings: Settings | None, *, start: bool) -> None:
+        self._given = settings
+        self._read_settings()
         self.may_start = start
         self._begin()
 
     def running(self) -> bool:
         """Whether there is a service, also one that cannot be asked."""
+        if self.info is None:
+            self._read_settings()
         try:
             reach_running(self.settings, stopping=True)
         except ServiceNotRunning:
             return False
         return True
+
+    def _read_settings(self) -> None:
+        self.settings = self._given or Settings.from_environment()
+        self.places = places(self.settings)
 
     def _begin(self) -> None:
         self.info: ConnectionInfo | None = None
@@ -154,6 +164,8 @@ class Connection:
                 if not self._client.failed and not has_ended(self.places, self.info):
                     return self._client
                 await self.close()
+            if self.info is None:
+                self._read_settings()
             self._client = await self._meet(stopping=stopping)
             loop = asyncio.get_running_loop()
             self._unheld = weakref.finalize(self, _close, self._client, loop, self._pid)

@@ -6,9 +6,11 @@ that is the best to run it.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import time
+from pathlib import Path
 
 from wiz_kernel_ext.client.meeting import starter
 from wiz_kernel_ext.errors import ServiceStartFailed
@@ -28,6 +30,7 @@ from wiz_kernel_ext.transport.spawn import spawn_detached
 POLL_S = 0.02
 COME_BACK_S = 4.0
 N_LOG_LINES = 40
+MAX_LOG_BYTES = 4_000_000
 
 log = logging.getLogger(__name__)
 
@@ -77,12 +80,20 @@ def _start(chosen: PythonEnvironment, settings: Settings, where: Places) -> Conn
     where.check_room()
     if not is_held(where.alive_file):
         remove_stale(where)
+        _set_aside(where.log_file)
     pid = spawn_detached(
         [chosen.executable, "-m", "wiz_kernel_ext.service"],
         where.log_file,
         service_environment(chosen, settings, where),
     )
     return _wait_until_found(pid, settings, where)
+
+
+def _set_aside(log_file: Path) -> None:
+    """Let a long log be the former one, so that logs do not grow for ever."""
+    with contextlib.suppress(OSError):
+        if log_file.stat().st_size > MAX_LOG_BYTES:
+            log_file.replace(log_file.with_name(f"{log_file.name}.1"))
 
 
 def _wait_until_found(pid: int, settings: Settings, where: Places) -> ConnectionInfo:

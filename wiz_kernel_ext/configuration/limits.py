@@ -46,12 +46,16 @@ class Limits:
 
     def check_number(self, name: str, asked: float | None, what: str) -> None:
         """Raise LimitExceeded where `asked` is more than the limit `name`; -1 is without end."""
+        if asked is not None and self.is_exceeded(name, asked):
+            said, most = "without end" if asked < 0 else f"{asked:,.0f}", getattr(self, name)
+            raise self.exceeded(name, f"{what}: {said} is more than {most:,.0f}, the most here.")
+
+    def is_exceeded(self, name: str, asked: float | None) -> bool:
+        """Whether `asked` is more than the limit `name`; -1 is without end."""
         limit = getattr(self, name)
-        if limit is None or asked is None or limit < 0:
-            return
-        if asked > limit or asked < 0:
-            said = "without end" if asked < 0 else f"{asked:,.0f}"
-            raise self.exceeded(name, f"{what}: {said} is more than {limit:,.0f}, the most here.")
+        if limit is None or limit < 0 or asked is None:
+            return False
+        return bool(asked > limit or asked < 0)
 
     def check_model(self, path: Path) -> None:
         """Raise LimitExceeded for a file that may not be loaded here."""
@@ -109,6 +113,18 @@ class Limits:
 NO_LIMITS = Limits()
 
 
+def no_limits() -> Limits:
+    """Nothing is limited."""
+    return NO_LIMITS
+
+
 def expanded(place: str) -> Path:
     """A place with ~ and variables replaced, for one file that is right for every user."""
     return Path(os.path.expandvars(place)).expanduser()
+
+
+def at_most(seconds: float, limit: float | None) -> float:
+    """The shorter of two times, of which each may be without end."""
+    if limit is None or limit < 0:
+        return seconds
+    return limit if seconds < 0 else min(seconds, limit)

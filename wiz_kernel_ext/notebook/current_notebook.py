@@ -17,7 +17,6 @@ from wiz_kernel_ext.errors import BadRequest
 from wiz_kernel_ext.interrupts import taken
 from wiz_kernel_ext.notebook.identity import Identity, checked_session_name, identify
 from wiz_kernel_ext.printable import encodable, printable
-from wiz_kernel_ext.settings import Settings
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -52,7 +51,6 @@ class Notebook:
         self.shell: Any = shell
         self._make_client = make_client
         self._client: Client | None = None
-        self._settings: Settings | None = None
         self._loaded: tuple[str | None, ConnectionInfo | None] = (None, None)
         self._fallback = f"terminal-{secrets.token_hex(3)}"
         self._seen: set[str] = set()
@@ -60,20 +58,9 @@ class Notebook:
     @property
     def client(self) -> Client:
         """The client, which finds or starts the service when it is first asked something."""
-        if self._client is not None and self._outlived():
-            self.close()
         if self._client is None:
-            self._settings = Settings.from_environment()
             self._client = self._make_client()
         return self._client
-
-    def _outlived(self) -> bool:
-        """Whether the client never reached a service, and what to reach is another one by now.
-
-        An error's hint may be to set a variable; it should count for the next try.
-        """
-        reached = self._client is not None and self._client.connection is not None
-        return not reached and self._settings not in (None, Settings.from_environment())
 
     def identity(self) -> Identity:
         """Which notebook this is, read anew: front ends tell late, and files are renamed."""

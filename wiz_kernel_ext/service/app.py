@@ -99,7 +99,6 @@ class Service:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.limits = configured_limits()
         self.places: Places = places(settings)
         self.places.create()
         self._stopping = asyncio.Event()
@@ -150,11 +149,11 @@ class Service:
             self._spawn,
             keep_alive_s=self.settings.keep_alive_s,
             on_gone=gone,
-            limits=self.limits,
+            limits=configured_limits,
         )
         library = Library(self.places.data_dir, self.places.models_dir)
-        jobs = Jobs(self._operations, library, self.places.models_dir, self.limits)
-        climb = Climb(self._supervisor, library, LoadCheck(), self.limits)
+        jobs = Jobs(self._operations, library, self.places.models_dir, configured_limits)
+        climb = Climb(self._supervisor, library, LoadCheck(), configured_limits)
         loads = Loads(
             clients=clients,
             climb=climb,

@@ -19,7 +19,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from wiz_kernel_ext.children.child import ignore
-from wiz_kernel_ext.configuration.limits import NO_LIMITS, Limits
+from wiz_kernel_ext.configuration.limits import Limits, no_limits
 from wiz_kernel_ext.errors import WizError
 from wiz_kernel_ext.models.identity import FileIdentity, identify
 from wiz_kernel_ext.models.library import Library
@@ -27,7 +27,7 @@ from wiz_kernel_ext.protocol.events import Notice
 from wiz_kernel_ext.protocol.hub import Fit
 from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel
 from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo
-from wiz_kernel_ext.service.limits import check_load, check_memory
+from wiz_kernel_ext.service.limits import check_load, check_memory, lowered
 from wiz_kernel_ext.service.load_check import LoadCheck, too_big
 from wiz_kernel_ext.service.operations import Operation
 from wiz_kernel_ext.service.supervisor import Supervisor, Worker
@@ -71,7 +71,7 @@ class Climb:
         supervisor: Supervisor,
         library: Library,
         check: LoadCheck,
-        limits: Limits = NO_LIMITS,
+        limits: Callable[[], Limits] = no_limits,
     ) -> None:
         self._supervisor = supervisor
         self._limits = limits
@@ -96,7 +96,13 @@ class Climb:
         ModelFileNotFound, GgufInvalid, BadRequest (no memory for the context), Conflict,
         WorkerDied, LimitExceeded, OperationCancelled.
         """
-        await asyncio.to_thread(check_load, self._limits, wish.path, wish.load, wish.context)
+        # Read anew for each: an administrator's word counts for what runs already.
+        limits = await asyncio.to_thread(self._limits)
+        if wish.takes_what_is_there:
+            # As it was once asked for, maybe before there were limits.
+            load, context = lowered(limits, wish.load, wish.context)
+            wish = Wish(path=wish.path, load=load, context=context, takes_what_is_there=True)
+        await asyncio.to_thread(check_load, limits, wish.path, wish.load, wish.context)
         identity = await asyncio.to_thread(identify, wish.path)
         async with self._alone(operation, identity.key):
             undo: list[Undo] = []
@@ -230,13 +236,14 @@ class Climb:
         self, operation: Operation, name: str, needed_bytes: int, undo: list[Undo]
     ) -> None:
         """Unload idle models as far as the machine's limit wants it; raises LimitExceeded."""
-        most = self._limits.max_memory_bytes
+        limits = await asyncio.to_thread(self._limits)
+        most = limits.max_memory_bytes
         if most is None:
             return
         used = {worker.key: worker.process.memory_bytes() for worker in self._supervisor.all()}
         idle = sorted(self._supervisor.idle(), key=lambda worker: -worker.idle_s())
         kept = sum(used.values()) - sum(used[worker.key] for worker in idle)
-        check_memory(self._limits, name, needed_bytes, kept)
+        check_memory(limits, name, needed_bytes, kept)
         for worker in idle:
             if sum(used.values()) + needed_bytes <= most:
                 break

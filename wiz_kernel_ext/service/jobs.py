@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from wiz_kernel_ext.configuration.limits import NO_LIMITS, Limits
+from wiz_kernel_ext.configuration.limits import Limits, no_limits
 from wiz_kernel_ext.errors import BadRequest, Conflict
 from wiz_kernel_ext.folders import is_folder
 from wiz_kernel_ext.hub.checkpoints import fetch_checkpoint
@@ -47,7 +47,7 @@ class Jobs:
         operations: Operations,
         library: Library,
         models_dir: Path,
-        limits: Limits = NO_LIMITS,
+        limits: Callable[[], Limits] = no_limits,
     ) -> None:
         self._operations = operations
         self._limits = limits
@@ -57,7 +57,7 @@ class Jobs:
 
     async def download(self, request: DownloadModel, client: str) -> Operation:
         """`worker:downloadModel`: one file of a repository; ends in its path."""
-        self._limits.check_repo(request.repo)
+        self._limits().check_repo(request.repo)
         key = download_key(request.repo, request.file, request.revision)
 
         async def body(operation: Operation) -> str:
@@ -79,7 +79,7 @@ class Jobs:
         found = find(request.model)
         title = str(found)
         if not isinstance(found, Path):
-            self._limits.check_repo(found.repo)
+            self._limits().check_repo(found.repo)
 
         async def body(operation: Operation) -> str:
             if isinstance(found, Path):
@@ -121,7 +121,7 @@ class Jobs:
         target = self._target(request.output, title.rpartition("/")[2], request.out_type.upper())
         # Before gigabytes are fetched for nothing.
         if name is not None:
-            self._limits.check_repo(name.repo)
+            self._limits().check_repo(name.repo)
         check_target(target, request.overwrite)
         llama_cpp = find_checkout(Path(request.llama_cpp)) if request.llama_cpp else None
         handed_over = (llama_cpp or checkout_for_refused()) is not None

@@ -41,6 +41,21 @@ def check_context(limits: Limits, context: CreateContext) -> None:
         limits.check_number(f"max_{name}", getattr(context, name), what)
 
 
+def lowered(
+    limits: Limits, load: LoadModel, context: CreateContext | None
+) -> tuple[LoadModel, CreateContext | None]:
+    """What was asked for once, without the numbers that are too much by now."""
+    if limits.is_exceeded("max_keep_alive_s", load.keep_alive_s):
+        load = replace(load, keep_alive_s=None)
+    if context is not None:
+        context = replace(context, **dict.fromkeys(_too_much(limits, context)))
+    return load, context
+
+
+def _too_much(limits: Limits, context: CreateContext) -> list[str]:
+    return [name for name in _ASKED if limits.is_exceeded(f"max_{name}", getattr(context, name))]
+
+
 def context_within(limits: Limits, request: CreateContext, model: ModelInfo) -> CreateContext:
     """`request`, what it leaves open being set where the default is too much.
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from wiz_kernel_ext.children.child import ignore
-from wiz_kernel_ext.configuration.limits import NO_LIMITS, Limits
+from wiz_kernel_ext.configuration.limits import Limits, at_most, no_limits
 from wiz_kernel_ext.errors import BadRequest, Conflict, ModelNotLoaded, WizError
 from wiz_kernel_ext.models.context_memory import context_bytes
 from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel
@@ -118,7 +118,7 @@ class Supervisor:
         keep_alive_s: float,
         on_gone: Callable[[str], None] = lambda key: None,
         clock: Callable[[], float] = time.monotonic,
-        limits: Limits = NO_LIMITS,
+        limits: Callable[[], Limits] = no_limits,
     ) -> None:
         self._spawn = spawn
         self._limits = limits
@@ -187,9 +187,10 @@ class Supervisor:
 
     async def start(self, key: str, path: Path, emit: Emit) -> Worker:
         """A worker for the model, with nothing loaded yet."""
+        limits = await asyncio.to_thread(self._limits)
         process = await self._spawn(emit, lambda crash: self.crashes.note(key, crash))
         worker = Worker(key, str(path), process, self._clock)
-        worker.keep_alive_s = self._keep_alive_s
+        worker.keep_alive_s = at_most(self._keep_alive_s, limits.max_keep_alive_s)
         self._workers[key] = worker
         watch = asyncio.create_task(self._watch(worker))
         self._watches.add(watch)
@@ -216,9 +217,8 @@ class Supervisor:
         """Create the context of `worker`'s model, or share it; raises LimitExceeded."""
         async with worker.lock:
             if worker.model is not None:
-                request = await asyncio.to_thread(
-                    context_within, self._limits, request, worker.model
-                )
+                limits = await asyncio.to_thread(self._limits)
+                request = context_within(limits, request, worker.model)
             info = await worker.process.create_context(request, emit)
             worker.context = replace(info, shared=False)
             worker.kv_bytes = await asyncio.to_thread(_context_bytes, worker.path, info)

@@ -24,6 +24,16 @@ def found_by(params: dict[str, Any]) -> list[dict[str, Any]]:
     return _tables(_answer("models", params), "a search")
 
 
+def anybody() -> None:
+    """Ask something that needs no token, without one."""
+    _answer("models", {"limit": 1}, token=False)
+
+
+def user_name() -> str:
+    """Whose the token is; empty where that is not told."""
+    return text(table(_answer("whoami-v2", {})).get("name"))
+
+
 def repository(repo: str, revision: str | None) -> dict[str, Any]:
     """What is known of a repository at a revision, with its files."""
     at = f"/revision/{quote(revision, safe='')}" if revision else ""
@@ -85,13 +95,19 @@ def _tables(value: Any, what: str) -> list[dict[str, Any]]:
     return [one for one in value if isinstance(one, dict)]
 
 
-def _answer(path: str, params: dict[str, Any], body: dict[str, Any] | None = None) -> Any:
+def _answer(
+    path: str,
+    params: dict[str, Any],
+    body: dict[str, Any] | None = None,
+    *,
+    token: bool | None = None,
+) -> Any:
     answer = session().request(
         "GET" if body is None else "POST",
         f"{constants.ENDPOINT}/api/{path}",
         params=params,
         json=body,
-        headers=build_hf_headers(),
+        headers=build_hf_headers(token=token),
         timeout=question_timeouts_s(),
     )
     hf_raise_for_status(answer)

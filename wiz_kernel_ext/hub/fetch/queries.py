@@ -31,6 +31,7 @@ from wiz_kernel_ext.hub.fetch.tasks import (
     AskUpstream,
     Found,
     ListRepo,
+    Reach,
     ReadCollection,
     RepoContents,
     Search,
@@ -69,6 +70,14 @@ def search(task: Search, say: Say) -> list[Found]:
 
     with ThreadPoolExecutor(_LISTED_AT_ONCE) as pool:
         return list(pool.map(contents, hits))
+
+
+def reach(task: Reach, say: Say) -> dict[str, str]:
+    """The endpoint that answers and, with the token, its user's name."""
+    if not task.with_token:
+        asked(api.anybody, Subject(), say)
+        return {"endpoint": ENDPOINT}
+    return {"endpoint": ENDPOINT, "user": asked(api.user_name, Subject(), say)}
 
 
 def list_repo(task: ListRepo, say: Say) -> RepoContents:
