@@ -24,6 +24,7 @@ Knows nothing of sockets, notebooks or models. Raised everywhere; carried over t
     ├── EngineUnusable (RuntimeError)      the build of llama.cpp does not work on this processor
     ├── PackageGone (RuntimeError)         this package was removed while a process of it ran
     ├── WorkerDied (RuntimeError)          the process that held the model is gone
+    │   ├── WorkerHung                     it made no progress any more, and was ended
     │   └── CrashRepeated                  twice at the same place: not tried a third time
     ├── ServiceError (ConnectionError)
     │   ├── ServiceNotRunning · ServiceDied · ServiceStartFailed · ServiceStopping
@@ -282,6 +283,12 @@ class WorkerDied(WizError, RuntimeError):
     default_hint = (
         "Your variables and the conversation are safe: run it again, and the model comes back."
     )
+
+
+class WorkerHung(WorkerDied):
+    """The process that held the model made no progress any more, and was ended; details: stage."""
+
+    code = "worker_hung"
 
 
 class CrashRepeated(WorkerDied):

@@ -32,13 +32,17 @@ def _seconds(name: str, text: str) -> float:
     return WITHOUT_END if math.isinf(seconds) else seconds
 
 
+_TIMES = ("keep_alive_s", "idle_exit_s", "start_timeout_s", "drain_timeout_s", "hung_after_s")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """Where things live and how long they stay; times in seconds, -1 being without end.
 
     `keep_alive_s` is how long an unused model stays loaded; `idle_exit_s` how long a service with
     nothing loaded, running or asked stays; `start_timeout_s` how long a client waits for one to
-    start; `drain_timeout_s` how long one making room for a newer one lets go on what runs.
+    start; `drain_timeout_s` how long one making room for a newer one lets go on what runs;
+    `hung_after_s` after how long without any progress a model's process is ended (0 or -1: never).
     """
 
     name: str = DEFAULT_NAME
@@ -49,6 +53,7 @@ class Settings:
     idle_exit_s: float = 600.0
     start_timeout_s: float = 30.0
     drain_timeout_s: float = 20.0
+    hung_after_s: float = 60.0
 
     @property
     def start_wait_s(self) -> float:
@@ -80,7 +85,7 @@ class Settings:
             place = getattr(limits, key) or env.get(f"WIZ_{key.upper()}") or configured.get(key)
             if place:
                 values[key] = expanded(place)
-        for key in ("keep_alive_s", "idle_exit_s", "start_timeout_s", "drain_timeout_s"):
+        for key in _TIMES:
             if seconds := env.get(f"WIZ_{key.upper()}"):
                 values[key] = _seconds(f"WIZ_{key.upper()}", seconds)
             elif (known := configured.get(key)) is not None:

@@ -70,6 +70,7 @@ def service_environment(
         "WIZ_IDLE_EXIT_S": str(settings.idle_exit_s),
         "WIZ_START_TIMEOUT_S": str(settings.start_timeout_s),
         "WIZ_DRAIN_TIMEOUT_S": str(settings.drain_timeout_s),
+        "WIZ_HUNG_AFTER_S": str(settings.hung_after_s),
     }
     if chosen != this_environment():
         variables.pop("PYTHONHOME", None)

@@ -95,7 +95,7 @@ def worker_table(workers: Sequence[WorkerInfo]) -> Table:
             "-" if worker.context is None else str(worker.context),
             "-" if worker.sequences is None else str(worker.sequences),
             "-" if worker.threads is None else str(worker.threads),
-            str(worker.n_running) + (f" (+{worker.n_queued} queued)" if worker.n_queued else ""),
+            _running(worker),
             _stays(worker),
         )
         for worker in workers
@@ -198,6 +198,17 @@ def state_words(operation: OperationInfo) -> str:
 def _took(operation: OperationInfo, now: float) -> str:
     end = now if operation.ended_at is None else operation.ended_at
     return duration(max(0.0, end - operation.created_at))
+
+
+def _running(worker: WorkerInfo) -> str:
+    queued = f" (+{worker.n_queued} queued)" if worker.n_queued else ""
+    silent = f", {no_progress(worker)}" if worker.silent_s else ""
+    return f"{worker.n_running}{queued}{silent}"
+
+
+def no_progress(worker: WorkerInfo) -> str:
+    """That a worker makes no progress, and for how long."""
+    return f"no progress for {duration(worker.silent_s)}"
 
 
 def _stays(worker: WorkerInfo) -> str:

@@ -51,6 +51,7 @@ class Wiz(Configurable):
     idle_exit_s = _seconds("how long an unused service stays")
     start_timeout_s = _seconds("how long to wait for a service to start")
     drain_timeout_s = _seconds("how long what runs may go on when a newer service takes over")
+    hung_after_s = _seconds("after how long without any progress a model's process is ended")
 
 
 class WizLimits(Configurable):

@@ -114,8 +114,8 @@ class Engine:
         self._scheduler.submit(sequence)
         return sequence
 
-    def step(self) -> None:
-        """Move every prompt there is on by one step."""
+    def step(self) -> bool:
+        """Move every prompt there is on by one step; whether there was anything to compute."""
         now = self._clock()
         if self._threads and self._threads.look(now):
             self._context.set_threads(self._threads.count)
@@ -124,6 +124,7 @@ class Engine:
             now = self._clock()
             for work in plan.works:
                 self._commit(work, now)
+        return bool(plan.works)
 
     def cancel(self, sequence: Sequence) -> None:
         """End a prompt with what it has; nothing if it has ended."""

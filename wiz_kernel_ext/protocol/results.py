@@ -184,7 +184,8 @@ class WorkerInfo(Result, frozen=True, kw_only=True):
     """A worker process. `memory_bytes` is resident; `loads` counts since the service began.
 
     `weights_bytes` and `kv_bytes` are the model's tensors and the conversations' memory, as asked
-    for: neither need be resident.
+    for: neither need be resident. `silent_s`: seconds without progress though it has work; 0 until
+    that is worth a word.
     """
 
     pid: int
@@ -200,6 +201,7 @@ class WorkerInfo(Result, frozen=True, kw_only=True):
     n_running: int = 0
     n_queued: int = 0
     idle_s: float = 0.0
+    silent_s: float = 0.0
     keep_alive_s: float | None = None
 
 

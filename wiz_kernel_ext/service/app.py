@@ -137,7 +137,8 @@ class Service:
 
     def _assemble(self, records: Records) -> Router:
         """The parts, put together."""
-        clients, changes, sessions = Clients(), Changes(), Sessions(records)
+        clients, sessions = Clients(), Sessions(records)
+        self._changes = changes = Changes()
         self._operations = Operations(records, on_change=changes.tell)
 
         def gone(model: str) -> None:
@@ -212,7 +213,13 @@ class Service:
                     "piece."
                 )
             )
-        return await spawn_worker(self.places, await self._engine.way(emit), on_crash)
+        return await spawn_worker(
+            self.places,
+            await self._engine.way(emit),
+            on_crash,
+            hung_after_s=self.settings.hung_after_s,
+            on_change=self._changes.tell,
+        )
 
     def info(self) -> ServiceInfo:
         """What the status shows of this process."""

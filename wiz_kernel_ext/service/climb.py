@@ -31,7 +31,7 @@ from wiz_kernel_ext.service.limits import check_load, check_memory, lowered
 from wiz_kernel_ext.service.load_check import LoadCheck, too_big
 from wiz_kernel_ext.service.operations import Operation
 from wiz_kernel_ext.service.supervisor import Supervisor, Worker
-from wiz_kernel_ext.service.waiting import telling
+from wiz_kernel_ext.service.waiting import telling, telling_silence
 
 log = logging.getLogger(__name__)
 
@@ -154,7 +154,7 @@ class Climb:
         if worker is None:
             await self._make_room(operation, wish, undo)
             worker = await operation.unless_cancelled(
-                self._supervisor.start(key, wish.path, operation.emit)
+                self._supervisor.start(key, wish.path, operation.emit, operation.client)
             )
             undo.append(partial(self._supervisor.end, worker))
         ready = Ready(worker, await self._model(operation, worker, wish))
@@ -169,7 +169,9 @@ class Climb:
             return replace(worker.model, shared=True)
         # Shared under another path, a link's: the worker knows its own.
         request = replace(wish.load, model_path=worker.path, reload=False)
-        return await self._supervisor.load(worker, request, operation.emit, operation.on_cancel)
+        return await self._supervisor.load(
+            worker, request, operation.emit, operation.on_cancel, telling_silence(operation)
+        )
 
     async def _context(
         self, operation: Operation, worker: Worker, wish: Wish
@@ -181,7 +183,9 @@ class Climb:
             return replace(worker.context, shared=True)
         request = replace(wish.context, model_path=None, reload=False)
         making = asyncio.ensure_future(
-            self._supervisor.create_context(worker, request, operation.emit)
+            self._supervisor.create_context(
+                worker, request, operation.emit, telling_silence(operation)
+            )
         )
         making.add_done_callback(lambda task: task.cancelled() or task.exception())
         # The library cannot be stopped in the middle of it; the worker is ended where it is ours.

@@ -20,6 +20,7 @@ from wiz_kernel_ext.errors import (
     ModelFileNotFound,
     ModelNotLoaded,
     NotPermitted,
+    OperationCancelled,
     SessionNotLoaded,
 )
 from wiz_kernel_ext.models.identity import identify
@@ -34,7 +35,7 @@ from wiz_kernel_ext.service.loads import Loads
 from wiz_kernel_ext.service.operations import Operation, Operations
 from wiz_kernel_ext.service.sessions import Sessions
 from wiz_kernel_ext.service.supervisor import Supervisor, Worker
-from wiz_kernel_ext.service.waiting import before, telling
+from wiz_kernel_ext.service.waiting import before, telling, telling_silence
 from wiz_kernel_ext.store import SessionRow
 
 T = TypeVar("T", LoadModel, CreateContext)
@@ -191,7 +192,16 @@ class Prompting:
             chat_template=request.chat_template,
         )
         with telling(operation, lambda: self._answered_before(operation, worker)):
-            return await worker.process.prompt(passed_on, operation.pass_on, operation.on_cancel)
+            try:
+                return await worker.process.prompt(
+                    passed_on,
+                    operation.pass_on,
+                    operation.on_cancel,
+                    telling_silence(operation),
+                )
+            except OperationCancelled:
+                # The worker did not say in time how it ended: with what is here.
+                return AnswerInfo(text=operation.text, finish_reason="cancelled")
 
     @asynccontextmanager
     async def _worker(

@@ -42,6 +42,7 @@ from wiz_kernel_ext.protocol.calls import WorkerCalls
 from wiz_kernel_ext.protocol.codec import sound
 from wiz_kernel_ext.protocol.events import Progress
 from wiz_kernel_ext.protocol.messages import ChatMessage
+from wiz_kernel_ext.protocol.pulse import Pulse
 from wiz_kernel_ext.protocol.requests import (
     AnyRequest,
     CreateContext,
@@ -177,6 +178,11 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
             request = Prompt(**msgspec.structs.asdict(request))
         request = sound(request)
         return LocalOperation(lambda call: self.handle(request, call))
+
+    def pulse(self) -> Pulse:
+        """How much is done so far; from any thread, also in the middle of a step."""
+        host = self._host
+        return Pulse(self._loop.n_commands + host.n_told + host.n_steps, host.n_steps)
 
     async def handle(self, request: AnyRequest, call: Call) -> Any:
         """Answer one request; events go to `call`. The one entry of both faces."""

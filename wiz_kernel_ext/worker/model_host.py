@@ -24,6 +24,7 @@ from wiz_kernel_ext.engine.backend import (
     LoadCancelled,
     LoadParameters,
     Model,
+    OnLoadProgress,
 )
 from wiz_kernel_ext.engine.chat import ChatEncoder
 from wiz_kernel_ext.engine.contention import ThreadCount
@@ -106,6 +107,10 @@ class ModelHost:
         self._backend: Backend | None = None
         self._clock = clock
         self._loaded: Loaded | None = None
+        self.n_steps = 0
+        """How many steps computed something; read from any thread, as the next one."""
+        self.n_told = 0
+        """How often the library told how far a load is."""
 
     @property
     def backend(self) -> Backend:
@@ -189,7 +194,7 @@ class ModelHost:
 
     def _load(self, path: Path, parameters: LoadParameters, call: Call) -> Model:
         try:
-            return self.backend.load(str(path), parameters, _LoadProgress(call, self._clock))
+            return self.backend.load(str(path), parameters, self._progress(call))
         except LoadCancelled:
             raise OperationCancelled(f"Loading {path.name} was cancelled.") from None
         except LibraryRefused as error:
@@ -197,6 +202,15 @@ class ModelHost:
             raise ModelLoadFailed(
                 f"llama.cpp cannot load {path.name}: {error}.", hint=hint, log=error.log
             ) from None
+
+    def _progress(self, call: Call) -> OnLoadProgress:
+        told = _LoadProgress(call, self._clock)
+
+        def progress(fraction: float) -> bool:
+            self.n_told += 1
+            return told(fraction)
+
+        return progress
 
     def create_context(self, request: CreateContext, call: Call) -> ContextInfo:
         """Create the context, or share the one there is if it has the same parameters."""
@@ -293,7 +307,7 @@ class ModelHost:
         if engine is None or not engine.is_busy:
             return False
         try:
-            engine.step()
+            self.n_steps += engine.step()
         except Exception as error:
             log.exception("The engine failed")
             engine.fail(InternalError(f"The engine failed: {error!r}."))
