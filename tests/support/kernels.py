@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import queue
 import signal
+import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,10 +34,18 @@ class Cell:
 
 
 class Kernel:
-    """A kernel process and a client of it."""
+    """A kernel process and a client of it; `within` makes the command that starts it."""
 
-    def __init__(self, environment: dict[str, str]) -> None:
+    def __init__(
+        self,
+        environment: dict[str, str],
+        within: Callable[[list[str]], list[str]] | None = None,
+    ) -> None:
         self.manager = KernelManager(kernel_name="python3")
+        if within is not None:
+            spec = self.manager.kernel_spec
+            assert spec is not None
+            spec.argv = within([sys.executable, *spec.argv[1:]])
         self._environment = {**os.environ, **environment}
         self.manager.start_kernel(env=self._environment)
         self._connect()
