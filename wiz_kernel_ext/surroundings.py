@@ -126,6 +126,11 @@ def shown(address: str) -> str:
     return re.sub(r"//[^/?#]*@", "//", address)
 
 
+def public(name: str) -> str:
+    """A name as it may be kept and shown: pasted with a token or a password in it, without."""
+    return without_tokens(shown(name), environment())
+
+
 def _absolute(place: str) -> str:
     try:
         return os.path.abspath(os.path.expandvars(os.path.expanduser(place)))  # noqa: PTH100, PTH111

@@ -19,7 +19,7 @@ from tests.support.gguf_bytes import small_model
 from tests.support.homes import Home
 from tests.support.kernels import Kernel
 from tests.support.stand_in_hub import Fault, Repository, StandInHub
-from wiz_kernel_ext.client import Client
+from wiz_kernel_ext.client import Client, connection
 from wiz_kernel_ext.errors import HubNotFound, HubUnreachable, ModelFileNotFound, WizError
 from wiz_kernel_ext.protocol.hub_requests import PullModel
 
@@ -73,6 +73,32 @@ def test_token_endpoint_cache_and_offline_are_the_askers(
     assert client.remove_model("acme/mine").freed_bytes == len(MODEL)
     assert list((home.folder / "first").rglob("*.gguf"))
     assert len(home.services()) == 1
+
+
+def test_an_asker_that_says_nothing_has_the_services_environment(
+    hub: StandInHub, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.status()
+    monkeypatch.setenv("HF_ENDPOINT", hub.url)
+    assert client.list_repo("acme/open").models
+    # As an older client asks, and as all did before.
+    monkeypatch.setattr(connection, "told_by_this_process", lambda: None)
+    with pytest.raises(HubUnreachable, match=r"127\.0\.0\.1:9 cannot be reached"):
+        client.list_repo("acme/open")
+
+
+def test_a_token_in_an_address_is_kept_nowhere(
+    hub: StandInHub, home: Home, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", hub.url)
+    address = f"https://me:{TOKEN}@huggingface.co"
+    for ask in (client.load, client.load_model, client.verify_model, client.pull, client.inspect):
+        for name in (f"{address}/acme/none", f"{address}/x", f"see {TOKEN}"):
+            with pytest.raises(WizError) as caught:
+                ask(name)
+            assert TOKEN not in f"{caught.value.info()}", (ask, name)
+    client.open_session("kept")
+    assert seen(home, TOKEN) == []
 
 
 def test_a_cell_that_sets_the_token_is_enough(

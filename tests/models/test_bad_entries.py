@@ -121,6 +121,10 @@ def test_what_permissions_keep_from_us_hides_itself_only(shared: Home) -> None:
         listed = {model.name: model for model in shared.library.models()}
         assert shared.library.resolve("u/r:Q4_K_M") == Path(listed["u/r:Q4_K_M"].path)
         files = [Path(path).name for path in model_files(shared.folder / "models")]
+    secret.chmod(0o644)
+    with ordinary_user():
+        again = {model.name: model for model in shared.library.models()}
+    assert not again["secret.gguf"].problem
     assert set(listed) == {*good, "secret.gguf"}
     assert "may not be read" in listed["secret.gguf"].problem
     assert {"mine-Q8_0.gguf", "secret.gguf"} <= set(files)

@@ -57,6 +57,8 @@ class Size(enum.Enum):
             {"source": Path("c"), "output": Path("o"), "llama_cpp": Path("l")},
             ConvertModel(source="c", output="o", llama_cpp="l"),
         ),
+        (ConvertModel, {"source": "c", "out_type": None}, ConvertModel(source="c")),
+        (Load, {"model": Path("demo"), "reload": None}, Load(model="demo")),
         (Load, {"model": Path("demo"), "session": np.str_("s")}, Load(model="demo", session="s")),
         (Inspect, {"model": Path("m.gguf")}, Inspect(model="m.gguf")),
     ],

@@ -14,7 +14,7 @@ from importlib import import_module
 
 from wiz_kernel_ext.commands.listing import commands_of
 from wiz_kernel_ext.commands.parsing import TypedParser
-from wiz_kernel_ext.errors import BadRequest, ServiceNotRunning, WizError
+from wiz_kernel_ext.errors import BadRequest, ServiceNotRunning, WizError, not_permitted
 from wiz_kernel_ext.printable import printable_streams
 from wiz_kernel_ext.remedies import read_in
 
@@ -64,6 +64,10 @@ def _run(argv: Sequence[str]) -> int:
         # The reader (head, a pager) has seen enough; Python would complain once more at its exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if refused := not_permitted(error):
+            return _complain(refused, FAILED)
+        raise
 
 
 def _do(arguments: argparse.Namespace) -> int:

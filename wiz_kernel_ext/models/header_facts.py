@@ -11,6 +11,8 @@ from wiz_kernel_ext.gguf_file.kinds import other_kind
 from wiz_kernel_ext.gguf_file.shape import model_shape
 from wiz_kernel_ext.models.places import FoundModel
 
+_NEVER = -1.0
+
 
 class Facts(msgspec.Struct, frozen=True):
     """What a header said, for a file of that size and time of change."""
@@ -31,7 +33,10 @@ def facts_of(found: FoundModel, known: Facts | None) -> Facts:
         return known
     try:
         header = read_file_header(found.path)
-    except (GgufInvalid, ModelFileNotFound, NotPermitted) as error:
+    except NotPermitted as error:
+        # Allowing it changes no time: it is asked again.
+        return Facts(size, _NEVER, problem=error.message)
+    except (GgufInvalid, ModelFileNotFound) as error:
         return Facts(size, changed, problem=error.message)
     shape, other = model_shape(header), other_kind(found.path.name, header)
     return Facts(

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from wiz_kernel_ext.errors import BadRequest, ModelFileNotFound, not_permitted
 from wiz_kernel_ext.folders import entries, is_file
+from wiz_kernel_ext.surroundings import public
 
 DEMO = "demo"
 _LONGEST_SHOWN = 80
@@ -73,6 +74,7 @@ def _working_directory() -> Path | None:
 
 def shortened(name: str) -> str:
     """`name` as it is shown in an error."""
+    name = public(name)
     return name if len(name) <= _LONGEST_SHOWN else f"{name[:_LONGEST_SHOWN]}…"
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import quote, unquote, urlsplit
 
 from wiz_kernel_ext.errors import BadRequest
+from wiz_kernel_ext.surroundings import public
 
 _FORMS = "Forms: user/repo, user/repo:Q4_K_M, user/repo/file.gguf, each with @revision after repo."
 _NAME = re.compile(
@@ -177,4 +178,6 @@ def _climbs(path: str) -> bool:
 
 
 def _bad(text: str, why: str, field: str = "model") -> BadRequest:
-    return BadRequest(f"{text[:200]!r} is no name of a model: {why}.", hint=_FORMS, field=field)
+    return BadRequest(
+        f"{public(text[:200])!r} is no name of a model: {why}.", hint=_FORMS, field=field
+    )

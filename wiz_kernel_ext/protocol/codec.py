@@ -159,7 +159,13 @@ def build(type: type[T], values: dict[str, Any]) -> T:
         raise BadRequest(
             f"Unknown option {unknown[0]!r}.", hint=f"Known: {fields}.", field=unknown[0]
         )
-    values = {name: plain(value, name) for name, value in values.items()}
+    defaults = {field.name: field.default for field in _fields(type)}
+    # None is what is not set, also where a field is never None.
+    values = {
+        name: made
+        for name, value in values.items()
+        if (made := plain(value, name)) is not None or defaults[name] in (None, msgspec.NODEFAULT)
+    }
     try:
         return msgspec.convert(msgspec.to_builtins(type(**values)), type)
     except msgspec.ValidationError as error:

@@ -36,7 +36,7 @@ from wiz_kernel_ext.protocol.hub_requests import (
 from wiz_kernel_ext.protocol.requests import AnyRequest, DownloadModel
 from wiz_kernel_ext.protocol.results import OperationKind
 from wiz_kernel_ext.service.operations import Body, Operation, Operations
-from wiz_kernel_ext.surroundings import who_asks
+from wiz_kernel_ext.surroundings import public, who_asks
 
 
 class Jobs:
@@ -112,7 +112,7 @@ class Jobs:
             )
 
         key = (f"verify {request.model}", who_asks())
-        return await self._begin("verify", key, request.model, client, body)
+        return await self._begin("verify", key, public(request.model), client, body)
 
     async def convert(self, request: ConvertModel, client: str) -> Operation:
         """`hub:convert`: a checkpoint to a GGUF; ends in its path."""

@@ -55,7 +55,7 @@ class Loads:
         """`service:load`: an operation that ends in `Loaded`."""
         check_chat_template(request.chat_template)
         title = request.model or await asyncio.to_thread(self.library.default) or ""
-        title = Path(title).name if Path(title).is_absolute() else title
+        title = Path(title).name if Path(title).is_absolute() else surroundings.public(title)
         operation = Operation("setup", title=title, client=client, session=request.session)
 
         async def body(operation: Operation) -> Loaded:
