@@ -95,7 +95,7 @@ def test_money_is_no_formula_and_a_formula_is_one() -> None:
 @pytest.mark.parametrize(
     ("written", "kept"),
     [
-        ("**bold** *it* `a < b` | x", "**bold** *it* `a < b` | x"),
+        ("**bold** *it* `a = b` | x", "**bold** *it* `a = b` | x"),
         ("[web](https://a.b/c?d=1&e=2)", "[web](https://a.b/c?d=1&e=2)"),
         ("see [there](#part) and [file](notes/a.md)", "see [there](#part) and [file](notes/a.md)"),
         ("```python\nif a < b:\n    x[i](y)\n```", "```python\nif a < b:\n    x[i](y)\n```"),
@@ -109,7 +109,8 @@ def test_money_is_no_formula_and_a_formula_is_one() -> None:
         (r"\$5 and a \\ b", f"{DOLLAR}5 and a &#92; b"),
         ("\\begin{align} a &= b \\end{align}", "\\begin{align} a &= b \\end{align}"),
         ("a lone ` tick", r"a lone \` tick"),
-        ("`echo $$`\n\n```\n<b>\n```", "`echo $$`\n\n```\n&lt;b>\n```"),
+        ("```sh\necho $$ <x\n```\nb", "<pre><code>echo &#36;&#36; &#60;x\n</code></pre>\n\nb"),
+        ("`<br>` and `f(x)`", "<code>&#60;br&#62;</code> and `f(x)`"),
         ("| a | b |\n|---|---|\n| 1 | `x` |", "| a | b |\n|---|---|\n| 1 | `x` |"),
         ("olá 🙂 — → “x”", "olá 🙂 — → “x”"),
         ("\x1b[31mred", r"\x1b[31mred"),

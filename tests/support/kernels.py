@@ -20,7 +20,7 @@ CELL_TIMEOUT_S = 60.0
 class Cell:
     """One executed cell: its status and all it showed, in order; times in seconds since sent.
 
-    `answer` is the Markdown it showed last: only a model's answer is drawn as Markdown.
+    `answer` is the text it showed last as Markdown too: only a model's answer is drawn so.
     """
 
     status: str = "running"
@@ -111,8 +111,8 @@ class Kernel:
         elif kind in ("display_data", "update_display_data", "execute_result"):
             data = content["data"]
             cell.shown.append(data.get("text/plain", ""))
-            if markdown := data.get("text/markdown"):
-                cell.answer = markdown
+            if data.get("text/markdown"):
+                cell.answer = data["text/plain"]
                 cell.first_text_s = at_s if cell.first_text_s is None else cell.first_text_s
         elif kind == "error":
             cell.traceback = content["traceback"]

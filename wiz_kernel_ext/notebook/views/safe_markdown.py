@@ -29,6 +29,7 @@ _TOKEN = re.compile(
     | \\begin\{(?P<env>[a-z]+\*?)\}(?P<body>[^`$]*?)\\end\{(?P=env)\}
     | (?P<begin>\\(?:begin|end)\{)
     | (?P<dollar>\$)
+    | (?P<address>(?i:ftp|https?)(?=://[^\s<]*[`$\\])|(?i:www)(?=\.[^\s<]*[`$\\]))
     | (?P<angle><)
     | (?P<image>!)(?=\[)
     | (?P<link>\]\(\s*)(?:(?P<to>WEB|HERE)(?=[\s)]))?
@@ -38,24 +39,28 @@ _TOKEN = re.compile(
 )
 # What takes code for a formula, or for its beginning, in readers that look for formulas first.
 _FORMULA = re.compile(r"\$\$|\\(?:begin|end)\{|\\\\[\[\](){}]")
-_ACTIVE = {"<": "&lt;", "](": r"]\(", "![": r"\![", "]:": r"]\:"}
+_LINKS = re.compile(r"\]\(|!\[|\]:")
+# Code that would be nothing but text where a reader does not take it for code.
+_PLAIN = re.compile(r"[^<>!\[\]$\\&|]*")
+_PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
 
 
 def safe_markdown(text: str) -> str:
     """`text` as Markdown that does nothing, wherever it is drawn."""
-    blocks = _blocks(printable(text))
-    code = [one for is_fence, block in blocks for one in _code_of(is_fence, block)]
-    # Then a reader may end a block of code elsewhere: what is in it must do nothing either.
-    is_uncertain = any(_FORMULA.search(one) for one in code)
     lines: list[str] = []
-    for is_fence, block in blocks:
+    for is_fence, block in _blocks(printable(text)):
         if not is_fence:
-            lines.append(_TOKEN.sub(lambda found: _inert(found, is_uncertain), "\n".join(block)))
+            lines.append(_TOKEN.sub(_inert, "\n".join(block)))
             continue
         # At the line's beginning, behind an empty line: a fence to every reader.
         if lines and lines[-1].rpartition("\n")[2].strip():
             lines.append("")
-        lines += [block[0], *(_disarmed(line) if is_uncertain else line for line in block[1:])]
+        if _FORMULA.search("\n".join(block)):
+            # Who looks for formulas first may find one here, and end the code elsewhere.
+            code = "\n".join(map(_as_html, block[1:-1]))
+            lines.append(f"<pre><code>{code}\n</code></pre>\n")
+        else:
+            lines += block
     return "\n".join(lines)
 
 
@@ -90,29 +95,28 @@ def _language(info: str) -> str:
     return "text" if name.lower().startswith("mermaid") else name
 
 
-def _code_of(is_fence: bool, block: list[str]) -> list[str]:
-    if is_fence:
-        return ["\n".join(block[1:])]
-    return [found["code"] for found in _TOKEN.finditer("\n".join(block)) if found["code"]]
-
-
-def _inert(found: re.Match[str], is_uncertain: bool) -> str:
+def _inert(found: re.Match[str]) -> str:
     """What is written for one token of a text."""
     whole, kind = found[0], found.lastgroup
     if kind == "escaped":
         return {r"\$": DOLLAR, r"\<": "&lt;", r"\\": "&#92;"}.get(whole, whole)
     if found["code"]:
-        return _disarmed(whole) if is_uncertain else whole
+        code = found["code"]
+        return whole if _PLAIN.fullmatch(code) else f"<code>{_as_html(code)}</code>"
     if found["ticks"]:
         return r"\`" * len(whole)
-    if found["block"] or found["env"]:
-        return _formula(whole)
-    if found["inline"]:
-        return _formula(whole) if _is_formula(found["inline"]) else _money(whole)
+    if found["block"] or found["env"] or found["inline"]:
+        is_formula = _LINKS.search(whole) is None
+        if found["inline"]:
+            is_formula = is_formula and _is_formula(found["inline"])
+        # What begins a tag has a word of its own in formulas.
+        return whole.replace("<", r"\lt ") if is_formula else _not_formula(whole)
     if found["begin"]:
         return whole.replace("{", r"\{")
     if found["dollar"]:
         return DOLLAR
+    if found["address"]:  # which some readers end at a blank only, not where code begins
+        return f"{whole[:-1]}&#{ord(whole[-1])};"
     if found["angle"]:
         return "&lt;"
     if found["image"]:
@@ -122,15 +126,14 @@ def _inert(found: re.Match[str], is_uncertain: bool) -> str:
     return whole if found["target"] is not None else whole.replace("]:", r"]\:")
 
 
-def _money(text: str) -> str:
-    """A text between two dollars that is no formula, with all that is in it."""
-    inside = _TOKEN.sub(lambda found: _inert(found, True), text[1:-1])
-    return f"{DOLLAR}{inside}{DOLLAR}"
-
-
-def _formula(text: str) -> str:
-    """A formula, which has its own word for the sign that begins a tag."""
-    return text.replace("<", r"\lt ")
+def _not_formula(text: str) -> str:
+    """What only looks like a formula, with all that is in it."""
+    opening = re.match(r"\$+|\\begin\{", text)
+    assert opening is not None
+    inside = _TOKEN.sub(_inert, text[opening.end() :].rstrip("$"))
+    closing = len(text) - len(text.rstrip("$"))
+    begin = opening[0].replace("$", DOLLAR).replace("{", r"\{")
+    return f"{begin}{inside}{DOLLAR * closing}"
 
 
 def _is_formula(text: str) -> bool:
@@ -140,7 +143,6 @@ def _is_formula(text: str) -> bool:
     return bool(re.fullmatch(r"[A-Za-z]'?", text) or re.search(r"[\\^_={}<>+*/]|[A-Za-z]\(", text))
 
 
-def _disarmed(code: str) -> str:
-    for sign, written in _ACTIVE.items():
-        code = code.replace(sign, written)
-    return code
+def _as_html(code: str) -> str:
+    """Code as HTML in which nothing is Markdown's any more."""
+    return _PUNCTUATION.sub(lambda found: f"&#{ord(found[0])};", code)
