@@ -139,7 +139,8 @@ class ContextOverflow(BadRequest):
 
     code = "context_overflow"
     default_hint = (
-        "Shorten the prompt, start a new session (--new), or reload the model with a larger --ctx."
+        "Shorten the prompt, begin a new conversation, or load the model anew with a larger "
+        "context: `--ctx N`, `--reload`."
     )
 
 
@@ -237,7 +238,7 @@ class Conflict(WizError, RuntimeError):
     """Already loaded with other parameters; details["difference"]: {name: [loaded, asked]}."""
 
     code = "conflict"
-    default_hint = "Use what is loaded, or force it with --reload (reload=True)."
+    default_hint = "Use what is loaded, or force it with `--reload`."
 
 
 class ModelLoadFailed(WizError, RuntimeError):

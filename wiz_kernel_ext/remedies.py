@@ -1,8 +1,9 @@
 """What to do next, in the words of the place where it is read.
 
 Where an error is raised nobody knows who will read it: the service answers notebooks, terminals and
-programs alike. So a hint names a command as `wiz pull user/repo`, in backticks, and here that
-becomes a magic, a command line or a call. Which place this process is, is said once at its start.
+programs alike. So a hint names a command as `wiz pull user/repo`, or an option alone as `--ctx N`,
+in backticks, and here that becomes a magic, a command line or a call; a flag or a keyword. Which
+place this process is, is said once at its start.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from typing import Literal
 Place = Literal["notebook", "terminal", "python"]
 
 _COMMAND = re.compile(r"`wiz (?P<name>[a-z]+)(?P<rest>(?: [^`]*)?)`")
+_OPTION = re.compile(r"`(?P<option>--[a-z-]+)(?: (?P<value>[^`]+))?`")
+# Where a keyword is called otherwise than its flag.
+_KEYWORDS = {"ctx": "context_size", "seqs": "sequences", "batch": "batch_size"}
 _METHODS = {
     "alias": "set_alias",
     "convert": "convert_model",
@@ -24,7 +28,6 @@ _METHODS = {
     "unload": "unload_model",
     "verify": "verify_model",
 }
-_KEYWORDS = {"ctx": "context_size", "seqs": "sequences"}
 _place: Place = "python"
 
 
@@ -36,7 +39,24 @@ def read_in(place: Place) -> None:
 
 def worded(hint: str) -> str:
     """`hint` with its commands as this process's user would write them."""
-    return _COMMAND.sub(lambda match: _command(match["name"], match["rest"].strip()), hint)
+    hint = _COMMAND.sub(lambda match: _command(match["name"], match["rest"].strip()), hint)
+    return _OPTION.sub(lambda match: _option(match["option"], match["value"] or ""), hint)
+
+
+def _option(option: str, value: str) -> str:
+    if _place != "python":
+        return f"{option} {value}".rstrip()
+    return f"{_keyword(option)}={_literal(value) if value else True}"
+
+
+def _keyword(option: str) -> str:
+    name = option.removeprefix("--")
+    return _KEYWORDS.get(name, name.replace("-", "_"))
+
+
+def _literal(word: str) -> str:
+    """A number as one, a name in capitals as what is to be put in, all else in quotes."""
+    return word if word.isdigit() or word.isupper() else repr(word)
 
 
 def _command(name: str, rest: str) -> str:
@@ -56,6 +76,5 @@ def _command(name: str, rest: str) -> str:
             value = word if word.isdigit() and last else repr(word)
             arguments.append(last.removesuffix("True") + value)
         elif word != "--yes":  # which answers a question that a program is not asked
-            keyword = _KEYWORDS.get(word[2:], word[2:].replace("-", "_"))
-            arguments.append(f"{keyword}=True")
+            arguments.append(f"{_keyword(word)}=True")
     return f"client.{_METHODS.get(name, name)}({', '.join(arguments)})"

@@ -45,7 +45,7 @@ def more_than_is_free(cgroup: MemoryCgroup, home: Home) -> int:
     """All there is, and half of what the model has for itself: that much is there without it."""
     (worker,) = home.workers()
     memory = worker.memory_info()
-    return cgroup.limit_bytes - cgroup.used_bytes + (memory.rss - memory.shared) // 2
+    return int(cgroup.limit_bytes - cgroup.used_bytes + (memory.rss - memory.shared) // 2)
 
 
 @pytest.mark.parametrize("cgroup", sizes(), indirect=True, ids=lambda n: f"{n // MB} MB")

@@ -35,8 +35,8 @@ def check_target(target: Path, overwrite: bool) -> None:
     if status(target) is not None and not overwrite:
         raise Conflict(
             f"{target} exists already.",
-            hint=f"If it is what you want: `wiz load {target}`. Else name another file (--output), "
-            "or overwrite it (--overwrite).",
+            hint=f"If it is what you want: `wiz load {target}`. Else name another file "
+            "(`--output FILE`), or overwrite it (`--overwrite`).",
             target=str(target),
         )
     try:

@@ -222,7 +222,7 @@ class Jobs:
         if under_way and not under_way.operation.ended and under_way.asked != asked:
             raise Conflict(
                 f"{target} is being written already, from {under_way.operation.title}.",
-                hint="Wait for that, or choose another name (--output).",
+                hint="Wait for that, or choose another name (`--output FILE`).",
                 target=str(target),
             )
         return await self._begin(kind, key, title, client, work, asked)

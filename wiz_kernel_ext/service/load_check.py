@@ -65,7 +65,7 @@ class LoadCheck:
         raise BadRequest(
             f"{what} takes {size(_needs_besides_weights(fit))} of memory besides the model; "
             f"{size(fit.available_bytes)} are free.",
-            hint=f"At most {largest} tokens fit now (--ctx {largest})."
+            hint=f"At most {largest} tokens fit now (`--ctx {largest}`)."
             if largest
             else "Unload other models or close other programs: nothing fits now.",
             field="contextSize",

@@ -256,7 +256,7 @@ class Supervisor:
             prompts = "a prompt" if others == 1 else f"{others} prompts"
             raise Conflict(
                 f"{worker.name} is answering {prompts} of others.",
-                hint="Wait for them, or unload it all the same with --force (force=True).",
+                hint="Wait for them, or unload it all the same with `--force`.",
             )
         freed = worker.process.memory_bytes()
         await self.end(worker)
