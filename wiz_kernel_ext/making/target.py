@@ -27,7 +27,7 @@ def check_target(target: Path, overwrite: bool) -> None:
         raise BadRequest(
             f"{target.name[:40]}… is too long for a file's name, by "
             f"{len(longest) - _LONGEST_NAME_BYTES} bytes.",
-            hint="Name a shorter one (--output).",
+            hint="Name a shorter one: `--output FILE`.",
             field="output",
         )
     if is_folder(target):
