@@ -50,7 +50,7 @@ def check_target(target: Path, overwrite: bool) -> None:
     if not may_write(target.parent):
         raise NotPermitted(
             f"{target} cannot be written: you may not write in its folder.",
-            hint="Choose another place (--output), or let it be written: "
+            hint="Choose another place: `--output FILE`, or let it be written: "
             f"`chmod u+w {target.parent}`.",
             path=str(target),
         )
