@@ -249,7 +249,7 @@ class Supervisor:
         if worker.model is None and client != worker.wanted_by and not force:
             raise Conflict(
                 f"{worker.name} is being loaded for another.",
-                hint="Wait for it, or unload it all the same with --force (force=True).",
+                hint="Wait for it, or unload it all the same with `--force`.",
             )
         others = worker.busy_for_others(client)
         if others and not force:
