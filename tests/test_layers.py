@@ -46,7 +46,16 @@ ROOMS: dict[str, set[str]] = {
     | {"surroundings"},
     "store": BASE | {"folders"},
     "worker": BASE
-    | {"engine", "engine_check", "out_of_memory", "transport", "models", "hub", "remedies"},
+    | {
+        "children",
+        "engine",
+        "engine_check",
+        "out_of_memory",
+        "transport",
+        "models",
+        "hub",
+        "remedies",
+    },
     "service": BASE
     | {"children", "engine", "engine_check", "transport", "store"}
     | {"configuration", "folders", "gguf_file", "hub", "log_file", "making", "models"}

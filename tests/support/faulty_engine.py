@@ -25,7 +25,8 @@ spec = importlib.util.spec_from_file_location(
 c = sys.modules["llama_cpp"] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(c)
 
-state = {"ours": True, "extra_buffers": True, "one_thread": False, "gpu": True}
+state = {"sockets_first": "zmq" in sys.modules}
+state |= {"ours": True, "extra_buffers": True, "one_thread": False, "gpu": True}
 
 
 def fails_here(stage):
@@ -100,8 +101,8 @@ class Fault:
 
     `how` is a signal's name, "hang" (it waits for ever), "spin" (it computes for ever), "pause" (of
     4 s), "print" (1 MB on standard output) or "wrong". `unless` has names of `Way`'s fields with
-    the values that avoid it; `model` is part of the path of the models it concerns; `cards` makes
-    the build one for CUDA.
+    the values that avoid it, or `sockets_first`, whether libzmq was there before; `model` is part
+    of the path of the models it concerns; `cards` makes the build one for CUDA.
     """
 
     stage: str

@@ -14,8 +14,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
-
 from wiz_kernel_ext.children.child import ignore
 from wiz_kernel_ext.children.ending import not_started
 from wiz_kernel_ext.engine.environment import worker_environment
@@ -26,6 +24,7 @@ from wiz_kernel_ext.service.crashes import OnCrash, nothing_known
 from wiz_kernel_ext.service.worker_process import N_LOG_LINES, WorkerProcess
 from wiz_kernel_ext.transport.client import CommClient
 from wiz_kernel_ext.transport.endpoints import Places, choose_endpoint
+from wiz_kernel_ext.transport.introduction import introduce
 from wiz_kernel_ext.transport.keys import KeyPair
 from wiz_kernel_ext.transport.zmq_links import ZmqClientLink
 
@@ -52,7 +51,7 @@ async def spawn_worker(
     keys = KeyPair.generate()
     try:
         endpoint = await asyncio.wait_for(
-            _introduce(process, choose_endpoint(where.socket_dir), keys, way), START_TIMEOUT_S
+            introduce(process, choose_endpoint(where.socket_dir), keys, way), START_TIMEOUT_S
         )
     except asyncio.TimeoutError:
         await _kill(process)
@@ -110,18 +109,6 @@ def _no_start(what: str, log_file: Path) -> WorkerDied:
         hint="`jupyter wiz logs` tells more; `wiz doctor` looks at the engine.",
         log=tail,
     )
-
-
-async def _introduce(
-    process: asyncio.subprocess.Process, endpoint: str, keys: KeyPair, way: Way
-) -> str:
-    assert process.stdin is not None
-    assert process.stdout is not None
-    introduction = {"endpoint": endpoint, "secretKey": keys.secret, "way": way}
-    with contextlib.suppress(ConnectionError):  # it is gone already: it answers nothing either
-        process.stdin.write(msgspec.json.encode(introduction) + b"\n")
-        await process.stdin.drain()
-    return (await process.stdout.readline()).decode().strip()
 
 
 def _worker_lost() -> WizError:
