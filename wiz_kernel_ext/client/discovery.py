@@ -33,11 +33,12 @@ log = logging.getLogger(__name__)
 
 def find_or_start(settings: Settings, where: Places) -> ConnectionInfo:
     """How to reach the service; blocks while one starts. Raises ServiceStartFailed."""
-    if info := find(where):
+    if info := find_soon(where, COME_BACK_S):
         return info
     where.create()
+    where.check_owners()
     with start_lock(where.start_lock_file, settings.start_timeout_s):
-        if info := find_soon(where, COME_BACK_S):
+        if info := find(where):
             return info
         own = this_environment()
         chosen = starter(own, last_environment(where.environment_file))

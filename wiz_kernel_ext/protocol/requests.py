@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar, get_args
 import msgspec
 from msgspec import Meta
 
+from wiz_kernel_ext.protocol.depth import MAX_DEPTH, is_too_deep
 from wiz_kernel_ext.protocol.messages import ChatMessage
 from wiz_kernel_ext.protocol.options import MAX_INT32, PromptOptions
 from wiz_kernel_ext.protocol.results import (
@@ -176,6 +177,10 @@ class AnyPrompt(Request[R], frozen=True, kw_only=True):
     messages: list[ChatMessage] | None = None
     model_path: str | None = None
     autoload: bool = False
+
+    def __post_init__(self) -> None:
+        if self.tools is not None and is_too_deep(self.tools):
+            raise ValueError(f"tools are nested more than {MAX_DEPTH} deep")
 
 
 class Prompt(AnyPrompt[AnswerInfo], frozen=True, kw_only=True):
