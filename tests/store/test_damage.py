@@ -22,6 +22,7 @@ from wiz_kernel_ext.protocol.results import SessionMessage
 from wiz_kernel_ext.store import Database, OperationStore, SessionStore
 from wiz_kernel_ext.store.migrations import MIGRATIONS
 from wiz_kernel_ext.store.pages import Pages
+from wiz_kernel_ext.store.salvage import Found
 
 N_DAMAGES = int(os.environ.get("WIZ_DAMAGES", "60"))
 PAGE = 4096
@@ -219,6 +220,7 @@ def test_it_opens_and_what_sql_can_read_is_there(
                 damage(data, choose)
         file.write_bytes(data)
     readable = rows_of(original_copy := _copy(path, tmp_path / "read"))
+    found = list(Pages(original_copy).records())
     shutil.rmtree(original_copy.parent)
     damaged = path.read_bytes()
 
@@ -243,8 +245,10 @@ def test_it_opens_and_what_sql_can_read_is_there(
         if table == "messages":  # they have their text from an operation, which may be lost
             lost = {row for row in lost if row[4] is not None or _has(now, row[3])}
         # Where damage made two rows of one key, one of them is there.
-        keys = [row[: N_KEYS[table]] for row in readable[table]]
-        lost = {row for row in lost if keys.count(row[: N_KEYS[table]]) == 1}
+        keys: list[tuple[object, ...]] = [
+            record.values[: N_KEYS[table]] for record in found if len(record.values) > 2
+        ]
+        lost = {row for row in lost if keys.count(row[: N_KEYS[table]]) < 2}
         if table == "journal":
             lost = {row for row in lost if _has(now, row[0])}
         assert not lost, f"{len(lost)} rows of {table}"
@@ -283,6 +287,21 @@ def test_without_its_first_page_everything_but_that_is_saved(
     assert database.recovered.n_saved["messages"] == len(originals[0].rows["messages"])
     database.close()
     assert rows_of(path) == originals[0].rows
+
+
+def test_with_nothing_saved_what_sql_can_read_is_lost(
+    tmp_path: Path, originals: list[Original], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nothing(damaged: Path, migrations: object) -> Found:
+        return Found(0)
+
+    monkeypatch.setattr("wiz_kernel_ext.store.salvage.find_rows", nothing)
+    path = originals[0].copy_to(tmp_path / "d")
+    data = bytearray(path.read_bytes())
+    data[5 * PAGE : 6 * PAGE] = bytes(PAGE)
+    path.write_bytes(data)
+    Database.open(path).close()
+    assert not rows_of(path)["sessions"]
 
 
 def test_a_disk_that_is_full_is_no_damage(

@@ -31,7 +31,6 @@ from wiz_kernel_ext.errors import (
     BadRequest,
     ServiceError,
     ServiceFull,
-    ServiceNotRunning,
     ServiceStopping,
     WizError,
 )
@@ -41,6 +40,7 @@ from wiz_kernel_ext.protocol.requests import AnyRequest, DiscardDownload, Load, 
 from wiz_kernel_ext.protocol.results import ServiceInfo
 from wiz_kernel_ext.settings import Settings
 from wiz_kernel_ext.surroundings import told_by_this_process
+from wiz_kernel_ext.transport import descriptors
 from wiz_kernel_ext.transport.client import ClientComm, CommClient
 from wiz_kernel_ext.transport.discovery import has_ended
 from wiz_kernel_ext.transport.endpoints import ConnectionInfo, places, read_connection
@@ -69,7 +69,7 @@ class Connection:
             self._read_settings()
         try:
             reach_running(self.settings, stopping=True)
-        except ServiceNotRunning:
+        except ServiceError:
             return False
         return True
 
@@ -174,6 +174,7 @@ class Connection:
 
     async def _meet(self, *, stopping: bool) -> CommClient:
         """A client of a service that is there; raises ServiceError where none answers."""
+        descriptors.check_enough()
         for _ in range(MAX_MEETINGS):
             if self.may_start and not stopping:
                 self.info, self.places = await reach(self.settings)

@@ -37,11 +37,12 @@ log = logging.getLogger(__name__)
 
 def find_or_start(settings: Settings, where: Places) -> ConnectionInfo:
     """How to reach the service; blocks while one starts. Raises ServiceStartFailed, PackageGone."""
-    if info := find(where):
+    if info := find_soon(where, COME_BACK_S):
         return info
     where.create()
+    where.check_owners()
     with start_lock(where.start_lock_file, settings.start_wait_s):
-        if info := find_soon(where, COME_BACK_S):
+        if info := find(where):
             return info
         own = this_environment()
         installed_version()  # raises where there is nothing left to start

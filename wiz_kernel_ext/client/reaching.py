@@ -56,7 +56,7 @@ _said: set[str] = set()
 def reach_running(settings: Settings, *, stopping: bool = False) -> tuple[ConnectionInfo, Places]:
     """The service that runs and can be asked; when `stopping`, also one of another protocol.
 
-    Raises ServiceNotRunning, VersionMismatch.
+    Raises ServiceNotRunning, VersionMismatch, and ServiceError for what is another user's.
     """
     where = places(settings)
     info = find_soon(where, COME_BACK_S)
@@ -66,6 +66,7 @@ def reach_running(settings: Settings, *, stopping: bool = False) -> tuple[Connec
     if apart := find(own):
         return apart, own
     if info is None:
+        where.check_owners()
         raise ServiceNotRunning("The wiz service is not running.")
     if stopping:
         return info, where

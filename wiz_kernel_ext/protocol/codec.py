@@ -68,13 +68,16 @@ def _decoder(type: Any) -> msgspec.msgpack.Decoder[Any]:
 
 
 def encode(value: Any) -> bytes:
-    """Any message, or plain builtins, as msgpack."""
-    return _encoder.encode(value)
+    """Any message, or plain builtins, as msgpack; raises BadRequest where it is too deep."""
+    try:
+        return _encoder.encode(value)
+    except RecursionError:
+        raise _too_deep() from None
 
 
 def raw(value: Any) -> msgspec.Raw:
     """`value` encoded, to be put inside another message."""
-    return msgspec.Raw(_encoder.encode(value))
+    return msgspec.Raw(encode(value))
 
 
 def raw_request(value: Any) -> msgspec.Raw:
@@ -130,13 +133,28 @@ def decode_frame(data: bytes) -> AnyFrame:
 
 def named_comm(data: bytes) -> str | None:
     """The comm that a frame which is none still names, so that it can be answered."""
+    # Read by hand: what follows may be what cannot be read.
+    if not data or data[0] & 0xF0 != 0x90:
+        return None
+    _, at = _text_at(data, 1)
+    comm, _ = _text_at(data, at)
+    return comm
+
+
+def _text_at(data: bytes, at: int) -> tuple[str | None, int]:
+    """The short text that begins there and where it ends; None if there is none."""
+    first = data[at] if at < len(data) else 0
+    if first & 0xE0 == 0xA0:
+        start, size = at + 1, first & 0x1F
+    elif first == 0xD9 and at + 1 < len(data):
+        start, size = at + 2, data[at + 1]
+    else:
+        return None, len(data)
+    text = data[start : start + size]
     try:
-        match msgspec.msgpack.decode(data):
-            case [str(), str(comm), *_]:
-                return comm
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        pass
-    return None
+        return (text.decode() if len(text) == size else None), start + size
+    except UnicodeDecodeError:
+        return None, len(data)
 
 
 def decode_request(target: str, payload: bytes | msgspec.Raw) -> AnyRequest:
@@ -170,7 +188,9 @@ def build(type: type[T], values: dict[str, Any]) -> T:
         return msgspec.convert(msgspec.to_builtins(type(**values)), type)
     except msgspec.ValidationError as error:
         raise bad_request(error, type) from None
-    except TypeError as error:
+    except RecursionError:
+        raise _too_deep() from None
+    except (TypeError, ValueError) as error:
         raise BadRequest(f"{error}.", field="") from None
 
 

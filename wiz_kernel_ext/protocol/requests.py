@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from wiz_kernel_ext.protocol.chat_templates import MAX_TEMPLATE_CHARS
+from wiz_kernel_ext.protocol.depth import MAX_DEPTH, is_too_deep
 from wiz_kernel_ext.protocol.messages import ChatMessage
 from wiz_kernel_ext.protocol.options import MAX_INT32, PromptOptions
 from wiz_kernel_ext.protocol.results import (
@@ -185,6 +186,10 @@ class AnyPrompt(Request[R], frozen=True, kw_only=True):
     model_path: str | None = None
     chat_template: ChatTemplate | None = None
     autoload: bool = False
+
+    def __post_init__(self) -> None:
+        if self.tools is not None and is_too_deep(self.tools):
+            raise ValueError(f"tools are nested more than {MAX_DEPTH} deep")
 
 
 class Prompt(AnyPrompt[AnswerInfo], frozen=True, kw_only=True):

@@ -101,6 +101,7 @@ class Service:
         self.settings = settings
         self.places: Places = places(settings)
         self.places.create()
+        self.places.check_owners()
         self._stopping = asyncio.Event()
         self._draining: asyncio.Task[None] | None = None
         self._started_at = time.time()

@@ -67,19 +67,20 @@ class Pages:
                 yield from self._records_of(number)
 
     def _free(self) -> set[int]:
-        """The pages that are not in use: what they have is older."""
+        """The pages that are not in use: what they have is older. None where that is damaged."""
         first = self.page(1)
         if first[:16] != MAGIC or len(first) < self.page_size:
             return set()
         free: set[int] = set()
-        (trunk,) = struct.unpack_from(">I", first, 32)
-        while trunk not in free and len(page := self.page(trunk)) == self.page_size and trunk > 1:
+        trunk, n_free = struct.unpack_from(">II", first, 32)
+        while trunk and trunk not in free and len(page := self.page(trunk)) == self.page_size:
             free.add(trunk)
             trunk, n_leaves = struct.unpack_from(">II", page, 0)
             if n_leaves > self.page_size // 4 - 2:
-                break
+                return set()
             free.update(struct.unpack_from(f">{n_leaves}I", page, 8))
-        return free
+        is_right = not trunk and len(free) == n_free and all(1 < n <= self.n_pages for n in free)
+        return free if is_right else set()
 
     def _records_of(self, number: int) -> Iterator[Record]:
         page = self.page(number)

@@ -48,7 +48,7 @@ class Column:
 
 _INSTEAD: dict[str, Value] = {"TEXT": "", "REAL": 0.0, "INTEGER": 0, "BLOB": b""}
 # Of a row that is damaged this many values may be lost; with more it is taken for no row.
-_MAX_MISFITS = 2
+_MAX_MISFITS = 3
 
 
 _MISSING = object()

@@ -14,6 +14,7 @@ import os
 import re
 import secrets
 import socket
+import stat
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -83,6 +84,33 @@ class Places:
         except OSError as error:
             raise _refused(Path(error.filename or self.data_dir), error) from error
 
+    def check_owners(self) -> None:
+        """Whether nobody else can have written here; raises ServiceError that names what is not so.
+
+        What belongs to another user is neither read nor waited for.
+        """
+        for directory in (self.runtime_dir, self.socket_dir, self.data_dir):
+            mode = _mode(directory)
+            if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+                raise ServiceError(
+                    f"Anybody may write in {directory}, so what is there is not believed.",
+                    hint=f"`chmod go-w {directory}`, or point WIZ_RUNTIME_DIR and WIZ_DATA_DIR at "
+                    "directories of yours.",
+                    path=str(directory),
+                )
+        for file in (
+            *(self.connection_file, self.alive_file, self.start_lock_file, self.socket_dir),
+            *(self.database_file, self.database_lock_file, self.environment_file, self.log_file),
+        ):
+            owner = _owner(file)
+            if owner not in (None, os.getuid()):
+                raise ServiceError(
+                    f"{file} belongs to another user (uid {owner}): it is not used.",
+                    hint="Have it removed, or point WIZ_RUNTIME_DIR and WIZ_DATA_DIR at "
+                    "directories of yours.",
+                    path=str(file),
+                )
+
     def check_room(self) -> None:
         """Whether a service can begin to write here; raises ServiceError that names the disk."""
         for directory in (self.runtime_dir, self.data_dir):
@@ -104,6 +132,21 @@ class Places:
         name = self.worker_log("*").name
         logs = [path for path in entries(self.worker_logs) if fnmatchcase(path.name, name)]
         return sorted(filter(is_file, logs), key=changed_at)
+
+
+def _mode(path: Path) -> int:
+    try:
+        return path.stat().st_mode
+    except OSError:
+        return 0
+
+
+def _owner(path: Path) -> int | None:
+    """Whose it is, a link itself and not what it leads to; None if there is none."""
+    try:
+        return path.lstat().st_uid
+    except OSError:
+        return None
 
 
 def _refused(path: Path, error: OSError) -> ServiceError:
