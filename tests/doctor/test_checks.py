@@ -18,6 +18,7 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.support.homes import Home
 from tests.support.hub_user import TOKEN
 from tests.support.stand_in_hub import Repository, StandInHub
 from wiz_kernel_ext.client import Client
@@ -34,7 +35,7 @@ def broken(around: Around) -> Iterator[Finding]:
 
 
 @pytest.fixture
-def around(home: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Around:
+def around(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Around:
     """A home of its own, with a cache of its own and no token."""
     for name in ("HF_TOKEN", "HF_HUB_OFFLINE", "HUGGING_FACE_HUB_TOKEN"):
         monkeypatch.delenv(name, raising=False)
@@ -187,6 +188,20 @@ def test_a_service_or_worker_that_is_stopped_is_told_with_what_ends_it(
         assert [one.about for one in found] == [about]
         assert "is stopped" in found[0].text
         assert remedy in found[0].remedy
+
+
+def test_another_service_of_the_same_user_is_told(around: Around, home: Home) -> None:
+    settings = dataclasses.replace(
+        home.settings, name=f"{home.settings.name}-p9", data_dir=home.folder / "d9"
+    )
+    other = Client(settings)
+    pid = other.status().service.pid
+    found = only(service.others, around)
+    assert f"pid {pid}" in found.text
+    assert f"WIZ_SERVICE={settings.name} jupyter wiz stop" in found.remedy
+    other.stop()
+    other.close()
+    assert list(service.others(around)) == []
 
 
 def test_a_service_whose_connection_file_is_gone_is_told(around: Around, client: Client) -> None:

@@ -147,7 +147,7 @@ class Connection:
 
     async def gone(self) -> None:
         """Wait until the service has really ended, also one that finishes what it does first."""
-        await ended(self.places, self.settings.drain_wait_s + STOP_TIMEOUT_S)
+        await ended(self.places, self.info, self.settings.drain_wait_s + STOP_TIMEOUT_S)
 
     async def close(self) -> None:
         """Close the sockets; the service and its operations go on."""

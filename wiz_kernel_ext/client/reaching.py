@@ -32,7 +32,7 @@ from wiz_kernel_ext.protocol.codec import PROTOCOL_VERSION
 from wiz_kernel_ext.protocol.requests import StopService
 from wiz_kernel_ext.settings import Settings
 from wiz_kernel_ext.transport.client import CommClient
-from wiz_kernel_ext.transport.discovery import find, find_soon
+from wiz_kernel_ext.transport.discovery import find, find_soon, has_ended
 from wiz_kernel_ext.transport.endpoints import ConnectionInfo, Places, places
 from wiz_kernel_ext.transport.locks import is_held
 from wiz_kernel_ext.transport.python_environment import (
@@ -109,10 +109,13 @@ async def reach(settings: Settings) -> tuple[ConnectionInfo, Places]:
     )
 
 
-async def ended(where: Places, timeout_s: float) -> None:
-    """Wait until the service has really ended; raises ServiceError if it does not."""
+async def ended(where: Places, info: ConnectionInfo | None, timeout_s: float) -> None:
+    """Wait until the service that `info` describes has really ended, or whichever is there.
+
+    Another may have taken its place before this one looks. Raises ServiceError if it does not end.
+    """
     deadline = time.monotonic() + timeout_s
-    while is_held(where.alive_file):
+    while is_held(where.alive_file) if info is None else not has_ended(where, info):
         if time.monotonic() > deadline:
             raise ServiceError(
                 "The service was told to stop but is still there.",
@@ -146,7 +149,7 @@ async def _replaced(
         return False
     finally:
         await client.close()
-    await ended(where, settings.drain_wait_s + STOP_TIMEOUT_S)
+    await ended(where, info, settings.drain_wait_s + STOP_TIMEOUT_S)
     return True
 
 

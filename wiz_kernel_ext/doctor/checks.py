@@ -34,6 +34,7 @@ CHECKS: tuple[Check, ...] = (
     machine.memory,
     machine.descriptors,
     service.service,
+    service.others,
     service.last_crash,
     hub.hub,
     hub.token,

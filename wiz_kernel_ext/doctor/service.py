@@ -18,7 +18,7 @@ from wiz_kernel_ext.protocol.codec import PROTOCOL_VERSION
 from wiz_kernel_ext.protocol.results import Status
 from wiz_kernel_ext.sizes import size
 from wiz_kernel_ext.transport.discovery import find
-from wiz_kernel_ext.transport.endpoints import ConnectionInfo
+from wiz_kernel_ext.transport.endpoints import ConnectionInfo, read_connection
 from wiz_kernel_ext.transport.locks import is_held
 
 ANSWER_TIMEOUT_S = 5.0
@@ -66,6 +66,22 @@ def service(around: Around) -> Iterator[Finding]:
     text = f"pid {info.pid} answers, {size(status.service.memory_bytes)}, log: {info.log_file}"
     yield Finding(about="service", text=text)
     yield from _workers(status)
+
+
+def others(around: Around) -> Iterator[Finding]:
+    """Other services of this user on this host: each has models in memory of its own."""
+    where = around.where
+    for file in sorted(where.runtime_dir.glob("wiz-*.json")):
+        info = read_connection(file)
+        if info is None or info.host != where.host or file == where.connection_file:
+            continue
+        if is_held(file.with_suffix(".alive")):
+            yield Finding(
+                about="other service",
+                state="note",
+                text=f"{info.name}, pid {info.pid}, version {info.version}",
+                remedy=f"If it is not wanted: WIZ_SERVICE={info.name} jupyter wiz stop",
+            )
 
 
 def last_crash(around: Around) -> Iterator[Finding]:
