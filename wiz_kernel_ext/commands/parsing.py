@@ -74,6 +74,10 @@ class TypedParser(argparse.ArgumentParser):
         actions = (a for a in self._actions if isinstance(a, argparse._SubParsersAction))
         return [name for action in actions for name in action.choices]
 
+    def action_of(self, option: str) -> argparse.Action | None:
+        """What `option` does, None if there is no such option."""
+        return self._option_string_actions.get(option)
+
     def takes_value(self, option: str) -> bool | None:
         """Whether `option` is followed by a value; None if there is no such option."""
         action = self._option_string_actions.get(option)
