@@ -6,11 +6,11 @@ Knows nothing of any option in particular. Base of the magics' parser and of `ju
 from __future__ import annotations
 
 import argparse
-import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from wiz_kernel_ext.commands.nearest import nearest
 from wiz_kernel_ext.errors import BadRequest
 
 _SHORT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -48,8 +48,17 @@ class TypedParser(argparse.ArgumentParser):
                 what = "needs a value"
             raise BadRequest(f"{name} {what}.", hint=self.help_hint, field=name) from None
         if extra:
-            raise self.unexpected(extra[0])
+            raise self._parser_of(found).unexpected(extra[0])
         return found
+
+    def _parser_of(self, found: argparse.Namespace) -> TypedParser:
+        """The parser of the command that was named: another's options are not meant."""
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                parser = action.choices.get(getattr(found, action.dest, ""))
+                if isinstance(parser, TypedParser):
+                    return parser
+        return self
 
     def unexpected(self, word: str) -> BadRequest:
         """The complaint about a word that is no option and no argument of this parser."""
@@ -86,15 +95,6 @@ class TypedParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise what argparse would print and exit with."""
         raise BadRequest(f"{message[:1].upper()}{message[1:]}.", hint=self.help_hint, field="")
-
-
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The name in `known` that `word` was probably meant to be."""
-    names = list(known)
-    if longer := [name for name in names if name.startswith(word)]:
-        return min(longer, key=len)
-    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
-    return close[0] if close else None
 
 
 def checked_name(name: str, what: str) -> str:
