@@ -13,6 +13,7 @@ from wiz_kernel_ext.engine_check.processor import Processor, this_processor
 from wiz_kernel_ext.engine_check.rebuild import rebuilt
 from wiz_kernel_ext.engine_check.verdict import Verdict
 from wiz_kernel_ext.errors import EngineUnusable
+from wiz_kernel_ext.interrupts import taken
 from wiz_kernel_ext.remedies import read_in, worded
 from wiz_kernel_ext.settings import Settings
 from wiz_kernel_ext.transport.endpoints import places
@@ -30,7 +31,8 @@ def run(arguments: argparse.Namespace) -> int:
     """
     read_in(arguments.read_in)
     recipes = RECIPES[1:] if arguments.safer else RECIPES
-    return asyncio.run(_doctor(rebuild=arguments.rebuild, recipes=recipes))
+    with taken():
+        return asyncio.run(_doctor(rebuild=arguments.rebuild, recipes=recipes))
 
 
 async def _doctor(*, rebuild: bool, recipes: tuple[Recipe, ...]) -> int:

@@ -15,6 +15,7 @@ from importlib import import_module
 from wiz_kernel_ext.commands.listing import commands_of
 from wiz_kernel_ext.commands.parsing import TypedParser
 from wiz_kernel_ext.errors import BadRequest, ServiceNotRunning, WizError
+from wiz_kernel_ext.interrupts import held
 from wiz_kernel_ext.remedies import read_in
 
 FAILED, WRONG_USAGE, NO_SERVICE, INTERRUPTED = 1, 2, 3, 130
@@ -47,7 +48,8 @@ def run(argv: Sequence[str]) -> int:
     except SystemExit as end:  # --help has printed and wants to leave
         return int(end.code or 0)
     try:
-        return _do(arguments)
+        with held(and_then="exit"):
+            return _do(arguments)
     except ServiceNotRunning as error:
         return _complain(error, NO_SERVICE)
     except WizError as error:

@@ -11,7 +11,7 @@ from wiz_kernel_ext.commands.flags import given, sampling_flags
 from wiz_kernel_ext.commands.numbers import shortened
 from wiz_kernel_ext.commands.service_tables import TITLE_WIDTH, speed
 from wiz_kernel_ext.errors import BadRequest
-from wiz_kernel_ext.interrupts import held
+from wiz_kernel_ext.interrupts import taken
 from wiz_kernel_ext.local_paths import located
 from wiz_kernel_ext.protocol.answer import Answer
 from wiz_kernel_ext.protocol.codec import build
@@ -27,11 +27,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Answer TEXT; with --session in that conversation, else in none. Ctrl-C cancels: exit 130."""
     text = _text(arguments.text)
     options = build(PromptOptions, given(arguments, sampling_flags().values()))
-    with held():
-        return _answered(arguments, text, options)
-
-
-def _answered(arguments: argparse.Namespace, text: str, options: PromptOptions) -> int:
     client = Client()
     try:
         info = None
@@ -67,7 +62,8 @@ def _text(words: list[str]) -> str:
         return " ".join(words)
     if not words and sys.stdin.isatty():
         raise BadRequest("TEXT is missing.", hint='jupyter wiz prompt "Hello"', field="text")
-    text = sys.stdin.read().strip()
+    with taken():
+        text = sys.stdin.read().strip()
     if not text:
         raise BadRequest("The prompt is empty.", hint="Write it to standard input.", field="text")
     return text
