@@ -92,7 +92,7 @@ def test_after_some_time_one_breaks_in_anywhere(monkeypatch: pytest.MonkeyPatch)
 def test_behind_a_cell_the_rest_of_a_crowd_is_ignored_for_a_moment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with pytest.raises(KeyboardInterrupt), held(in_cell=True), taken():
+    with pytest.raises(KeyboardInterrupt), held(and_then="cell"), taken():
         interrupt()
         time.sleep(5)
     interrupt()

@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, Literal
 
 GRACE_S = 2.0
 LINGER_S = 0.5
@@ -72,13 +72,13 @@ def _is_usual() -> bool:
 
 
 @contextmanager
-def held(*, in_cell: bool = False) -> Iterator[None]:
+def held(*, and_then: Literal["", "cell", "exit"] = "") -> Iterator[None]:
     """In this block an interrupt breaks in where it is `taken()`; the outermost block counts.
 
-    Raises KeyboardInterrupt at its end for one that came and was not taken. With `in_cell`, the
-    others of a crowd are ignored for LINGER_S from the first one on, also behind the block: there
-    they would hit the kernel while it tells how the cell ended, and the front end would wait for
-    that for good.
+    Raises KeyboardInterrupt at its end for one that came and was not taken. Once one was, those
+    behind the block are ignored: in a "cell" for LINGER_S from the first one on, since they would
+    hit the kernel while it tells how the cell ended, and the front end would wait for that for
+    good; where the "exit" of the program is next, for good, so that it exits with its own code.
     """
     global _current
     if (
@@ -95,8 +95,9 @@ def held(*, in_cell: bool = False) -> Iterator[None]:
         interrupts.take()
     finally:
         _current = None
-        lingers = in_cell and interrupts.was_taken
-        signal.signal(signal.SIGINT, interrupts.linger if lingers else signal.default_int_handler)
+        behind: Any = {"cell": interrupts.linger, "exit": signal.SIG_IGN}.get(and_then)
+        keeps = interrupts.was_taken and behind is not None
+        signal.signal(signal.SIGINT, behind if keeps else signal.default_int_handler)
 
 
 @contextmanager

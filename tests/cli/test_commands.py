@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -111,14 +112,21 @@ def test_a_model_is_unloaded_by_its_name(here: Home) -> None:
     assert "jupyter wiz load demo" in again.stderr
 
 
-def test_ctrl_c_cancels_the_answer_and_exits_with_130(here: Home) -> None:
+@pytest.mark.parametrize(
+    ("n_times", "gap_s"), [(1, 0.0), (2, 0.0), (2, 0.02), (3, 0.1), (10, 0.03), (20, 0.0)]
+)
+def test_ctrl_c_cancels_the_answer_and_exits_with_130_however_often_it_is_pressed(
+    here: Home, n_times: int, gap_s: float
+) -> None:
     asking = subprocess.Popen(
         [sys.executable, "-m", "wiz_kernel_ext", "prompt", "--max-tokens", "3000", *ENDLESS, "Hi"],
         env={**os.environ, **here.environment}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     assert asking.stdout is not None
     assert asking.stdout.read(1)
-    asking.send_signal(signal.SIGINT)
+    for _ in range(n_times):
+        asking.send_signal(signal.SIGINT)
+        time.sleep(gap_s)
     _, errors = asking.communicate(timeout=20)
     assert asking.returncode == 130
     assert errors == b""

@@ -133,7 +133,9 @@ def test_the_cell_ends_the_engine_is_free_and_the_next_prompt_is_answered(
     if page.status == "error":
         assert page.reply["ename"] == "KeyboardInterrupt", page.error
         assert len(page.error) == 2, page.error
-    if ahead is not None and stage == "waiting":
+    # What is not yet followed is another's, and not to be cancelled.
+    not_followed = stage == "attach" and "Run the cell again" in page.error[-1]
+    if ahead is not None and (stage == "waiting" or not_followed):
         assert ahead.state in ("queued", "running")
         left = free(client, but=ahead.id)
         ahead.cancel()

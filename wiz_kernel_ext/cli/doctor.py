@@ -19,6 +19,7 @@ from wiz_kernel_ext.engine_check.processor import this_processor
 from wiz_kernel_ext.engine_check.rebuild import rebuilt
 from wiz_kernel_ext.engine_check.verdict import Verdict
 from wiz_kernel_ext.errors import EngineUnusable
+from wiz_kernel_ext.interrupts import taken
 from wiz_kernel_ext.remedies import read_in, worded
 from wiz_kernel_ext.settings import Settings
 from wiz_kernel_ext.transport.endpoints import places
@@ -36,10 +37,11 @@ def run(arguments: argparse.Namespace) -> int:
     recipe out. Raises EngineUnusable where nothing works in the end.
     """
     read_in(arguments.read_in)
-    if arguments.rebuild:
-        recipes = RECIPES[1:] if arguments.safer else RECIPES
-        return asyncio.run(_rebuilt(recipes))
-    return _examined(as_json=arguments.json)
+    with taken():
+        if arguments.rebuild:
+            recipes = RECIPES[1:] if arguments.safer else RECIPES
+            return asyncio.run(_rebuilt(recipes))
+        return _examined(as_json=arguments.json)
 
 
 def _examined(*, as_json: bool) -> int:

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from wiz_kernel_ext.errors import ServiceNotRunning
+from wiz_kernel_ext.interrupts import taken
 from wiz_kernel_ext.log_file import last_lines
 from wiz_kernel_ext.settings import Settings
 from wiz_kernel_ext.transport.endpoints import Places, places
@@ -21,7 +22,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise ServiceNotRunning(f"There is no log yet at {where.log_file}.")
     positions = {file: _print_tail(file, arguments.n) for file in _logs(where)}
     while arguments.f:
-        time.sleep(POLL_S)
+        with taken():
+            time.sleep(POLL_S)
         for file in _logs(where):
             positions[file] = _print_more(file, positions.get(file, 0))
     return 0

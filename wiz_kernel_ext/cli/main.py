@@ -15,6 +15,7 @@ from importlib import import_module
 from wiz_kernel_ext.commands.listing import commands_of
 from wiz_kernel_ext.commands.parsing import TypedParser
 from wiz_kernel_ext.errors import BadRequest, ServiceNotRunning, WizError, not_permitted
+from wiz_kernel_ext.interrupts import held
 from wiz_kernel_ext.printable import printable_streams
 from wiz_kernel_ext.remedies import read_in
 
@@ -53,7 +54,8 @@ def _run(argv: Sequence[str]) -> int:
     except SystemExit as end:  # --help has printed and wants to leave
         return int(end.code or 0)
     try:
-        return _do(arguments)
+        with held(and_then="exit"):
+            return _do(arguments)
     except ServiceNotRunning as error:
         return _complain(error, NO_SERVICE)
     except WizError as error:

@@ -14,7 +14,7 @@ from wiz_kernel_ext.commands.notices import ENDINGS
 from wiz_kernel_ext.commands.numbers import shortened
 from wiz_kernel_ext.commands.service_tables import TITLE_WIDTH, speed
 from wiz_kernel_ext.errors import BadRequest
-from wiz_kernel_ext.interrupts import held
+from wiz_kernel_ext.interrupts import taken
 from wiz_kernel_ext.local_paths import located
 from wiz_kernel_ext.protocol.answer import Answer
 from wiz_kernel_ext.protocol.codec import build
@@ -32,11 +32,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Answer TEXT; with --session in that conversation, else in none. Ctrl-C cancels: exit 130."""
     text = _text(arguments.text)
     options = build(PromptOptions, given(arguments, sampling_flags().values()))
-    with held():
-        return _answered(arguments, text, options)
-
-
-def _answered(arguments: argparse.Namespace, text: str, options: PromptOptions) -> int:
     client = Client()
     try:
         info = None
@@ -81,7 +76,8 @@ def _text(words: list[str]) -> str:
     asked = "-" in words
     if not words and _is_person():
         raise BadRequest("TEXT is missing.", hint='jupyter wiz prompt "Hello"', field="text")
-    piped = "" if _is_person() and not asked else _read_input().strip("\n")
+    with taken():
+        piped = "" if _is_person() and not asked else _read_input().strip("\n")
     # A locale that knows ASCII only leaves other letters as bytes.
     line = [os.fsencode(word).decode("utf-8", "replace") for word in words]
     before, after = line, [piped]

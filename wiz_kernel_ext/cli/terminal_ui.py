@@ -25,7 +25,7 @@ from wiz_kernel_ext.commands.model_tables import (
 from wiz_kernel_ext.commands.service_tables import Table, described, loaded_line
 from wiz_kernel_ext.commands.throughput import Throughput, told
 from wiz_kernel_ext.errors import AmbiguousModel, WizError
-from wiz_kernel_ext.interrupts import held, taken
+from wiz_kernel_ext.interrupts import taken
 from wiz_kernel_ext.printable import encodable, json_safe, one_line, printable, write_control
 from wiz_kernel_ext.protocol.answer import Answer
 from wiz_kernel_ext.protocol.events import AnyEvent, Delta, Notice, Progress
@@ -48,8 +48,7 @@ def run(command: Command, arguments: argparse.Namespace) -> int:
     as_json = getattr(arguments, "json", False)
     client = Client(start=command.starts_service)
     try:
-        with held():
-            value = command.run(TerminalUI(client, quiet=as_json), arguments)
+        value = command.run(TerminalUI(client, quiet=as_json), arguments)
     except NothingToDo as nothing:
         raise nothing.error from None
     except AmbiguousModel as error:

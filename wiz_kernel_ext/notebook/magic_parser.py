@@ -56,7 +56,7 @@ def takes(parser: MagicParser) -> Callable[[F], F]:
         @wraps(magic)
         def run(*args: Any, **kwargs: Any) -> Any:
             try:
-                with held(in_cell=True):
+                with held(and_then="cell"):
                     return magic(*args, **kwargs)
             except KeyboardInterrupt as error:
                 if hasattr(error, "_render_traceback_"):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from wiz_kernel_ext.commands.command import KnownNames
 from wiz_kernel_ext.commands.flags import Flag
 from wiz_kernel_ext.errors import WizError
-from wiz_kernel_ext.folders import entries
+from wiz_kernel_ext.folders import entries, is_folder
 from wiz_kernel_ext.notebook.magics.parsers import COMMANDS, PARSERS
 from wiz_kernel_ext.protocol.chat_templates import TEMPLATE_NAMES
 
@@ -112,7 +112,7 @@ def candidates(name: str, words: list[str], fragment: str, known: KnownNames) ->
         return [option for option in names if option.startswith(fragment)]
     texts = COMMANDS[name].completes(words, known)
     if (texts or not words) and _is_path(fragment) and not COMMANDS[name].takes_text:
-        texts = [*texts, *entries(fragment, ".gguf")]  # a model may be any file
+        texts = [*texts, *path_entries(fragment, ".gguf")]  # a model may be any file
     return _fitting(texts, fragment)
 
 
@@ -127,7 +127,7 @@ def _values(name: str, option: str, fragment: str, known: KnownNames) -> list[st
     if not isinstance(flag, Flag):
         return []
     if flag.field == "chat_template":
-        return [*TEMPLATE_NAMES, *entries(fragment, "")]
+        return [*TEMPLATE_NAMES, *path_entries(fragment, "")]
     return _literals(flag.annotation)
 
 
@@ -150,22 +150,22 @@ def _is_path(fragment: str) -> bool:
     return "/" in fragment or fragment.lstrip("'\"")[:1] in ("~", ".")
 
 
-def entries(fragment: str, suffix: str) -> list[str]:
+def path_entries(fragment: str, suffix: str) -> list[str]:
     """The folders, and the files of that suffix, where a path that is being typed leads."""
     typed = fragment.strip("'\"")
     head = typed[: typed.rfind("/") + 1]
     if typed.startswith("~") and not head:
         return ["~/"]
-    folder = Path(os.path.expandvars(head)).expanduser() if head else Path()
     found = []
     try:
-        for entry in os.scandir(folder):
-            if entry.name.startswith(".") and not typed[len(head) :].startswith("."):
+        folder = Path(os.path.expandvars(head)).expanduser() if head else Path()
+        for path in entries(folder):
+            if path.name.startswith(".") and not typed[len(head) :].startswith("."):
                 continue
-            if entry.is_dir():
-                found.append(f"{head}{entry.name}/")
-            elif entry.name.lower().endswith(suffix):
-                found.append(head + entry.name)
+            if is_folder(path):
+                found.append(f"{head}{path.name}/")
+            elif path.name.lower().endswith(suffix):
+                found.append(head + path.name)
     except (OSError, ValueError, RuntimeError):
         return []
     return sorted(found)[:MAX_ENTRIES]
