@@ -79,12 +79,13 @@ class Watched:
     operation: Operation
     events: list[AnyEvent] = field(default_factory=list)
 
-    @classmethod
-    def start(cls, client: Client, request: Prompt | Load) -> Watched:
-        self = cls(client.start(request))
+    def __post_init__(self) -> None:
         self.thread = threading.Thread(target=self._gather)
         self.thread.start()
-        return self
+
+    @classmethod
+    def start(cls, client: Client, request: Prompt | Load) -> Watched:
+        return cls(client.start(request))
 
     def _gather(self) -> None:
         try:
@@ -203,7 +204,7 @@ def test_one_that_goes_on_in_time_goes_on_as_if_nothing_was(
         switch.touch()
     else:
         client.load(str(slow_model))
-    words = "a " * 3000 if stage == "reading" else "Go on."
+    words = "a " * 1900 if stage == "reading" else "Go on."
     if stage == "idle":
         worker_of(home, client, slow_model.name).suspend()
     prompt = Watched.start(client, ask(slow_model, words, 40))
