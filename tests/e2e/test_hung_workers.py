@@ -204,7 +204,7 @@ def test_one_that_goes_on_in_time_goes_on_as_if_nothing_was(
         switch.touch()
     else:
         client.load(str(slow_model))
-    words = "a " * 1900 if stage == "reading" else "Go on."
+    words = "a " * 1000 if stage == "reading" else "Go on."
     if stage == "idle":
         worker_of(home, client, slow_model.name).suspend()
     prompt = Watched.start(client, ask(slow_model, words, 40))
