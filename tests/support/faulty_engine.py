@@ -37,6 +37,8 @@ def fails_here(stage):
 
 def fail():
     how = FAULT["how"]
+    if FAULT["when"]:
+        open(FAULT["when"] + ".reached", "w").close()
     if how == "hang":
         time.sleep(3600)
     elif how == "spin":

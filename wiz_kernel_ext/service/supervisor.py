@@ -246,7 +246,8 @@ class Supervisor:
         worker = self.find(key) if key is not None else None
         if worker is None:
             raise ModelNotLoaded()
-        if worker.model is None and client != worker.wanted_by and not force:
+        is_loading = worker.model is None or worker.lock.locked()
+        if is_loading and client != worker.wanted_by and not force:
             raise Conflict(
                 f"{worker.name} is being loaded for another.",
                 hint="Wait for it, or unload it all the same with `--force`.",

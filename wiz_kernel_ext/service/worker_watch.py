@@ -87,6 +87,8 @@ class WorkerWatch:
         """That has ended; or it was given up, and its end is still to come."""
         if not asked.is_given_up:
             self._asked.discard(asked)
+            if not self._asked:
+                self._show(False)
         else:
             self._end_if_given_up(self._look(None))
 
