@@ -30,6 +30,7 @@ class ScriptedProcess:
         self.context_fails: Exception | None = None
         self.gone = asyncio.Event()
         self.n_asked = 0
+        self.lacked_memory = False
 
     def memory_bytes(self) -> int:
         return 1000

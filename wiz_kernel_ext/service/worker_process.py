@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +20,7 @@ import psutil
 from wiz_kernel_ext.children.ending import describe_exit
 from wiz_kernel_ext.errors import WizError, WorkerDied
 from wiz_kernel_ext.log_file import last_lines
+from wiz_kernel_ext.out_of_memory import MemoryKills, says_no_memory
 from wiz_kernel_ext.protocol.codec import decode
 from wiz_kernel_ext.protocol.events import AnyEvent, CancelThis
 from wiz_kernel_ext.protocol.requests import (
@@ -30,6 +32,7 @@ from wiz_kernel_ext.protocol.requests import (
 )
 from wiz_kernel_ext.protocol.results import AnswerInfo, ContextInfo, ModelInfo, RuntimeInfo
 from wiz_kernel_ext.service.crashes import REPEATED_HINT, Crash, OnCrash, Stage, nothing_known
+from wiz_kernel_ext.service.memory_advice import RAN_OUT, smaller
 from wiz_kernel_ext.transport.client import ClientComm, CommClient
 from wiz_kernel_ext.transport.endpoints import remove_socket
 
@@ -63,16 +66,23 @@ class WorkerProcess:
         endpoint: str,
         log_file: Path,
         on_crash: OnCrash = nothing_known,
+        kills: MemoryKills | None = None,
     ) -> None:
         self._process = process
         self._client = client
         self._endpoint = endpoint
         self._log_file = log_file
         self._on_crash = on_crash
+        self._kills = kills or MemoryKills()
+        self._path = ""
+        self._context: ContextInfo | CreateContext = CreateContext()
         self._stage: Stage | None = None
         self._n_open = 0
         self._ending = False
         self._repeats = False
+        self._crash: Crash | None = None
+        self.lacked_memory = False
+        """Whether that is what it ended of."""
         self._gone = asyncio.create_task(self._watch())
 
     @property
@@ -93,12 +103,16 @@ class WorkerProcess:
 
     async def load(self, request: LoadModel, emit: Emit, on_cancel: OnCancel) -> ModelInfo:
         """Pass `worker:loadModel` on."""
+        self._path = request.model_path or ""
         info = await self._ask("load", request, ModelInfo, _decoding(emit), on_cancel)
         return msgspec.structs.replace(info, worker_pid=self.pid)
 
     async def create_context(self, request: CreateContext, emit: Emit) -> ContextInfo:
         """Pass `worker:createContext` on."""
-        return await self._ask("context", request, ContextInfo, _decoding(emit))
+        self._context = request
+        info = await self._ask("context", request, ContextInfo, _decoding(emit))
+        self._context = info
+        return info
 
     async def prompt(self, request: Prompt, take: Take, on_cancel: OnCancel) -> AnswerInfo:
         """Pass `worker:prompt` on; `take` gets its events as they come, encoded."""
@@ -161,9 +175,11 @@ class WorkerProcess:
 
     async def _watch(self) -> None:
         await self._process.wait()
-        if self._n_open and not self._ending and self._stage is not None:
-            crash = Crash(self._stage, describe_exit(self._process.returncode, _CRASHES))
-            self._repeats = self._on_crash(crash)
+        if not self._ending:
+            self.lacked_memory = await asyncio.to_thread(self._look_for_memory)
+            if self._n_open and self._stage is not None:
+                self._crash = Crash(self._stage, self._cause(), self._advice())
+                self._repeats = self._on_crash(self._crash)
         self._client.fail(self._death())
         await self._client.close()
         remove_socket(self._endpoint)
@@ -177,18 +193,34 @@ class WorkerProcess:
                 hint="Load it again, or just run it again.",
                 cause="unloaded",
             )
-        cause = describe_exit(self._process.returncode, _CRASHES)
+        cause = self._cause()
         tail = last_lines(self._log_file, N_LOG_LINES)
         last = f" Last engine line: {tail[-1]}" if tail else ""
         log.error("worker %d: %s", self.pid, cause)
+        doing = f", {self._crash.doing}" if self._crash is not None else ""
         again = " It did so at the same place before." if self._repeats else ""
         return WorkerDied(
-            f"The model's process (pid {self.pid}) {cause}.{again}{last}",
-            hint=REPEATED_HINT if self._repeats else None,
+            f"The model's process (pid {self.pid}) {cause}{doing}.{again}{last}",
+            hint=self._advice() or (REPEATED_HINT if self._repeats else None),
             cause=cause,
             log=tail,
             pid=self.pid,
         )
+
+    def _cause(self) -> str:
+        reasons = dict.fromkeys(("SIGKILL", "SIGABRT"), RAN_OUT) if self.lacked_memory else {}
+        return describe_exit(self._process.returncode, {**_CRASHES, **reasons})
+
+    def _advice(self) -> str:
+        if not self.lacked_memory or not self._path:
+            return ""
+        context, weights = self._context, self._stage == "load"
+        return smaller(self._path, context.context_size, context.sequences, weights=weights)
+
+    def _look_for_memory(self) -> bool:
+        if self._process.returncode == -signal.SIGKILL:
+            return self._kills.happened()
+        return says_no_memory(last_lines(self._log_file, N_LOG_LINES))
 
 
 def _decoding(emit: Emit) -> Take:
