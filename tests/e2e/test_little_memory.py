@@ -14,9 +14,12 @@ from tests.support.homes import Home
 from tests.support.kernels import Kernel
 from tests.support.memory_cgroups import MemoryCgroup, memory_cgroup
 from tests.support.tiny_gguf import Shape, write_tiny_gguf
+from wiz_kernel_ext.service.giving_way import LOOK_S
 
 N_SIZES = int(os.environ.get("WIZ_TEST_MEMORY_SIZES", "3"))
 MB = 1_000_000
+SLOW_S = 240.0
+"""A load into no memory at all reads the same pages again and again, until it goes."""
 VARIABLE = "data = b'\\x01' * {n_bytes}; len(data)"
 IS_THERE = "len(data) == {n_bytes} and data[0] == data[-1] == 1 and data.count(1) == len(data)"
 
@@ -108,6 +111,7 @@ def test_a_death_for_want_of_memory_is_told_with_a_way_to_need_less(
     assert kernel.value(IS_THERE.format(n_bytes=n_bytes)) is True
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("cgroup", sizes(), indirect=True, ids=lambda n: f"{n // MB} MB")
 def test_the_kernel_and_its_variables_live(
     cgroup: MemoryCgroup, kernel: Kernel, slow_model: Path, home: Home
@@ -129,7 +133,7 @@ def test_the_kernel_and_its_variables_live(
         "%wiz_prompt Hello",
         f"%wiz_load {slow_model} --anyway",
     ):
-        kernel.run(cell)
+        kernel.run(cell, SLOW_S)
         assert kernel.value(IS_THERE.format(n_bytes=n_bytes)) is True
     assert kernel.pid == pid
     assert kernel.manager.is_alive()
@@ -138,6 +142,25 @@ def test_the_kernel_and_its_variables_live(
     assert answered.status == "ok", answered
     assert "had been ended: the system ran out of memory." in "".join(answered.shown)
     assert len(home.services()) == 1
+
+
+def test_an_idle_model_gives_way_before_memory_is_used_up(
+    cgroup: MemoryCgroup, kernel: Kernel, slow_model: Path, home: Home
+) -> None:
+    assert kernel.run(f"%wiz_load {slow_model}").status == "ok"
+    time.sleep(2 * LOOK_S)  # as its user leaves it
+    (worker,) = home.workers()
+    n_bytes = leave(kernel, cgroup, cgroup.limit_bytes // 40)
+    deadline = time.monotonic() + 20
+    while worker.is_running() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not home.workers()
+    assert "memory is low, and it is not in use" in home.log()
+    assert cgroup.n_kills == 0
+    assert kernel.value(IS_THERE.format(n_bytes=n_bytes)) is True
+    kernel.run("del data")
+    answered = kernel.run("%wiz_prompt Hello --max-tokens 4")
+    assert "had been unloaded: memory was low" in "".join(answered.shown), answered
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may take it back")

@@ -87,8 +87,13 @@ async def test_a_death_as_a_context_is_made_is_told_as_such_with_a_way_to_need_l
     where: Places, slow_model: Path
 ) -> None:
     crashes: list[Crash] = []
+
+    def noted(crash: Crash) -> bool:
+        crashes.append(crash)
+        return False
+
     with memory_cgroup(220_000_000) as cgroup:
-        process = await spawn_worker(where, on_crash=lambda crash: bool(crashes.append(crash)))
+        process = await spawn_worker(where, on_crash=noted)
         await process.initialize()
         (cgroup.folder / "cgroup.procs").write_text(str(process.pid))
         # Its kills are counted where it is; a service's workers are where the service is.

@@ -36,6 +36,7 @@ from wiz_kernel_ext.service.clients import Clients
 from wiz_kernel_ext.service.climb import Climb
 from wiz_kernel_ext.service.crashes import OnCrash
 from wiz_kernel_ext.service.engine import Engine
+from wiz_kernel_ext.service.giving_way import LOOK_S, GivingWay
 from wiz_kernel_ext.service.handlers.models import ModelHandlers
 from wiz_kernel_ext.service.handlers.routing import Router
 from wiz_kernel_ext.service.handlers.service import ServiceHandlers
@@ -167,6 +168,7 @@ class Service:
             keep_alive_s=self.settings.keep_alive_s,
             on_gone=gone,
         )
+        self._giving_way = GivingWay(self._supervisor)
         library = Library(self.places.data_dir, self.places.models_dir)
         jobs = Jobs(self._operations, library, self.places.models_dir)
         climb = Climb(self._supervisor, library, LoadCheck())
@@ -295,10 +297,14 @@ class Service:
         self._stopping.set()
 
     async def _until_stopped(self) -> None:
+        next_look = 0.0
         while not self._stopping.is_set():
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), TICK_S)
             await self._supervisor.unload_expired()
+            if time.monotonic() >= next_look:
+                next_look = time.monotonic() + LOOK_S
+                await self._giving_way.look()
             if self._idle() and self._withdraw():
                 log.info("idle for %.0f s: stopping", self.settings.idle_exit_s)
                 self._stopping.set()

@@ -10,6 +10,7 @@ import shlex
 from wiz_kernel_ext.protocol.context_defaults import CONTEXT_SIZE, SEQUENCES
 
 RAN_OUT = "the system ran out of memory"
+MEMORY_WAS_LOW = "memory was low, and it was not in use"
 SMALLER_FILE = "a smaller file (another quantization, or another model)"
 LESS = "Unload other models (`wiz unload MODEL`) or let go of large variables, then load it again."
 _SMALLEST_CONTEXT = 512

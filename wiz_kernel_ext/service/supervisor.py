@@ -21,7 +21,7 @@ from wiz_kernel_ext.models.context_memory import context_bytes
 from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel
 from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo, UnloadInfo, WorkerInfo
 from wiz_kernel_ext.service.crashes import Crashes, OnCrash
-from wiz_kernel_ext.service.memory_advice import RAN_OUT
+from wiz_kernel_ext.service.memory_advice import MEMORY_WAS_LOW, RAN_OUT
 from wiz_kernel_ext.service.worker_process import Emit, OnCancel, WorkerProcess
 
 log = logging.getLogger(__name__)
@@ -241,6 +241,11 @@ class Supervisor:
             if worker.expired() and not self.locked(worker.key).locked():
                 log.info("unloading %s: idle for %.0f s", worker.path, worker.idle_s())
                 await self.end(worker)
+
+    async def give_way(self, worker: Worker) -> None:
+        """Unload an idle model since memory is low; its user is told when it comes back."""
+        self.departures[worker.key] = f"{worker.name} had been unloaded: {MEMORY_WAS_LOW}."
+        await self.end(worker)
 
     async def close(self) -> None:
         """End every worker."""
