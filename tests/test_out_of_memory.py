@@ -56,4 +56,6 @@ def test_kills_are_counted_in_both_kinds_of_cgroup(tmp_path: Path, line: str, fi
     counter.write_text("low 0\noom 5\noom_kill 3\n")
     assert memory_kills(proc, cgroups) == 3
     (proc / "vmstat").write_text("nr_free_pages 7\noom_kill 4\n")
-    assert memory_kills(proc, cgroups) == 7
+    assert memory_kills(proc, cgroups) == 3
+    counter.unlink()
+    assert memory_kills(proc, cgroups) == 4

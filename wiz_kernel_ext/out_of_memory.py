@@ -6,11 +6,19 @@ Knows Linux's files about it; elsewhere nothing is set, and nothing is known.
 from __future__ import annotations
 
 import contextlib
+import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 FIRST_TO_GO = 1000
 """The system ends the process with the largest share of memory, in thousandths, plus this. With
 less than all of them, a kernel that has nearly everything would still go before a small model."""
+
+_NO_MEMORY = re.compile(
+    r"bad_alloc|failed to allocate|unable to allocate|insufficient memory|cannot allocate memory"
+    r"|out of memory|MemoryError",
+    re.IGNORECASE,
+)
 
 
 def go_first(proc: Path = Path("/proc")) -> None:
@@ -23,11 +31,11 @@ def go_first(proc: Path = Path("/proc")) -> None:
 
 
 def memory_kills(proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """How often the system ended a process for want of memory so far: here, and on the machine.
+    """How often the system ended a process for want of memory so far, in this process's cgroup.
 
-    A sum that only means something beside an earlier one. None where nobody counts.
+    On the whole machine where no cgroup counts; None where nobody does. Only means something beside
+    an earlier number.
     """
-    counts = [_count(proc / "vmstat")]
     for line in _lines(proc / "self" / "cgroup"):
         _, controllers, path = line.split(":", 2)
         if not controllers:
@@ -37,10 +45,28 @@ def memory_kills(proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgrou
         else:
             continue
         # Inside a container the path is often the host's and not there: its root is ours.
-        place = root / path.lstrip("/")
-        counts += [_count(folder / name) for folder in dict.fromkeys((place, root))]
-    known = [count for count in counts if count is not None]
-    return sum(known) if known else None
+        for folder in (root / path.lstrip("/"), root):
+            if (count := _count(folder / name)) is not None:
+                return count
+    return _count(proc / "vmstat")
+
+
+class MemoryKills:
+    """Whether the system ended a process for want of memory since this was made."""
+
+    def __init__(self, count: Callable[[], int | None] = memory_kills) -> None:
+        self._count = count
+        self._before = count()
+
+    def happened(self) -> bool:
+        """Whether it did; False where nobody counts."""
+        now = self._count()
+        return now is not None and self._before is not None and now > self._before
+
+
+def says_no_memory(lines: Iterable[str]) -> bool:
+    """Whether a library's or an interpreter's last words are that there was no memory."""
+    return any(_NO_MEMORY.search(line) for line in lines)
 
 
 def _count(file: Path) -> int | None:

@@ -185,8 +185,8 @@ def test_what_needs_more_memory_than_is_free_is_asked_about(
 ) -> None:
     class Refused(FakeOperation):
         def result(self, timeout_s: float | None = None) -> Any:
-            last: Any = cells.client.asked[-1]
-            if last.anyway:
+            request = cells.client.asked[-1]
+            if isinstance(request, Load) and request.anyway:
                 return READY
             raise NotEnoughMemory("big is not loaded: it takes 40.0 GB of memory.", hint="h")
 
@@ -203,8 +203,9 @@ def test_what_needs_more_memory_than_is_free_is_asked_about(
     assert questions[0].startswith("big is not loaded: it takes 40.0 GB of memory. Load it")
     assert isinstance(error, NotEnoughMemory) == (answer != "y")
     if answer == "y":
-        last: Any = cells.client.asked[-1]
-        assert last.context_size == 512
+        request = cells.client.asked[-1]
+        assert isinstance(request, Load)
+        assert request.context_size == 512
     cells.run("%wiz_load big --anyway")
     assert len(questions) == 1
 

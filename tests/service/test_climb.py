@@ -19,6 +19,7 @@ from wiz_kernel_ext.errors import (
     WorkerDied,
 )
 from wiz_kernel_ext.protocol.events import Notice
+from wiz_kernel_ext.protocol.requests import CreateContext
 from wiz_kernel_ext.service.climb import Wish
 from wiz_kernel_ext.service.operations import Operation
 
@@ -39,9 +40,10 @@ async def test_many_who_want_the_same_get_the_same(rig: Rig) -> None:
 
 
 async def test_who_wants_another_context_is_told_the_difference(rig: Rig) -> None:
-    outcomes = await asyncio.gather(
-        rig.up(context=128), rig.up(context=256), rig.up(), return_exceptions=True
-    )
+    first = asyncio.ensure_future(rig.up(context=128))
+    while not len(rig.supervisor):
+        await asyncio.sleep(0)
+    outcomes = await asyncio.gather(first, rig.up(context=256), rig.up(), return_exceptions=True)
     assert isinstance(outcomes[1], Conflict) and outcomes[1].details["difference"]
     assert not isinstance(outcomes[0], BaseException)
     assert not isinstance(outcomes[2], BaseException)  # a default takes what is there
@@ -159,6 +161,55 @@ async def test_what_is_too_big_is_not_loaded_by_itself(rig: Rig) -> None:
     remembered = rig.climb.remembered(rig.key)
     assert remembered is not None
     assert not remembered.load.anyway
+
+
+async def test_a_reload_that_could_not_be_is_refused_while_the_model_is_still_there(
+    rig: Rig,
+) -> None:
+    await rig.up(context=128)
+    rig.memory.total_bytes = 1200  # 200 are free, and the loaded model would give back 1000
+    for context, error in ((5000, WizError), (1150, NotEnoughMemory)):
+        with pytest.raises(error):
+            await rig.up(context=context, reload=True)
+    assert rig.alive() == [1000]
+    # What it gives back is counted in.
+    ready = await rig.up(context=1000, reload=True)
+    assert ready.context is not None
+    assert ready.context.context_size == 1000
+    assert rig.alive() == [1001]
+
+
+async def test_the_context_of_a_loaded_model_is_checked_by_the_same_sums(rig: Rig) -> None:
+    await rig.load()
+    rig.memory.total_bytes = 1200
+    with pytest.raises(WizError, match="too large"):
+        await rig.climb.create_context(rig.key, CreateContext(context_size=300))
+    with pytest.raises(WizError, match="too large"):
+        await rig.up(context=300)
+    assert rig.alive() == [1000]
+    assert (await rig.climb.create_context(rig.key, CreateContext(context_size=150))).context_size
+    rig.supervisor.get(rig.key).kv_bytes = 150
+    reload = CreateContext(context_size=350, reload=True)
+    with pytest.raises(Conflict):  # the scripted worker does not reload: it was asked
+        await rig.climb.create_context(rig.key, reload)
+    with pytest.raises(WizError, match="too large"):
+        await rig.climb.create_context(rig.key, CreateContext(context_size=351, reload=True))
+
+
+async def test_a_model_that_went_for_want_of_memory_is_told_of_when_it_comes_back(
+    rig: Rig,
+) -> None:
+    ready = await rig.up()
+    rig.processes[0].lacked_memory = True
+    rig.processes[0].gone.set()
+    await asyncio.sleep(0.01)
+    operation = Operation("prompt")
+    await rig.up(operation=operation)
+    assert notices(operation) == [
+        f"{ready.worker.name} had been ended: the system ran out of memory."
+    ]
+    await rig.up(operation=(again := Operation("prompt")))
+    assert not notices(again)
 
 
 async def test_what_gave_way_to_a_failure_comes_back(rig: Rig) -> None:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import resource
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 import wiz_kernel_ext
-from wiz_kernel_ext.errors import WorkerDied
+from tests.support.memory_cgroups import memory_cgroup
+from wiz_kernel_ext.children.child import ignore
+from wiz_kernel_ext.errors import CrashRepeated, ModelLoadFailed, WorkerDied
+from wiz_kernel_ext.out_of_memory import MemoryKills, says_no_memory
+from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel
 from wiz_kernel_ext.service import spawning, worker_process
+from wiz_kernel_ext.service.crashes import Crash, Crashes
 from wiz_kernel_ext.service.spawning import spawn_worker
 from wiz_kernel_ext.settings import Settings
 from wiz_kernel_ext.transport.endpoints import Places, places
@@ -73,3 +80,67 @@ async def test_a_worker_that_does_not_answer_is_a_typed_error_and_is_ended(
     monkeypatch.setattr(spawning, "START_TIMEOUT_S", 0.01)
     with pytest.raises(WorkerDied, match="did not answer within"):
         await spawn_worker(where)
+
+
+async def test_memory_that_is_refused_is_told_with_a_way_to_need_less(
+    where: Places, slow_model: Path
+) -> None:
+    process = await spawn_worker(where)
+    await process.load(LoadModel(model_path=str(slow_model)), ignore, ignore)
+    n_bytes = psutil.Process(process.pid).memory_info().vms + 100_000_000
+    resource.prlimit(process.pid, resource.RLIMIT_AS, (n_bytes, n_bytes))
+    with pytest.raises((ModelLoadFailed, WorkerDied)) as raised:
+        await process.create_context(CreateContext(context_size=32_000), ignore)
+    await process.end()
+    assert "maller context (" in raised.value.info().hint
+    assert "un it again" not in raised.value.info().hint
+
+
+async def test_a_death_as_a_context_is_made_is_told_as_such_with_a_way_to_need_less(
+    where: Places, slow_model: Path
+) -> None:
+    crashes: list[Crash] = []
+
+    def noted(crash: Crash) -> bool:
+        crashes.append(crash)
+        return False
+
+    with memory_cgroup(220_000_000) as cgroup:
+        process = await spawn_worker(where, on_crash=noted)
+        await process.initialize()
+        (cgroup.folder / "cgroup.procs").write_text(str(process.pid))
+        # Its kills are counted where it is; a service's workers are where the service is.
+        process._kills = MemoryKills(lambda: cgroup.n_kills)
+        await process.load(LoadModel(model_path=str(slow_model)), ignore, ignore)
+        with pytest.raises(WorkerDied) as raised:
+            await process.create_context(CreateContext(context_size=16_000), ignore)
+        said = f"{raised.value} {raised.value.info().hint}"
+        await process.end()
+    assert "(the system ran out of memory), as its context was made" in said
+    assert f"`wiz load {slow_model} --ctx 8000`" in said
+    assert f"`wiz load {slow_model} --seqs 1`" in said
+    assert "un it again" not in said
+    (crash,) = crashes
+    assert crash.stage == "context"
+    # Twice alike, it is not loaded by itself, and the advice is the same.
+    known = Crashes()
+    known.note("m", crash)
+    known.note("m", crash)
+    with pytest.raises(CrashRepeated, match="ran out of memory") as refused:
+        known.refuse_repeated("m", slow_model)
+    assert "--ctx 8000" in refused.value.info().hint
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "terminate called after throwing an instance of 'std::bad_alloc'",
+        "ggml_backend_cpu_buffer_type_alloc_buffer: failed to allocate buffer of size 109951162",
+        "ggml_aligned_malloc: insufficient memory (attempted to allocate 1024.00 MB)",
+        "CUDA error: out of memory",
+        "MemoryError",
+    ],
+)
+def test_a_library_that_had_no_memory_says_so_in_its_last_words(words: str) -> None:
+    assert says_no_memory(["llama_model_loader: loaded meta data", words])
+    assert not says_no_memory(["llama_kv_cache: size = 96.00 MiB", "memory: 3 of 7"])

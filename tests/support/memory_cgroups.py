@@ -38,6 +38,17 @@ class MemoryCgroup:
                 used -= int(value)
         return used
 
+    @property
+    def n_kills(self) -> int:
+        """How many processes in here the system ended for want of memory."""
+        for name in ("memory.oom_control", "memory.events"):
+            if (self.folder / name).exists():
+                counts = dict(
+                    line.split() for line in (self.folder / name).read_text().splitlines()
+                )
+                return int(counts["oom_kill"])
+        return 0
+
 
 @contextmanager
 def memory_cgroup(limit_bytes: int) -> Iterator[MemoryCgroup]:

@@ -31,6 +31,7 @@ class ScriptedProcess:
         self.gone = asyncio.Event()
         self.n_asked = 0
         self.silent_s = 0.0
+        self.lacked_memory = False
 
     def memory_bytes(self) -> int:
         return 1000

@@ -41,16 +41,34 @@ def this_machine(proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgrou
     )
 
 
+@dataclass(frozen=True)
+class Room:
+    """Memory that is shared: how much of it there is, and how much of that is free."""
+
+    limit_bytes: int
+    available_bytes: int
+
+
+def rooms(proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgroup")) -> list[Room]:
+    """The machine's memory, and that of each limited cgroup that this process is in."""
+    memory = psutil.virtual_memory()
+    return [Room(memory.total, memory.available), *_cgroup_rooms(proc, cgroups)]
+
+
 def cgroup_available_bytes(proc: Path, cgroups: Path) -> int | None:
     """What this process's cgroup and those above it still allow; None where nothing is limited.
 
     File pages a cgroup holds but could drop count as free, as in the machine's own figure.
     """
+    return min((room.available_bytes for room in _cgroup_rooms(proc, cgroups)), default=None)
+
+
+def _cgroup_rooms(proc: Path, cgroups: Path) -> list[Room]:
     try:
         lines = (proc / "self" / "cgroup").read_text().splitlines()
     except OSError:
-        return None
-    rooms: list[int] = []
+        return []
+    found: list[Room] = []
     for line in lines:
         _, controllers, path = line.split(":", 2)
         if not controllers:
@@ -64,13 +82,13 @@ def cgroup_available_bytes(proc: Path, cgroups: Path) -> int | None:
         # Inside a container the path is often the host's and not there: its root is ours.
         for folder in [place, *place.parents]:
             if (room := _room(folder, *names)) is not None:
-                rooms.append(room)
+                found.append(room)
             if folder == root:
                 break
-    return min(rooms, default=None)
+    return found
 
 
-def _room(folder: Path, limit: str, usage: str, droppable: str) -> int | None:
+def _room(folder: Path, limit: str, usage: str, droppable: str) -> Room | None:
     try:
         text = (folder / limit).read_text().strip()
         if text == "max" or int(text) >= _UNLIMITED_BYTES:
@@ -82,7 +100,7 @@ def _room(folder: Path, limit: str, usage: str, droppable: str) -> int | None:
                 used_bytes -= int(value)
     except (OSError, ValueError):
         return None
-    return max(int(text) - max(used_bytes, 0), 0)
+    return Room(int(text), max(int(text) - max(used_bytes, 0), 0))
 
 
 def _repacked_types(cpuinfo: Path) -> frozenset[str]:

@@ -38,6 +38,7 @@ from wiz_kernel_ext.service.clients import Clients
 from wiz_kernel_ext.service.climb import Climb
 from wiz_kernel_ext.service.crashes import OnCrash
 from wiz_kernel_ext.service.engine import Engine
+from wiz_kernel_ext.service.giving_way import GivingWay
 from wiz_kernel_ext.service.handlers.models import ModelHandlers
 from wiz_kernel_ext.service.handlers.routing import Router
 from wiz_kernel_ext.service.handlers.service import ServiceHandlers
@@ -153,6 +154,7 @@ class Service:
             on_gone=gone,
             limits=configured_limits,
         )
+        self._giving_way = GivingWay(self._supervisor)
         library = Library(self.places.data_dir, self.places.models_dir)
         jobs = Jobs(self._operations, library, self.places.models_dir, configured_limits)
         climb = Climb(self._supervisor, library, LoadCheck(), configured_limits)
@@ -302,6 +304,7 @@ class Service:
             next_tick = time.monotonic() + TICK_S
             await self._supervisor.unload_expired()
             self._supervisor.shorten_logs()
+            await self._giving_way.look()
             if self._idle() and self._withdraw():
                 log.info("idle for %.0f s: stopping", self.settings.idle_exit_s)
                 self._stopping.set()

@@ -16,19 +16,20 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from msgspec import structs
 from msgspec.structs import replace
 
 from wiz_kernel_ext.children.child import ignore
 from wiz_kernel_ext.configuration.limits import Limits, no_limits
-from wiz_kernel_ext.errors import WizError
+from wiz_kernel_ext.errors import ModelFileNotFound, ModelLoadFailed, WizError
 from wiz_kernel_ext.models.identity import FileIdentity, identify
 from wiz_kernel_ext.models.library import Library
-from wiz_kernel_ext.protocol.events import Notice
+from wiz_kernel_ext.protocol.events import Notice, Progress
 from wiz_kernel_ext.protocol.hub import Fit
 from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel
 from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo
 from wiz_kernel_ext.service.limits import check_load, check_memory, lowered
-from wiz_kernel_ext.service.load_check import LoadCheck, too_big
+from wiz_kernel_ext.service.load_check import LoadCheck, too_big, with_room
 from wiz_kernel_ext.service.operations import Operation
 from wiz_kernel_ext.service.supervisor import Supervisor, Worker
 from wiz_kernel_ext.service.waiting import telling, telling_silence
@@ -121,6 +122,8 @@ class Climb:
         """The context of a loaded model, made or shared; raises ModelNotLoaded, Conflict."""
         worker = self._supervisor.get(key)
         async with self._supervisor.locked(worker.key):
+            if worker.context is None or request.reload:
+                await asyncio.to_thread(self._refuse_context, worker, request)
             info = await self._supervisor.create_context(worker, request)
             if not info.shared:
                 wish = self._wish_of(worker)
@@ -148,10 +151,14 @@ class Climb:
         key = identity.key
         worker = self._supervisor.find(key)
         if worker is not None and wish.load.reload:
+            await asyncio.to_thread(self._refuse_hopeless, wish, worker)
             undo.append(partial(self._put_back, key, self._wish_of(worker)))
             await self._supervisor.end(worker)
             worker = None
+        was_there = worker is not None
         if worker is None:
+            if why := self._supervisor.departures.get(key):
+                operation.emit(Notice(text=why))
             await self._make_room(operation, wish, undo)
             worker = await operation.unless_cancelled(
                 self._supervisor.start(key, wish.path, operation.emit, operation.client)
@@ -159,6 +166,8 @@ class Climb:
             undo.append(partial(self._supervisor.end, worker))
         ready = Ready(worker, await self._model(operation, worker, wish))
         ready.loaded_s, began = time.monotonic() - began, time.monotonic()
+        if was_there and wish.context is not None and worker.context is None:
+            await asyncio.to_thread(self._refuse_context, worker, wish.context)
         ready.context = await self._context(operation, worker, wish)
         ready.context_s = time.monotonic() - began
         return ready
@@ -182,6 +191,7 @@ class Climb:
             _tell(operation, worker.context.notices)
             return replace(worker.context, shared=True)
         request = replace(wish.context, model_path=None, reload=False)
+        operation.emit(Progress(stage="context", done=0.0))
         making = asyncio.ensure_future(
             self._supervisor.create_context(
                 worker, request, operation.emit, telling_silence(operation)
@@ -208,6 +218,32 @@ class Climb:
                 refuse = partial(self._check.refuse_too_big, path.name, fit, path=path)
                 await asyncio.to_thread(refuse, context=context)
             operation.emit(too_big(path.name, fit))
+
+    def _refuse_hopeless(self, wish: Wish, worker: Worker) -> None:
+        """Refuse a reload that could not be, while the loaded model is still there.
+
+        Raises BadRequest, NotEnoughMemory. What it and idle models would give back is counted in;
+        how much there really is, is seen once they are gone.
+        """
+        context = wish.context or CreateContext()
+        given_back = worker.process.memory_bytes() + self.room_bytes()
+        fit = with_room(self._check.fit(wish.path, context), given_back)
+        self._check.refuse_too_large(wish.path, context, fit)
+        if not wish.load.anyway:
+            self._check.refuse_too_big(wish.path.name, fit, path=wish.path, context=context)
+
+    def _refuse_context(self, worker: Worker, request: CreateContext) -> None:
+        """Refuse a context that memory cannot hold, for a model that is loaded already.
+
+        Raises BadRequest. The memory of the context it takes the place of is given back.
+        """
+        path = Path(worker.path)
+        try:
+            fit = self._check.fit(path, request)
+        except (ModelFileNotFound, ModelLoadFailed):  # it is loaded, whatever became of its file
+            return
+        fit = structs.replace(with_room(fit, worker.kv_bytes), other_bytes=0)
+        self._check.refuse_too_large(path, request, fit)
 
     def room_bytes(self) -> int:
         """The memory that idle models would give back."""

@@ -6,6 +6,7 @@ Pure; kept by the supervisor for the service's life.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,10 +31,19 @@ _DOING = {
 
 @dataclass(frozen=True)
 class Crash:
-    """A death at work: what it was doing, and how it ended, as `describe_exit` says it."""
+    """A death at work: what it was doing, and how it ended, as `describe_exit` says it.
+
+    `advice` is what to do about it, where that is known.
+    """
 
     stage: Stage
     cause: str
+    advice: str = ""
+
+    @property
+    def doing(self) -> str:
+        """What it was doing, in words."""
+        return _DOING[self.stage]
 
 
 OnCrash = Callable[[Crash], bool]
@@ -68,8 +78,9 @@ class Crashes:
             return
         raise CrashRepeated(
             f"{path.name} is not loaded once more by itself: {n} times in a row its process "
-            f"{crash.cause}, {_DOING[crash.stage]}.",
-            hint=f"{_WHAT_ELSE} `wiz load {path}` tries it all the same.",
+            f"{crash.cause}, {crash.doing}.",
+            hint=f"{crash.advice or _WHAT_ELSE} `wiz load {shlex.quote(str(path))}` tries it all "
+            "the same.",
             cause=crash.cause,
             stage=crash.stage,
             model_path=str(path),

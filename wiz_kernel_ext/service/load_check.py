@@ -10,12 +10,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from msgspec import structs
+
 from wiz_kernel_ext.engine_check.build import engine_build
 from wiz_kernel_ext.errors import BadRequest, EngineUnusable, NotEnoughMemory
-from wiz_kernel_ext.gguf_file.header import Header
 from wiz_kernel_ext.gguf_file.kinds import refuse_other_kinds
 from wiz_kernel_ext.gguf_file.shape import model_shape
-from wiz_kernel_ext.models.fit import Use, estimate
+from wiz_kernel_ext.models.fit import Use, estimate, verdict
 from wiz_kernel_ext.models.headers import header_of
 from wiz_kernel_ext.models.machine import Machine, this_machine
 from wiz_kernel_ext.models.repo_files import split_parts
@@ -56,9 +57,7 @@ class LoadCheck:
         """
         if _needs_besides_weights(fit) <= fit.available_bytes or self._has_card():
             return
-        largest = _largest_context(
-            header_of(path), self._machine(), _use(context), fit.context_size
-        )
+        largest = self._largest_context(path, context, fit)
         what = f"A context of {fit.context_size:,} tokens for {path.name}"
         if context.sequences is not None:
             what += f" in {context.sequences} sequences"
@@ -83,11 +82,7 @@ class LoadCheck:
         if fit.verdict != "too big" or self._has_card():
             return
         command = f"wiz load {shlex.quote(str(path) if path else name)}"
-        largest = (
-            _largest_context(header_of(path), self._machine(), _use(context), fit.context_size)
-            if path
-            else 0
-        )
+        largest = self._largest_context(path, context, fit) if path else 0
         smaller = (
             f"With a smaller context it fits: `{command} --ctx {largest}`."
             if 0 < largest < fit.context_size
@@ -103,6 +98,28 @@ class LoadCheck:
             available_bytes=fit.available_bytes,
         )
 
+    def _largest_context(self, path: Path, context: CreateContext, fit: Fit) -> int:
+        """The most tokens of context that fit, as a power of two; 0 for none."""
+        machine = replace(self._machine(), available_bytes=fit.available_bytes)
+        header, use = header_of(path), _use(context)
+        most = min(fit.context_size, model_shape(header).n_ctx_train or fit.context_size)
+        n_tokens = 1 << (most.bit_length() - 1)
+        while n_tokens >= _SMALLEST_CONTEXT:
+            if estimate(header, machine, replace(use, context_size=n_tokens)).verdict != "too big":
+                return n_tokens
+            n_tokens //= 2
+        return 0
+
+
+def with_room(fit: Fit, given_back_bytes: int) -> Fit:
+    """`fit` where so much more memory is free."""
+    available = fit.available_bytes + given_back_bytes
+    return structs.replace(
+        fit,
+        available_bytes=available,
+        verdict=verdict(fit.needed_bytes, fit.least_bytes, available),
+    )
+
 
 def too_big(name: str, fit: Fit) -> Notice:
     """What the asker should know of a model that is larger than the memory there is."""
@@ -114,16 +131,6 @@ def too_big(name: str, fit: Fit) -> Notice:
 
 def _needs_besides_weights(fit: Fit) -> int:
     return fit.kv_bytes + fit.compute_bytes + fit.other_bytes
-
-
-def _largest_context(header: Header, machine: Machine, use: Use, asked: int) -> int:
-    """The most tokens of context that fit, as a power of two; 0 for none."""
-    n_tokens = 1 << (min(asked, model_shape(header).n_ctx_train or asked).bit_length() - 1)
-    while n_tokens >= _SMALLEST_CONTEXT:
-        if estimate(header, machine, replace(use, context_size=n_tokens)).verdict != "too big":
-            return n_tokens
-        n_tokens //= 2
-    return 0
 
 
 def _use(context: CreateContext) -> Use:

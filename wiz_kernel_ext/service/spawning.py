@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +21,9 @@ from wiz_kernel_ext.engine.environment import worker_environment
 from wiz_kernel_ext.engine.way import AS_IT_IS, Way
 from wiz_kernel_ext.errors import WizError, WorkerDied
 from wiz_kernel_ext.log_file import last_lines
+from wiz_kernel_ext.out_of_memory import MemoryKills
 from wiz_kernel_ext.service.crashes import OnCrash, nothing_known
+from wiz_kernel_ext.service.memory_advice import LESS, RAN_OUT
 from wiz_kernel_ext.service.worker_process import N_LOG_LINES, WorkerProcess
 from wiz_kernel_ext.transport.client import CommClient
 from wiz_kernel_ext.transport.endpoints import Places, choose_endpoint
@@ -47,6 +50,7 @@ async def spawn_worker(
     The others as in `WorkerProcess`. Raises WorkerDied if it does not come up.
     """
     log_file = _new_log(where)
+    kills = MemoryKills()
     process = await _start(log_file, way)
     keys = KeyPair.generate()
     try:
@@ -61,6 +65,8 @@ async def spawn_worker(
         raise
     if not endpoint:
         await process.wait()
+        if process.returncode == -signal.SIGKILL and kills.happened():
+            raise WorkerDied(f"The model's process was killed as it started: {RAN_OUT}.", hint=LESS)
         raise _no_start("ended as it started", log_file)
     client = CommClient(ZmqClientLink(endpoint, keys.public, "service"), lost=_worker_lost)
     try:
@@ -76,6 +82,7 @@ async def spawn_worker(
         on_crash=on_crash,
         hung_after_s=hung_after_s,
         on_change=on_change,
+        kills=kills,
     )
 
 

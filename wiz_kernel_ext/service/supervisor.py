@@ -23,6 +23,7 @@ from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel
 from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo, UnloadInfo, WorkerInfo
 from wiz_kernel_ext.service.crashes import Crashes, OnCrash
 from wiz_kernel_ext.service.limits import context_within
+from wiz_kernel_ext.service.memory_advice import MEMORY_WAS_LOW, RAN_OUT
 from wiz_kernel_ext.service.worker_process import Emit, OnCancel, WorkerProcess
 from wiz_kernel_ext.service.worker_watch import OnSilence
 
@@ -133,6 +134,8 @@ class Supervisor:
         self._watches: set[asyncio.Task[None]] = set()
         self._locks: dict[str, asyncio.Lock] = {}
         self.crashes = Crashes()
+        self.departures: dict[str, str] = {}
+        """Why a model went that nobody unloaded, by its key, until it is loaded again."""
 
     def __len__(self) -> int:
         return len(self._workers)
@@ -215,6 +218,7 @@ class Supervisor:
             self._loads[worker.key] += 1
         worker.n_loads = self._loads[worker.key]
         worker.model = replace(info, shared=False)
+        self.departures.pop(worker.key, None)
         if request.keep_alive_s is not None:
             worker.keep_alive_s = request.keep_alive_s
         worker.last_used = self._clock()
@@ -275,6 +279,11 @@ class Supervisor:
         for worker in self.all():
             worker.process.shorten_log()
 
+    async def give_way(self, worker: Worker) -> None:
+        """Unload an idle model since memory is low; its user is told when it comes back."""
+        self.departures[worker.key] = f"{worker.name} had been unloaded: {MEMORY_WAS_LOW}."
+        await self.end(worker)
+
     async def close(self) -> None:
         """End every worker."""
         await asyncio.gather(*(self.end(worker) for worker in self.all()))
@@ -286,6 +295,8 @@ class Supervisor:
 
     async def _watch(self, worker: Worker) -> None:
         await worker.process.wait()
+        if worker.process.lacked_memory:
+            self.departures[worker.key] = f"{worker.name} had been ended: {RAN_OUT}."
         self._drop(worker)
 
     def _drop(self, worker: Worker) -> None:

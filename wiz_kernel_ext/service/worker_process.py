@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import signal
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +22,7 @@ from wiz_kernel_ext.children.ending import describe_exit, signal_name
 from wiz_kernel_ext.children.libraries import native_libraries
 from wiz_kernel_ext.errors import OperationCancelled, WizError, WorkerDied, WorkerHung
 from wiz_kernel_ext.log_file import last_lines, shorten
+from wiz_kernel_ext.out_of_memory import MemoryKills, says_no_memory
 from wiz_kernel_ext.protocol.codec import decode
 from wiz_kernel_ext.protocol.events import AnyEvent, CancelThis
 from wiz_kernel_ext.protocol.pulse import PULSE, Pulse
@@ -33,6 +35,7 @@ from wiz_kernel_ext.protocol.requests import (
 )
 from wiz_kernel_ext.protocol.results import AnswerInfo, ContextInfo, ModelInfo, RuntimeInfo
 from wiz_kernel_ext.service.crashes import REPEATED_HINT, Crash, OnCrash, Stage, nothing_known
+from wiz_kernel_ext.service.memory_advice import RAN_OUT, smaller
 from wiz_kernel_ext.service.progress import look_at
 from wiz_kernel_ext.service.worker_watch import Asked, OnSilence, Reason, WorkerWatch
 from wiz_kernel_ext.transport.client import ClientComm, CommClient
@@ -75,12 +78,16 @@ class WorkerProcess:
         on_crash: OnCrash = nothing_known,
         hung_after_s: float = 0.0,
         on_change: Callable[[], object] = ignore,
+        kills: MemoryKills | None = None,
     ) -> None:
         self._process = process
         self._client = client
         self._endpoint = endpoint
         self._log_file = log_file
         self._on_crash = on_crash
+        self._kills = kills or MemoryKills()
+        self._path = ""
+        self._context: ContextInfo | CreateContext = CreateContext()
         self._stage: Stage | None = None
         self._libraries: list[str] = []
         self._n_open = 0
@@ -95,6 +102,9 @@ class WorkerProcess:
             hung_after_s=hung_after_s,
             on_change=on_change,
         )
+        self._crash: Crash | None = None
+        self.lacked_memory = False
+        """Whether that is what it ended of."""
         self._gone = asyncio.create_task(self._watch())
 
     @property
@@ -127,6 +137,7 @@ class WorkerProcess:
     ) -> ModelInfo:
         """Pass `worker:loadModel` on."""
         # Now, since nobody can ask a dead process which library it died of.
+        self._path = request.model_path or ""
         self._libraries = await asyncio.to_thread(native_libraries, self.pid)
         take = _decoding(emit)
         info = await self._ask("load", request, ModelInfo, take, on_cancel, on_silence)
@@ -137,7 +148,10 @@ class WorkerProcess:
     ) -> ContextInfo:
         """Pass `worker:createContext` on."""
         take = _decoding(emit)
-        return await self._ask("context", request, ContextInfo, take, on_silence=on_silence)
+        self._context = request
+        info = await self._ask("context", request, ContextInfo, take, on_silence=on_silence)
+        self._context = info
+        return info
 
     async def prompt(
         self, request: Prompt, take: Take, on_cancel: OnCancel, on_silence: OnSilence = ignore
@@ -233,8 +247,11 @@ class WorkerProcess:
     async def _watch(self) -> None:
         await self._process.wait()
         self._over.set()
+        if self._reason is None:
+            self.lacked_memory = await asyncio.to_thread(self._look_for_memory)
         if self._n_open and self._reason in (None, "hung") and self._stage is not None:
-            self._repeats = self._on_crash(Crash(self._stage, self._cause()))
+            self._crash = Crash(self._stage, self._cause(), self._advice())
+            self._repeats = self._on_crash(self._crash)
         self._client.fail(self._death())
         await self._progress.close()
         await self._client.close()
@@ -245,7 +262,8 @@ class WorkerProcess:
     def _cause(self) -> str:
         if self._reason == "hung":
             return "made no progress any more, and was ended"
-        return describe_exit(self._process.returncode, _CRASHES)
+        reasons = dict.fromkeys(("SIGKILL", "SIGABRT"), RAN_OUT) if self.lacked_memory else {}
+        return describe_exit(self._process.returncode, {**_CRASHES, **reasons})
 
     def _death(self) -> WizError:
         if self._reason == "unloaded":
@@ -272,15 +290,27 @@ class WorkerProcess:
             details["libraries"] = self._libraries
             names = [path.rpartition("/")[2] for path in self._libraries]
             last = f" It had loaded {', '.join(names)}.{last}" if names else last
+        doing = f", {self._crash.doing}" if self._crash is not None else ""
         again = " It did so at the same place before." if self._repeats else ""
         return kind(
-            f"The model's process (pid {self.pid}) {cause}.{again}{last}",
-            hint=REPEATED_HINT if self._repeats else None,
+            f"The model's process (pid {self.pid}) {cause}{doing}.{again}{last}",
+            hint=self._advice() or (REPEATED_HINT if self._repeats else None),
             cause=cause,
             log=tail,
             pid=self.pid,
             **details,
         )
+
+    def _advice(self) -> str:
+        if not self.lacked_memory or not self._path:
+            return ""
+        context, weights = self._context, self._stage == "load"
+        return smaller(self._path, context.context_size, context.sequences, weights=weights)
+
+    def _look_for_memory(self) -> bool:
+        if self._process.returncode == -signal.SIGKILL:
+            return self._kills.happened()
+        return says_no_memory(last_lines(self._log_file, N_LOG_LINES))
 
 
 class _Cancelling:

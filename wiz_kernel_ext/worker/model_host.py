@@ -40,6 +40,7 @@ from wiz_kernel_ext.errors import (
     ModelNotLoaded,
     OperationCancelled,
 )
+from wiz_kernel_ext.out_of_memory import says_no_memory
 from wiz_kernel_ext.protocol.events import Notice, Progress
 from wiz_kernel_ext.protocol.messages import ChatMessage
 from wiz_kernel_ext.protocol.options import PromptOptions
@@ -58,6 +59,10 @@ PROGRESS_INTERVAL_S = 0.05
 _NEWER = (
     "The file is well formed; it may need a newer llama-cpp-python: `wiz doctor` tells which is "
     "installed."
+)
+_LESS = (
+    "Take a smaller context (--ctx, context_size), fewer sequences (--seqs, sequences) or a "
+    "smaller file (another quantization)."
 )
 RAW_MAX_TOKENS = 256
 """The longest completion of raw text where nothing else is asked for: nothing in it ends one."""
@@ -198,7 +203,8 @@ class ModelHost:
         except LoadCancelled:
             raise OperationCancelled(f"Loading {path.name} was cancelled.") from None
         except LibraryRefused as error:
-            hint = _NEWER if "unknown model architecture" in f"{error} {error.log}" else None
+            hint = _LESS if says_no_memory([str(error), *error.log]) else None
+            hint = _NEWER if "unknown model architecture" in f"{error} {error.log}" else hint
             raise ModelLoadFailed(
                 f"llama.cpp cannot load {path.name}: {error}.", hint=hint, log=error.log
             ) from None
@@ -235,7 +241,7 @@ class ModelHost:
         except LibraryRefused as error:
             raise ModelLoadFailed(
                 f"llama.cpp cannot create the context: {error}.",
-                hint="Ask for a smaller contextSize or fewer sequences.",
+                hint=_LESS,
                 log=error.log,
             ) from None
         loaded.context = context

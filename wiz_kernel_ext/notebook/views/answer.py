@@ -176,7 +176,9 @@ def stage(progress: Progress) -> str:
     """A stage in a few words, or in its own."""
     if progress.text:
         return progress.words
-    name = {"load": "loading the model", "prompt": "reading the prompt"}.get(
-        progress.stage, progress.stage
-    )
+    name = {
+        "load": "loading the model",
+        "context": "loading the model",
+        "prompt": "reading the prompt",
+    }.get(progress.stage, progress.stage)
     return f"{name} {progress.done / progress.total:.0%}" if progress.total else name

@@ -15,6 +15,7 @@ from wiz_kernel_ext.protocol.results import Loaded, SessionInfo
 
 STAGES = {
     "find": "asking the hub",
+    "context": "making room for its conversations",
     "engine": "the engine failed: other ways to use it are tried",
 }
 
