@@ -75,11 +75,13 @@ def _scanned() -> HFCacheInfo:
 
     The library's own scan ends at such a one. This process does nothing else, and ends soon.
     """
+    if not hasattr(_cache_manager, "_scan_cached_repo"):
+        return scan_cache_dir()
     scan = _cache_manager._scan_cached_repo
 
-    def tolerant(path: Path) -> CachedRepoInfo:
+    def tolerant(repo_path: Path) -> CachedRepoInfo:
         try:
-            return scan(path)
+            return scan(repo_path)
         except (OSError, ValueError) as error:
             raise CorruptedCacheException(type(error).__name__) from None
 
