@@ -68,7 +68,7 @@ async def test_rm_where_only_the_weights_may_not_be_deleted_frees_nothing(shared
     await shared.user.fetch("wiz/models", "dir/large.gguf")
     blobs = shared.user.cache / "blobs"
     blobs.chmod(0o555)
-    with ordinary_user(), pytest.raises(NotPermitted) as caught:
+    with ordinary_user(), pytest.raises(NotPermitted, match="Only the name was") as caught:
         await shared.remove(NAME)
     blobs.chmod(0o755)
     assert caught.value.details["freed_bytes"] == 0

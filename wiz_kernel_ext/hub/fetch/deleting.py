@@ -66,7 +66,8 @@ def delete_files(task: DeleteFiles) -> int:
     freed = sum(size for blob, size in blobs.items() if not os.path.lexists(blob))
     left = [str(file.file_path) for file in selected if os.path.lexists(file.file_path)]
     kept = [str(blob) for blob in strategy.blobs if os.path.lexists(blob)]
-    refuse_what_is_left(len(selected), left or kept, freed)
+    refuse_what_is_left(len(selected), left, freed)
+    refuse_what_is_left(0, kept, freed)
     return freed
 
 
