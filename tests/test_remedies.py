@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -65,6 +66,25 @@ def test_an_option_is_a_keyword_to_a_program() -> None:
         "convert r --llama-cpp DIR": "convert_model('r', llama_cpp='DIR')",
     }.items():
         assert worded(f"`wiz {text}`") == f"client.{words}"
+
+
+def test_an_option_alone_is_a_flag_or_a_keyword() -> None:
+    hint = "Less of it: `--ctx 2048`, `--kv-type q8_0`, `--output FILE`, or `--reload`."
+    assert worded(hint) == (
+        "Less of it: context_size=2048, kv_type='q8_0', output=FILE, or reload=True."
+    )
+    for place in ("notebook", "terminal"):
+        read_in(place)
+        assert worded(hint) == hint.replace("`", "")
+
+
+def test_options_of_hints_have_names_in_every_place() -> None:
+    """None stands bare, outside a command and backticks, in what the service says."""
+    for file, node in hints():
+        if file.split("/")[0] in ("notebook", "cli", "commands"):
+            continue
+        bare = re.sub(r"`[^`]*`", "", ast.unparse(node))
+        assert not re.search(r"(?<![\w-])--[a-z]", bare), (file, bare)
 
 
 def test_an_error_is_worded_where_it_is_read_and_not_where_it_was_raised() -> None:

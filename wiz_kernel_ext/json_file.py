@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -17,19 +18,20 @@ from wiz_kernel_ext.errors import StoreError
 
 T = TypeVar("T", bound=msgspec.Struct)
 
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+
 
 class JsonFile(Generic[T]):
     """One struct of type `kind`, kept at `path`; an absent file is the struct's defaults.
 
-    Of one that cannot be understood a copy is put aside, and
-    what can be is read: one bad entry costs itself. With `private`, it is its
-    owner's alone, and so is a folder made for it. Raises StoreError where the disk refuses.
+    Of one that cannot be understood a copy is put aside, and what can be is read: one bad entry
+    costs itself. It is its owner's alone, whatever the umask, and so is a folder made for it.
+    Raises StoreError where the disk refuses.
     """
 
-    def __init__(self, path: Path, kind: type[T], *, private: bool = False) -> None:
+    def __init__(self, path: Path, kind: type[T]) -> None:
         self._path = path
         self._kind = kind
-        self._private = private
 
     def read(self) -> T:
         """What is kept now."""
@@ -50,13 +52,13 @@ class JsonFile(Generic[T]):
     def changing(self) -> Iterator[T]:
         """What is kept now, to be changed in place; kept when the block ends well."""
         try:
-            mode = 0o700 if self._private else 0o777
-            self._path.parent.mkdir(mode=mode, parents=True, exist_ok=True)
-            lock = os.open(self._path.with_name(f".{self._path.name}.lock"), os.O_CREAT | os.O_RDWR)
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock_file = self._path.with_name(f".{self._path.name}.lock")
+            lock = os.open(lock_file, os.O_CREAT | os.O_RDWR, 0o600)
         except OSError as error:
             raise self._refused(error) from None
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._lock(lock)
             value = self.read()
             yield value
             self._write(value)
@@ -66,13 +68,26 @@ class JsonFile(Generic[T]):
     def _write(self, value: T) -> None:
         temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}.tmp")
         try:
-            temporary.write_bytes(msgspec.json.format(msgspec.json.encode(value)))
-            if self._private:
-                temporary.chmod(0o600)
+            temporary.unlink(missing_ok=True)
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "wb") as file:
+                file.write(msgspec.json.format(msgspec.json.encode(value)))
             temporary.replace(self._path)
         except OSError as error:
             temporary.unlink(missing_ok=True)
             raise self._refused(error) from None
+
+    def _lock(self, handle: int) -> None:
+        """Wait for the lock, where the file system has locks.
+
+        Some network file systems have none. There, of two who change the file at once one may lose
+        its change; the file is still replaced as a whole, and is of use.
+        """
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise self._refused(error) from None
 
     def _refused(self, error: OSError) -> StoreError:
         return StoreError(

@@ -39,6 +39,7 @@ _OTHERS = _PLACES | {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "TRAN
 
 _DIRECTORY = "WIZ_ASKED_FROM"
 
+_insisted: dict[str, str] = {}
 _told: ContextVar[Mapping[str, str] | None] = ContextVar("surroundings", default=None)
 
 
@@ -78,9 +79,16 @@ def environment() -> Mapping[str, str]:
     """The environment that counts here: this process's, with the words of whoever asks."""
     told = _told.get()
     if told is None:
-        return os.environ
+        return {**os.environ, **_insisted}
     own = {name: value for name, value in os.environ.items() if not counts(name)}
-    return {**own, **{name: value for name, value in told.items() if counts(name)}}
+    said = {name: value for name, value in told.items() if counts(name)}
+    return {**own, **said, **_insisted}
+
+
+def insist(values: Mapping[str, str]) -> None:
+    """Have these variables count in this process whatever an asker says: an administrator's."""
+    _insisted.clear()
+    _insisted.update(values)
 
 
 def directory() -> Path | None:

@@ -125,3 +125,15 @@ def test_stopping_what_does_not_run_starts_nothing(home: Home) -> None:
     with pytest.raises(ServiceNotRunning):
         client.stop()
     assert home.processes() == []
+
+
+def test_a_long_log_is_set_aside_when_a_service_starts(
+    home: Home, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wiz_kernel_ext.client.discovery.MAX_LOG_BYTES", 100)
+    home.places.create()
+    home.places.log_file.write_text("old\n" * 100)
+    client.status()
+    former = home.places.log_file.with_name(f"{home.places.log_file.name}.1")
+    assert former.read_text().startswith("old")
+    assert "old" not in home.log()

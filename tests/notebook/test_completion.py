@@ -27,7 +27,7 @@ def offered(cells: Cells, line: str) -> list[str]:
     ("line", "expected"),
     [
         ("%%wiz_prompt --temp", ["--temperature"]),
-        ("%wiz_load --c", ["--check-tensors", "--convert", "--ctx"]),
+        ("%wiz_load --c", ["--chat-template", "--check-tensors", "--convert", "--ctx"]),
         ("%wiz_load d", ["demo"]),
         ("%wiz_load demo --ctx ", []),
         ("%wiz_prompt --session ", ["notes", "'two words'"]),

@@ -20,6 +20,7 @@ from wiz_kernel_ext.errors import (
     HubNotFound,
     HubUnreachable,
     ModelFileNotFound,
+    NotEnoughMemory,
 )
 from wiz_kernel_ext.notebook.views.job import WorkView
 from wiz_kernel_ext.protocol.events import Notice, Progress
@@ -178,6 +179,36 @@ def test_what_should_be_known_of_a_load_is_drawn_with_it(cells: Cells) -> None:
     assert loaded(cells) == ["big"]
 
 
+@pytest.mark.parametrize(("answer", "n_asked"), [("y", 2), ("n", 1), (None, 1)])
+def test_what_needs_more_memory_than_is_free_is_asked_about(
+    cells: Cells, monkeypatch: pytest.MonkeyPatch, answer: str | None, n_asked: int
+) -> None:
+    class Refused(FakeOperation):
+        def result(self, timeout_s: float | None = None) -> Any:
+            last: Any = cells.client.asked[-1]
+            if last.anyway:
+                return READY
+            raise NotEnoughMemory("big is not loaded: it takes 40.0 GB of memory.", hint="h")
+
+    questions: list[str] = []
+
+    def confirm(question: str) -> bool | None:
+        questions.append(question)
+        return None if answer is None else answer == "y"
+
+    cells.client.load = Refused([], READY)
+    monkeypatch.setattr(cells.magics.notebook, "confirm", confirm)
+    error = cells.run("%wiz_load big --ctx 512")
+    assert len(cells.client.asked) == n_asked
+    assert questions[0].startswith("big is not loaded: it takes 40.0 GB of memory. Load it")
+    assert isinstance(error, NotEnoughMemory) == (answer != "y")
+    if answer == "y":
+        last: Any = cells.client.asked[-1]
+        assert last.context_size == 512
+    cells.run("%wiz_load big --anyway")
+    assert len(questions) == 1
+
+
 def test_an_unreachable_hub_and_an_unknown_repository_are_told_as_they_are(cells: Cells) -> None:
     cells.client.listing = RepoListing(repo="u/r", revision="main", commit="c", models=[])
     for error in (
@@ -307,7 +338,8 @@ def test_work_is_a_bar_with_speed_and_time_left_and_then_a_line_with_its_notices
         clock.now += 1.0
     slot = screen.slots[0]
     assert slot.last.plain == (
-        "<u/r>: downloading 25% · 100 B of 400 B · 100 B/s · 3.0 s left · operation op1"
+        "<u/r>: downloading 25% · 100 B of 400 B · 100 B/s · 3.0 s left "
+        "· if this stands still: %wiz_attach op1"
     )
     assert slot.last.html is not None
     assert slot.last.html.startswith('&lt;u/r&gt; <progress value="0.250"></progress>')

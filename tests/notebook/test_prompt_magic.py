@@ -246,7 +246,7 @@ def test_an_interrupt_before_the_first_word_promises_nothing(cells: Cells) -> No
 
 def test_an_interrupt_is_one_also_where_the_service_does_not_answer(cells: Cells) -> None:
     class Deaf(FakeOperation):
-        def cancel(self) -> None:
+        def cancel(self, timeout_s: float = 0.0) -> None:
             raise ServiceError("The service does not answer.")
 
     cells.client.prompts = [Deaf([[Delta(text="One ")], []], interrupt_after=1)]

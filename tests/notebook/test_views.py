@@ -13,7 +13,7 @@ from wiz_kernel_ext.notebook.views.load import LoadView, about_session
 from wiz_kernel_ext.notebook.views.pace import INTERVAL_S, MAX_BYTES_PER_S, Pace
 from wiz_kernel_ext.notebook.views.tables import tables_drawing
 from wiz_kernel_ext.protocol.answer import Answer
-from wiz_kernel_ext.protocol.events import Delta, Notice, Progress
+from wiz_kernel_ext.protocol.events import WAITING, Delta, Notice, Progress
 from wiz_kernel_ext.protocol.results import (
     AnswerInfo,
     ContextInfo,
@@ -58,7 +58,7 @@ def test_text_is_drawn_as_markdown_and_plain_and_never_as_html() -> None:
     view.end(answer("<script>alert(1)</script> **b**"))
     for drawing in screen.slots[0].drawings:
         assert drawing.html is None
-        assert drawing.markdown == drawing.plain
+        assert drawing.markdown == drawing.plain.replace("<", "&lt;")
     assert screen.slots[0].last.plain == "<script>alert(1)</script> **b**"
 
 
@@ -74,12 +74,28 @@ def test_the_small_print_tells_the_stage_then_the_session_and_the_speed() -> Non
     screen = FakeScreen()
     view = rich(screen)
     view.take([Progress(stage="load", done=0.5, total=1.0)])
-    assert screen.slots[1].last.plain == "loading the model 50% · session notes · operation op1"
+    assert screen.slots[1].last.plain == (
+        "loading the model 50% · session notes · if this stands still: %wiz_attach op1"
+    )
     view.take([Progress(stage="prompt", done=64, total=256)])
     assert screen.slots[1].last.plain.startswith("reading the prompt 25%")
     view.take([Notice(text="no disk"), Delta(text="a b")])
     view.end(answer("a b"))
     assert screen.slots[1].last.plain == "2 tokens · 10 tokens/s · session notes · no disk"
+
+
+def test_the_small_print_tells_the_speed_while_the_answer_comes_and_a_latecomers_own() -> None:
+    screen, clock = FakeScreen(), Clock()
+    view = rich(screen, clock)
+    view.take(
+        [Progress(stage="prompt", done=64, total=256), Delta(text="long before", n_tokens=900)]
+    )
+    assert screen.slots[1].last.plain.startswith("900 tokens · session notes · ")
+    for _ in range(20):
+        clock.now += 0.1
+        view.take([Delta(text="a ", n_tokens=2)])
+    assert " tokens · 20 tokens/s · session notes · " in screen.slots[1].last.plain
+    assert len(screen.slots[1].drawings) <= 7, "no more often than one reads"
 
 
 def test_the_small_print_escapes_what_others_named() -> None:
@@ -184,3 +200,46 @@ def test_tables_are_escaped() -> None:
     assert "<td>&lt;i&gt;</td>" in drawing.html
     assert "none here" in drawing.html
     assert drawing.plain.splitlines() == ["Things", "  a    b", "  <i>  2", "none here"]
+
+
+def test_a_terminal_is_told_of_one_matter_once() -> None:
+    screen = FakeScreen(rich=False)
+    view = PlainAnswer(screen, "session s")
+    view.begin()
+    for what in ("This answer", "The session", "This turn"):
+        view.take([Notice(text=f"{what} cannot be kept: the disk is full")])
+    assert "".join(screen.written).count("the disk is full") == 1
+
+
+WAITS = [
+    Progress(
+        stage=WAITING, done=0, text=f"waiting for op-1 ({n} tokens): `wiz cancel op-1` ends it"
+    )
+    for n in (1, 2)
+]
+
+
+def test_what_an_answer_waits_for_stands_in_its_footer_until_it_begins() -> None:
+    screen = FakeScreen()
+    view = rich(screen)
+    for wait in WAITS:
+        view.take([wait])
+        assert wait.words in screen.slots[1].drawings[-1].plain
+    view.take([Delta(text="Hello")])
+    assert "waiting" not in screen.slots[1].drawings[-1].plain
+
+
+def test_a_terminal_is_told_once_what_an_answer_waits_for() -> None:
+    screen = FakeScreen()
+    view = PlainAnswer(screen, "session notes")
+    view.take(WAITS)
+    view.take([Delta(text="Hello")])
+    assert screen.written == f"[{WAITS[0].words}]\nHello"
+
+
+def test_what_a_load_waits_for_is_drawn() -> None:
+    screen = FakeScreen()
+    view = LoadView(screen, "demo", Clock())
+    view.begin()
+    view.take(WAITS[:1])
+    assert screen.slots[0].drawings[-1].plain == f"demo: {WAITS[0].words}"

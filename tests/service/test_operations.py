@@ -128,7 +128,7 @@ async def test_nothing_is_added_after_the_end() -> None:
     assert len(list(operation.events)) == 2
 
 
-async def test_settling_cancels_and_waits_for_every_operation() -> None:
+async def test_settling_stops_and_waits_for_every_operation() -> None:
     kept = Kept()
     operations = Operations(kept)
     polite, stubborn = Operation("prompt"), Operation("load")
@@ -142,8 +142,22 @@ async def test_settling_cancels_and_waits_for_every_operation() -> None:
     await operations.start(polite, wait)
     await operations.start(stubborn, ignore)
     await operations.settle(timeout_s=0.05)
-    assert kept.ended_states == ["cancelled", "cancelled"]
+    assert kept.ended_states == ["interrupted", "interrupted"]
     assert not operations.running()
+
+
+async def test_what_was_cancelled_before_the_service_stopped_stays_cancelled() -> None:
+    kept = Kept()
+    operations = Operations(kept)
+
+    async def wait(operation: Operation) -> None:
+        await operation.unless_cancelled(asyncio.sleep(60))
+
+    cancelled = Operation("prompt")
+    await operations.start(cancelled, wait)
+    cancelled.cancel()
+    await operations.settle(timeout_s=5)
+    assert kept.ended_states == ["cancelled"]
 
 
 async def test_only_the_latest_ended_operations_stay_in_memory() -> None:

@@ -78,10 +78,9 @@ class OperationsMachine(RuleBasedStateMachine):
         return self.loop.run_until_complete(work)
 
     async def begin(self) -> None:
-        self.records = Records(self.folder / "wiz.sqlite")
-        await self.records.start()
         # What is written when, the rules decide.
-        self.records._flusher.cancel()
+        self.records = Records(self.folder / "wiz.sqlite", flush_interval_s=1e9)
+        await self.records.start()
         self.sessions = Sessions(self.records)
         self.session = await self.sessions.open(OpenSession(session="mine"))
         self.operations = Operations(self.records, n_kept=2)
@@ -133,9 +132,9 @@ class OperationsMachine(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
-        """The service is stopped in order: what runs is cancelled and keeps its text."""
+        """The service is stopped in order: what runs ends with it and keeps its text."""
         for id in self.running:
-            self.asked[id].state, self.asked[id].n_kept = "cancelled", len(self.asked[id].said)
+            self.asked[id].state, self.asked[id].n_kept = "interrupted", len(self.asked[id].said)
         self.run(self.operations.settle(5.0))
         self.run(self.records.close())
         self.run(self.begin())

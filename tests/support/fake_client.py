@@ -95,7 +95,7 @@ class FakeOperation:
             raise outcome
         return outcome
 
-    def cancel(self) -> None:
+    def cancel(self, timeout_s: float = 0.0) -> None:
         self.is_cancelled = True
 
     def _said(self, events: list[AnyEvent]) -> list[AnyEvent]:
@@ -114,6 +114,7 @@ class FakeClient:
     prompts: list[FakeOperation] = field(default_factory=list)
     load: FakeOperation | None = None
     is_running: bool = True
+    connection: None = None
     known: list[OperationInfo] = field(default_factory=list)
     attached: dict[str, FakeOperation] = field(default_factory=dict)
     asked: list[AnyRequest] = field(default_factory=list)

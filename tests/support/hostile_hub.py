@@ -24,6 +24,7 @@ class HostileHub:
         self.n_sent_bytes = 0
         self.n_asked = 0
         self._stopping = threading.Event()
+        self._talks: list[tuple[threading.Thread, socket.socket]] = []
 
     def __enter__(self) -> HostileHub:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -36,6 +37,10 @@ class HostileHub:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._thread.join()
+        for talk, connection in self._talks:
+            with contextlib.suppress(OSError):  # a talk that has ended has closed it
+                connection.shutdown(socket.SHUT_RDWR)
+            talk.join()
 
     @property
     def url(self) -> str:
@@ -50,7 +55,9 @@ class HostileHub:
         with contextlib.suppress(OSError):
             while True:
                 connection, _ = self._listener.accept()
-                threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
+                talk = threading.Thread(target=self._talk, args=(connection,), daemon=True)
+                self._talks.append((talk, connection))
+                talk.start()
 
     def _talk(self, connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):

@@ -15,6 +15,7 @@ from importlib import import_module
 from wiz_kernel_ext.commands.listing import commands_of
 from wiz_kernel_ext.commands.parsing import TypedParser
 from wiz_kernel_ext.errors import BadRequest, ServiceNotRunning, WizError, not_permitted
+from wiz_kernel_ext.printable import printable_streams
 from wiz_kernel_ext.remedies import read_in
 
 FAILED, WRONG_USAGE, NO_SERVICE, INTERRUPTED = 1, 2, 3, 130
@@ -40,6 +41,11 @@ def parser() -> TypedParser:
 def run(argv: Sequence[str]) -> int:
     """Run one command and return its exit code."""
     read_in("terminal")
+    with printable_streams():
+        return _run(argv)
+
+
+def _run(argv: Sequence[str]) -> int:
     try:
         arguments = parser().parse_args(argv)
     except BadRequest as error:

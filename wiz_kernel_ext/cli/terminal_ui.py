@@ -11,6 +11,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from wiz_kernel_ext.client import Client
@@ -23,7 +24,9 @@ from wiz_kernel_ext.commands.model_tables import (
 )
 from wiz_kernel_ext.commands.service_tables import Table, described, loaded_line
 from wiz_kernel_ext.commands.throughput import Throughput, told
-from wiz_kernel_ext.errors import AmbiguousModel
+from wiz_kernel_ext.errors import AmbiguousModel, WizError
+from wiz_kernel_ext.interrupts import held, taken
+from wiz_kernel_ext.printable import encodable, json_safe, one_line, printable, write_control
 from wiz_kernel_ext.protocol.answer import Answer
 from wiz_kernel_ext.protocol.events import AnyEvent, Delta, Notice, Progress
 from wiz_kernel_ext.protocol.hub import Verification
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from wiz_kernel_ext.protocol.results import SessionInfo
 
 REDRAW_S = 0.2
+CANCEL_WAIT_S = 1.0
 CLEARED = "\r\x1b[K"
 CALLED_OFF = "Cancelled. What came is kept: the same command goes on from there."
 
@@ -44,7 +48,8 @@ def run(command: Command, arguments: argparse.Namespace) -> int:
     as_json = getattr(arguments, "json", False)
     client = Client(start=command.starts_service)
     try:
-        value = command.run(TerminalUI(client, quiet=as_json), arguments)
+        with held():
+            value = command.run(TerminalUI(client, quiet=as_json), arguments)
     except NothingToDo as nothing:
         raise nothing.error from None
     except AmbiguousModel as error:
@@ -53,8 +58,13 @@ def run(command: Command, arguments: argparse.Namespace) -> int:
     finally:
         client.close()
     if as_json:
-        print(json.dumps(plain(value), indent=2, ensure_ascii=False))
+        print(json_safe(json.dumps(plain(value), indent=2, ensure_ascii=_is_narrow())))
     return 0
+
+
+def _is_narrow() -> bool:
+    """Whether standard output cannot write every letter: JSON has its own escapes for those."""
+    return "utf" not in (sys.stdout.encoding or "utf-8").lower()
 
 
 class TerminalUI:
@@ -75,7 +85,9 @@ class TerminalUI:
         if not sys.stdin.isatty():
             return None
         try:
-            return input(question).strip().lower() in ("y", "yes")
+            with taken():
+                question = encodable(printable(question), sys.stdout)
+                return input(question).strip().lower() in ("y", "yes")
         except EOFError:
             return False
 
@@ -88,20 +100,31 @@ class TerminalUI:
         self.client.close()
 
     def follow(self, operation: Operation, title: str) -> Any:
+        """As `watch`, and print what it ended with."""
+        outcome, written = self._watched(operation, title)
+        _print_outcome(outcome, written, title)
+        return outcome
+
+    def watch(self, operation: Operation, title: str) -> Any:
         """Print an answer as it comes; show other progress on one line that is written over."""
+        return self._watched(operation, title)[0]
+
+    def _watched(self, operation: Operation, title: str) -> tuple[Any, str]:
         progress = _ProgressLine(title)
         written = ""
         try:
-            for events in operation.batches(REDRAW_S):
-                progress.take(events)
-                text = "".join(event.text for event in events if isinstance(event, Delta))
-                if text:
-                    progress.clear()
-                    print(text, end="", flush=True)
-                    written += text
-            outcome = operation.result()
+            with taken():
+                for events in operation.batches(REDRAW_S):
+                    progress.take(events)
+                    text = "".join(event.text for event in events if isinstance(event, Delta))
+                    if text:
+                        progress.clear()
+                        print(text, end="", flush=True)
+                        written += text
+                outcome = operation.result()
         except KeyboardInterrupt:
-            operation.cancel()
+            with suppress(WizError):
+                operation.cancel(CANCEL_WAIT_S)
             if written:
                 print(flush=True)
             if progress.stage == "download":
@@ -109,8 +132,7 @@ class TerminalUI:
             raise
         finally:
             progress.clear()
-        _print_outcome(outcome, written, title)
-        return outcome
+        return outcome, written
 
 
 class _ProgressLine:
@@ -119,22 +141,27 @@ class _ProgressLine:
     def __init__(self, title: str) -> None:
         self.stage = ""
         self._title = title
+        self._waits = False
         self._throughput = Throughput(time.monotonic)
         self._watched = sys.stderr.isatty()
 
     def take(self, events: Sequence[AnyEvent]) -> None:
-        """Show the latest progress, and every notice on a line of its own."""
+        """Show the latest progress; every notice, and that it waits, on a line of its own."""
         for event in events:
             if isinstance(event, Notice):
                 self.say(event.words)
-        steps = [event for event in events if isinstance(event, Progress)]
+            elif isinstance(event, Progress) and event.text and not self._waits:
+                self._waits = True
+                self.say(event.words)
+        steps = [event for event in events if isinstance(event, Progress) and not event.text]
         if not steps:
             return
         self.stage = steps[-1].stage
         if self._watched:
             self._throughput.take(steps[-1])
             state = told(steps[-1], self._throughput.per_s)
-            text = f"{CLEARED}{self.stage} {self._title}: {state}"
+            write_control(sys.stderr, CLEARED)
+            text = one_line(f"{self.stage} {self._title}: {state}")
             print(text, end="", file=sys.stderr, flush=True)
 
     def say(self, text: str) -> None:
@@ -145,7 +172,7 @@ class _ProgressLine:
     def clear(self) -> None:
         """Take the line away."""
         if self._watched:
-            print(CLEARED, end="", file=sys.stderr, flush=True)
+            write_control(sys.stderr, CLEARED)
 
 
 def _print_outcome(outcome: Any, written: str, title: str) -> None:

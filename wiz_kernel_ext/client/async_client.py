@@ -9,17 +9,27 @@ import asyncio
 from contextlib import suppress
 from typing import Any, TypeVar, cast
 
+import msgspec
+
 from wiz_kernel_ext.client.connection import Connection
 from wiz_kernel_ext.client.feed import Feed
 from wiz_kernel_ext.client.io_thread import IO
 from wiz_kernel_ext.client.model_calls import ModelCalls
 from wiz_kernel_ext.client.operation import AsyncOperation
 from wiz_kernel_ext.client.reaching import MAX_MEETINGS
-from wiz_kernel_ext.errors import BadRequest, ServiceStopping, WizError
+from wiz_kernel_ext.errors import (
+    BadRequest,
+    NotLoaded,
+    ServiceStopping,
+    SessionNotLoaded,
+    WizError,
+)
+from wiz_kernel_ext.own_session import own_session
 from wiz_kernel_ext.protocol.answer import Answer
-from wiz_kernel_ext.protocol.calls import WorkerCalls
+from wiz_kernel_ext.protocol.calls import WorkerCalls, build_prompt
 from wiz_kernel_ext.protocol.codec import build, decode, decode_any, decode_request, encode
 from wiz_kernel_ext.protocol.requests import (
+    AnyPrompt,
     AnyRequest,
     Attach,
     AwaitChange,
@@ -52,6 +62,7 @@ from wiz_kernel_ext.settings import Settings
 from wiz_kernel_ext.transport.endpoints import ConnectionInfo
 
 R = TypeVar("R")
+P = TypeVar("P", bound=AnyPrompt[Any])
 
 
 class AsyncClient(WorkerCalls[AsyncOperation], ModelCalls):
@@ -61,7 +72,7 @@ class AsyncClient(WorkerCalls[AsyncOperation], ModelCalls):
     """
 
     def __init__(self, settings: Settings | None = None, *, start: bool = True) -> None:
-        self._connection = Connection(settings or Settings.from_environment(), start=start)
+        self._connection = Connection(settings, start=start)
 
     @property
     def connection(self) -> ConnectionInfo | None:
@@ -88,20 +99,70 @@ class AsyncClient(WorkerCalls[AsyncOperation], ModelCalls):
             raise
         return cast(R, outcome.info() if isinstance(outcome, Answer) else outcome)
 
+    async def prompt(self, /, prompt: str, **options: Any) -> Answer:
+        """Answer a prompt (`worker:prompt`); the whole text at the end.
+
+        In a notebook what is not named is the notebook's own: its conversation, and its model,
+        which is loaded again where it is gone. Keywords are `PromptOptions`' (temperature, top_k,
+        max_tokens, seed, stop, …) and `Prompt`'s (session, role, tools, messages). Raises
+        SessionNotLoaded, ModelNotLoaded, ContextOverflow, WorkerDied.
+        """
+        request = build_prompt(Prompt, prompt, options)
+        try:
+            return Answer(await self.request(request))
+        except NotLoaded as missing:
+            whole = await IO.run(self._completed(request, missing))
+        return Answer(await self.request(whole))
+
     async def start(self, request: AnyRequest) -> AsyncOperation:
         """Send a request that takes time and return its operation at once."""
         return AsyncOperation(self._connection, await IO.run(self.follow(request)))
 
-    async def follow(self, request: AnyRequest) -> Feed:
-        """The feed of a request that takes time; runs on the I/O thread."""
+    async def follow(self, request: AnyRequest, begun: list[Feed] | None = None) -> Feed:
+        """The feed of a request that takes time; runs on the I/O thread.
+
+        It is put into `begun` too, for an asker that may not live to see it returned.
+        """
         await self._connection.connect()
-        beginning = asyncio.ensure_future(self._begin(request))
+        beginning = asyncio.ensure_future(self._begun(request))
         try:
-            return await asyncio.shield(beginning)
+            feed = await asyncio.shield(beginning)
+            if begun is not None:
+                begun.append(feed)
+            return feed
         except asyncio.CancelledError:
             if not isinstance(request, Attach):
                 IO.finish(self._give_up(beginning))
             raise
+
+    async def forgo(self, request: AnyRequest, begun: list[Feed]) -> None:
+        """Cancel what `follow` began, if it did, for an asker that was interrupted meanwhile."""
+        if begun and not isinstance(request, Attach):
+            with suppress(WizError):
+                await self._connection.ask(Cancel(operation_id=begun[0].id))
+
+    async def _completed(self, request: P, missing: NotLoaded) -> P:
+        """A prompt with what was `missing`, if this process is in a notebook; else raises that.
+
+        Runs on the I/O thread.
+        """
+        fields = own_session()
+        if fields is None or request.autoload:
+            raise missing
+        if isinstance(missing, SessionNotLoaded):
+            asked = await self._connection.ask(build(OpenSession, fields))
+            opened = decode(asked, SessionInfo)
+            request = msgspec.structs.replace(request, session=opened.id)
+        return msgspec.structs.replace(request, autoload=True)
+
+    async def _begun(self, request: AnyRequest) -> Feed:
+        """`_begin`; what a sent prompt leaves open is the notebook's own."""
+        try:
+            return await self._begin(request)
+        except NotLoaded as missing:
+            if not isinstance(request, SendPrompt):
+                raise
+            return await self._begin(await self._completed(request, missing))
 
     async def _begin(self, request: AnyRequest) -> Feed:
         if isinstance(request, SendPrompt):

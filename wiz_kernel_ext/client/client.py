@@ -15,6 +15,7 @@ from wiz_kernel_ext.client.async_client import AsyncClient
 from wiz_kernel_ext.client.feed import Feed
 from wiz_kernel_ext.client.io_thread import IO
 from wiz_kernel_ext.client.operation import Operation
+from wiz_kernel_ext.interrupts import held, taken
 from wiz_kernel_ext.protocol.calls import build_prompt
 from wiz_kernel_ext.protocol.requests import AnyRequest, Attach, Request, SendPrompt
 from wiz_kernel_ext.settings import Settings
@@ -26,12 +27,14 @@ T = TypeVar("T")
 
 
 def _wait(work: Coroutine[Any, Any, T]) -> T:
-    future: Future[T] = IO.submit(work)
-    try:
-        return future.result()
-    except BaseException:
-        future.cancel()
-        raise
+    with held():
+        future: Future[T] = IO.submit(work)
+        try:
+            with taken():
+                return future.result()
+        except BaseException:
+            future.cancel()
+            raise
 
 
 def _sync(
@@ -97,7 +100,13 @@ class Client:
 
     def start(self, request: AnyRequest) -> Operation:
         """Send a request that takes time and return its operation at once."""
-        feed: Feed = _wait(self._async.follow(request))
+        begun: list[Feed] = []
+        try:
+            feed: Feed = _wait(self._async.follow(request, begun))
+        except KeyboardInterrupt:
+            # It may have begun in the very moment, and nobody else knows of it.
+            IO.submit(self._async.forgo(request, begun))
+            raise
         return Operation(self._async._connection, feed)
 
     def send_prompt(self, prompt: str, **options: Any) -> Operation:

@@ -142,9 +142,13 @@ class Operation(_View):
             raise TimeoutError(f"Operation {self.id} has not ended after {timeout_s} s.")
         return self._outcome()
 
-    def cancel(self) -> None:
-        """Ask it to end; its end still comes."""
+    def cancel(self, timeout_s: float = CANCEL_TIMEOUT_S) -> None:
+        """Ask it to end; its end still comes.
+
+        Raises ServiceError where the service has not answered after `timeout_s`; it is asked all
+        the same.
+        """
         try:
-            IO.submit(self._cancel()).result(CANCEL_TIMEOUT_S)
+            IO.submit(self._cancel()).result(timeout_s)
         except FutureTimeoutError:
             raise no_answer() from None

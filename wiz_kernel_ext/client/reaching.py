@@ -32,7 +32,7 @@ from wiz_kernel_ext.protocol.codec import PROTOCOL_VERSION
 from wiz_kernel_ext.protocol.requests import StopService
 from wiz_kernel_ext.settings import Settings
 from wiz_kernel_ext.transport.client import CommClient
-from wiz_kernel_ext.transport.discovery import find
+from wiz_kernel_ext.transport.discovery import find, find_soon
 from wiz_kernel_ext.transport.endpoints import ConnectionInfo, Places, places
 from wiz_kernel_ext.transport.locks import is_held
 from wiz_kernel_ext.transport.python_environment import (
@@ -45,6 +45,8 @@ from wiz_kernel_ext.transport.zmq_links import ZmqClientLink
 STOP_TIMEOUT_S = 10.0
 ANSWER_TIMEOUT_S = 10.0
 POLL_S = 0.02
+# One whose files were removed is back in a fraction of it; one that ends is gone.
+COME_BACK_S = 1.0
 MAX_MEETINGS = 4
 
 log = logging.getLogger(__name__)
@@ -57,7 +59,7 @@ def reach_running(settings: Settings, *, stopping: bool = False) -> tuple[Connec
     Raises ServiceNotRunning, VersionMismatch.
     """
     where = places(settings)
-    info = find(where)
+    info = find_soon(where, COME_BACK_S)
     if info is not None and info.protocol == PROTOCOL_VERSION:
         return info, where
     own = places(replace(settings, name=apart_name(settings.name, PROTOCOL_VERSION)))
@@ -143,7 +145,7 @@ async def _replaced(
         return False
     finally:
         await client.close()
-    await ended(where, settings.drain_timeout_s + STOP_TIMEOUT_S)
+    await ended(where, settings.drain_wait_s + STOP_TIMEOUT_S)
     return True
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from wiz_kernel_ext.commands.numbers import count, duration, shortened, size
+from wiz_kernel_ext.commands.numbers import ago, count, duration, shortened, size
 from wiz_kernel_ext.commands.service_tables import Table
 from wiz_kernel_ext.errors import AmbiguousModel
 from wiz_kernel_ext.protocol.hub import (
@@ -283,7 +283,7 @@ def _room(fit: Fit | None) -> str:
 
 
 def _ago(at: float, now: float) -> str:
-    return f"{duration(max(0.0, now - at))} ago" if at else "never"
+    return ago(at, now) if at else "never"
 
 
 def _remark(model: LibraryModel) -> str:

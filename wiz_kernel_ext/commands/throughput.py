@@ -49,6 +49,8 @@ class Throughput:
 
 def told(progress: Progress, speed: float | None) -> str:
     """Progress in one line, for bytes: "45% · 1.2 of 2.7 GB · 35.0 MB/s · 42.0 s left"."""
+    if progress.text:
+        return progress.words
     if progress.stage not in BYTE_STAGES:
         return f"{progress.done / progress.total:.0%}" if progress.total else "…"
     parts = []

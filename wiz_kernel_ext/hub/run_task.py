@@ -25,6 +25,8 @@ _QUIET = {
     # Else it asks the hub once more, to tell it which program asks.
     "HF_HUB_DISABLE_TELEMETRY": "1",
 }
+# Names are looked up by the C library, which takes 10 s and more for a silent network.
+_PATIENCE = {"RES_OPTIONS": "timeout:2 attempts:2"}
 _COMMAND = (sys.executable, "-m", "wiz_kernel_ext.hub.fetch")
 
 
@@ -62,5 +64,5 @@ async def run_task(
         on_progress=on_progress,
         on_notice=on_notice,
         cancelled=cancelled,
-        environment={**started_with, **_QUIET},
+        environment={**_PATIENCE, **started_with, **_QUIET},
     )

@@ -28,6 +28,7 @@ from wiz_kernel_ext.gguf_file.header import read_file_header
 from wiz_kernel_ext.gguf_file.shape import model_shape
 from wiz_kernel_ext.making.quantize import QUANTS, QuantizationReport
 from wiz_kernel_ext.making.target import check_space, check_target, discard, part_file
+from wiz_kernel_ext.out_of_memory import go_first
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -40,6 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--overwrite", action="store_true")
     parser.add_argument("--tied", action="store_true", help="end when standard input ends")
     options = parser.parse_args(arguments)
+    go_first()
     speaker = Speaker()
     part = part_file(options.out or options.source, os.getpid())
     tidy_up = partial(discard, part)

@@ -27,7 +27,7 @@ def check_target(target: Path, overwrite: bool) -> None:
         raise BadRequest(
             f"{target.name[:40]}… is too long for a file's name, by "
             f"{len(longest) - _LONGEST_NAME_BYTES} bytes.",
-            hint="Name a shorter one (--output).",
+            hint="Name a shorter one: `--output FILE`.",
             field="output",
         )
     if is_folder(target):
@@ -35,8 +35,8 @@ def check_target(target: Path, overwrite: bool) -> None:
     if status(target) is not None and not overwrite:
         raise Conflict(
             f"{target} exists already.",
-            hint=f"If it is what you want: `wiz load {target}`. Else name another file (--output), "
-            "or overwrite it (--overwrite).",
+            hint=f"If it is what you want: `wiz load {target}`. Else name another file "
+            "(`--output FILE`), or overwrite it (`--overwrite`).",
             target=str(target),
         )
     try:
@@ -50,7 +50,7 @@ def check_target(target: Path, overwrite: bool) -> None:
     if not may_write(target.parent):
         raise NotPermitted(
             f"{target} cannot be written: you may not write in its folder.",
-            hint="Choose another place (--output), or let it be written: "
+            hint="Choose another place: `--output FILE`, or let it be written: "
             f"`chmod u+w {target.parent}`.",
             path=str(target),
         )

@@ -1,6 +1,7 @@
 """Following an operation to its end: in the cell, where an interrupt cancels it, or behind it.
 
 Knows the client's `Operation` and a view. The magics call it; only here is an interrupt handled.
+More interrupts change nothing: see `interrupts.held`, in which every magic runs.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from wiz_kernel_ext.errors import OperationEnded, WizError
+from wiz_kernel_ext.interrupts import taken
 from wiz_kernel_ext.notebook.magic_parser import interrupted
 from wiz_kernel_ext.notebook.views.answer import AnswerView
 from wiz_kernel_ext.notebook.views.job import WorkView
@@ -38,7 +40,8 @@ def follow(
     """
     view.begin()
     try:
-        answer: Answer = _drawn(operation, view)
+        with taken():
+            answer: Answer = _drawn(operation, view)
     except KeyboardInterrupt:
         if leaving():
             raise interrupted(f"The answer is written on: %wiz_attach {operation.id}.") from None
@@ -89,15 +92,9 @@ def follow_work(operation: Operation, view: WorkView, leaving: Callable[[], bool
     """
     view.begin()
     try:
-        for events in operation.batches(INTERVAL_S):
-            view.take(events)
-        outcome = operation.result()
+        outcome = drawn(operation, view, leaving)
     except KeyboardInterrupt:
-        if not leaving():
-            with suppress(WizError, TimeoutError):
-                operation.cancel()
-                operation.result(timeout_s=CANCEL_WAIT_S)
-            view.say("cancelled")
+        view.say("cancelled")
         raise interrupted("Run the cell again: what is downloaded is not fetched twice.") from None
     except WizError:
         view.say("not done")
@@ -106,10 +103,26 @@ def follow_work(operation: Operation, view: WorkView, leaving: Callable[[], bool
     return outcome
 
 
+def drawn(operation: Operation, view: Any, leaving: Callable[[], bool]) -> Any:
+    """Give `view` what comes of `operation` until its end; its result, or what it failed with.
+
+    A KeyboardInterrupt cancels it, unless the kernel is `leaving`, and goes on.
+    """
+    try:
+        with taken():
+            return _drawn(operation, view)
+    except KeyboardInterrupt:
+        if not leaving():
+            with suppress(WizError, TimeoutError):
+                operation.cancel(CANCEL_WAIT_S)
+                operation.result(timeout_s=CANCEL_WAIT_S)
+        raise
+
+
 def cancelled(operation: Operation) -> Answer:
     """Cancel `operation` and return what there is of its answer, after a short wait for its end."""
     try:
-        operation.cancel()
+        operation.cancel(CANCEL_WAIT_S)
         answer = operation.result(timeout_s=CANCEL_WAIT_S)
     except (WizError, TimeoutError):
         answer = None
@@ -120,7 +133,7 @@ def cancelled(operation: Operation) -> Answer:
     )
 
 
-def _drawn(operation: Operation, view: AnswerView) -> Any:
+def _drawn(operation: Operation, view: Any) -> Any:
     for events in operation.batches(INTERVAL_S):
         view.take(events)
     return operation.result()

@@ -65,7 +65,7 @@ class WorkerCalls(ABC, Generic[OperationT]):
         """Load a GGUF model, or share it where it is loaded (`worker:loadModel`).
 
         `model_path` is a path or "demo"; other keywords are `LoadModel`'s fields: gpu_layers,
-        use_mmap, use_mlock, check_tensors, keep_alive_s, reload.
+        use_mmap, use_mlock, check_tensors, keep_alive_s, chat_template, reload.
         Raises ModelFileNotFound, ModelLoadFailed, Conflict.
         """
         return await self.request(build(LoadModel, {"model_path": model_path, **options}))
@@ -89,7 +89,8 @@ class WorkerCalls(ABC, Generic[OperationT]):
         """Answer a prompt (`worker:prompt`); the whole text at the end.
 
         Keywords are `PromptOptions`' (temperature, top_k, max_tokens, seed, stop, …) and `Prompt`'s
-        (session, role, tools, messages). Raises SessionNotLoaded, ContextOverflow, WorkerDied.
+        (session, role, tools, messages, chat_template).
+        Raises SessionNotLoaded, ContextOverflow, WorkerDied.
         """
         request = build_prompt(Prompt, prompt, options)
         return Answer(await self.request(request))

@@ -103,13 +103,21 @@ def decode(data: bytes | msgspec.Raw, type: type[T]) -> T:
     """A message of `type`; raises BadRequest naming the field that does not fit."""
     try:
         return cast(T, _decoder(cast(Hashable, type)).decode(data))
+    except UnicodeDecodeError as error:
+        raise BadRequest(f"A text in it is not UTF-8: {error}.", field="") from None
+    except RecursionError:
+        raise _too_deep() from None
     except msgspec.DecodeError as error:
         raise bad_request(error, type) from None
 
 
 def decode_any(data: bytes | msgspec.Raw) -> Any:
-    """Plain builtins."""
-    return msgspec.msgpack.decode(data)
+    """Plain builtins; raises BadRequest where it is no message."""
+    return decode(data, object)
+
+
+def _too_deep() -> BadRequest:
+    return BadRequest("It is nested too deeply to be sent.", hint="Make it flatter.", field="")
 
 
 def decode_frame(data: bytes) -> AnyFrame:

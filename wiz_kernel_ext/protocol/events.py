@@ -14,6 +14,8 @@ from wiz_kernel_ext.remedies import worded
 # Null, encoded: what stands for "none" in a field that stays encoded. The message library reads
 # neither `Raw | None` nor an empty `Raw`.
 NIL = msgspec.Raw(b"\xc0")
+# The stage of a wait for another operation, before the first of its own or between two of them.
+WAITING = "waiting"
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag_field="kind"):
@@ -30,12 +32,19 @@ class Delta(Event, frozen=True, kw_only=True, tag="delta"):
 class Progress(Event, frozen=True, kw_only=True, tag="progress"):
     """How far a stage is: "load" in fractions, "prompt" in tokens, "download" in bytes.
 
-    Without a `total` the end is not known.
+    Without a `total` the end is not known. `text` says in words what a number cannot: for what a
+    WAITING one waits, and how to end that; commands in it as in a hint.
     """
 
     stage: str
     done: float
     total: float | None = None
+    text: str = ""
+
+    @property
+    def words(self) -> str:
+        """`text` in the words of the place where it is read."""
+        return worded(self.text)
 
 
 class StateChanged(Event, frozen=True, kw_only=True, tag="state"):

@@ -16,8 +16,8 @@ from wiz_kernel_ext.errors import CrashRepeated
 Stage = Literal["start", "load", "context", "prompt"]
 
 _WHAT_ELSE = (
-    "`wiz doctor` tries the engine itself; if that is right, take less context (--ctx), another "
-    "quantization or another model."
+    "`wiz doctor` tries the engine itself; if that is right, take less context (`--ctx N`), "
+    "another quantization or another model."
 )
 REPEATED_HINT = f"Once more would end the same way. {_WHAT_ELSE}"
 _DOING = {

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from wiz_kernel_ext.configuration.limits import Limits, no_limits
 from wiz_kernel_ext.errors import BadRequest, Conflict
 from wiz_kernel_ext.folders import is_folder
 from wiz_kernel_ext.hub.checkpoints import fetch_checkpoint
@@ -41,14 +42,22 @@ from wiz_kernel_ext.surroundings import public, who_asks
 class Jobs:
     """Begins work on models, or joins what is under way."""
 
-    def __init__(self, operations: Operations, library: Library, models_dir: Path) -> None:
+    def __init__(
+        self,
+        operations: Operations,
+        library: Library,
+        models_dir: Path,
+        limits: Callable[[], Limits] = no_limits,
+    ) -> None:
         self._operations = operations
+        self._limits = limits
         self._library = library
         self._models_dir = models_dir
         self._under_way: dict[Hashable, _UnderWay] = {}
 
     async def download(self, request: DownloadModel, client: str) -> Operation:
         """`worker:downloadModel`: one file of a repository; ends in its path."""
+        self._limits().check_repo(request.repo)
         key = download_key(request.repo, request.file, request.revision)
 
         async def body(operation: Operation) -> str:
@@ -69,6 +78,8 @@ class Jobs:
         find = self._library.upstream if request.update else self._library.resolve
         found = find(request.model)
         title = str(found)
+        if not isinstance(found, Path):
+            self._limits().check_repo(found.repo)
 
         async def body(operation: Operation) -> str:
             if isinstance(found, Path):
@@ -109,6 +120,8 @@ class Jobs:
         title = name.repo if name else folder.name
         target = self._target(request.output, title.rpartition("/")[2], request.out_type.upper())
         # Before gigabytes are fetched for nothing.
+        if name is not None:
+            self._limits().check_repo(name.repo)
         check_target(target, request.overwrite)
         llama_cpp = find_checkout(Path(request.llama_cpp)) if request.llama_cpp else None
         handed_over = (llama_cpp or checkout_for_refused()) is not None
@@ -191,7 +204,7 @@ class Jobs:
         if output is not None:
             path = _expanded(output)
             return path if path.is_absolute() else self._models_dir / path
-        self._models_dir.mkdir(parents=True, exist_ok=True)
+        self._models_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         return self._models_dir / f"{name}-{quant}.gguf"
 
     async def _write(
@@ -209,7 +222,7 @@ class Jobs:
         if under_way and not under_way.operation.ended and under_way.asked != asked:
             raise Conflict(
                 f"{target} is being written already, from {under_way.operation.title}.",
-                hint="Wait for that, or choose another name (--output).",
+                hint="Wait for that, or choose another name (`--output FILE`).",
                 target=str(target),
             )
         return await self._begin(kind, key, title, client, work, asked)

@@ -8,6 +8,7 @@ emits and how it ended, and lets any number of followers read the log from any n
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import secrets
 import time
@@ -17,7 +18,13 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from wiz_kernel_ext.errors import InternalError, OperationCancelled, WizError, not_permitted
+from wiz_kernel_ext.errors import (
+    OperationCancelled,
+    OperationInterrupted,
+    WizError,
+    not_permitted,
+    unexpected,
+)
 from wiz_kernel_ext.protocol.codec import decode, raw
 from wiz_kernel_ext.protocol.events import AnyEvent, Delta, End, Notice, Progress, StateChanged
 from wiz_kernel_ext.protocol.results import (
@@ -38,6 +45,7 @@ BATCH_SIZE = 256
 TITLE_LENGTH = 300
 
 log = logging.getLogger(__name__)
+_numbers = itertools.count()
 
 
 class Operation:
@@ -58,6 +66,7 @@ class Operation:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.id = f"op-{secrets.token_hex(5)}"
+        self.number = next(_numbers)
         self.kind = kind
         self.title = title
         self.client = client
@@ -74,6 +83,7 @@ class Operation:
         self.ended_at: float | None = None
         self._clock = clock
         self._cancel = asyncio.Event()
+        self._stopped = False
         self._cancel_callbacks: list[Callable[[], None]] = []
         self._sealed = False
         self._end_callbacks: list[Callable[[], None]] = []
@@ -150,6 +160,11 @@ class Operation:
             else:
                 await news.wait()
 
+    def stop(self) -> None:
+        """The service ends: so must this, though nobody cancelled it, and its end says so."""
+        self._stopped = self._stopped or not self.cancelling
+        self.cancel()
+
     def cancel(self) -> None:
         """Ask the operation to end; what there is by then is kept."""
         if not self._cancel.is_set():
@@ -192,6 +207,22 @@ class Operation:
             if not task.done():
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
+
+    @property
+    def was_stopped(self) -> bool:
+        """Whether it ends because the service does."""
+        return self._stopped
+
+    def stopped(self) -> End:
+        """The end of one that ends because the service does; what there is of it is kept."""
+        text = self.text
+        if self.state == "queued":
+            message = "The service was stopped before its turn came."
+        else:
+            message = "The service was stopped while this was running."
+        hint = None if text else "Run it again: a new service starts by itself."
+        error = OperationInterrupted(message, hint=hint, operation_id=self.id, text=text)
+        return End(state="interrupted", error=error.info())
 
     @property
     def end(self) -> End:
@@ -271,9 +302,9 @@ class Operations:
         return [op for op in self._operations.values() if not op.ended]
 
     async def settle(self, timeout_s: float) -> None:
-        """Cancel every operation and wait until they have ended and are recorded."""
+        """Stop every operation and wait until they have ended and are recorded."""
         for operation in self.running():
-            operation.cancel()
+            operation.stop()
         if self._tasks:
             _, late = await asyncio.wait(self._tasks.values(), timeout=timeout_s)
             for task in late:
@@ -296,20 +327,23 @@ class Operations:
             await recorded
             result = await body(operation)
         except OperationCancelled as error:
-            return End(state="cancelled", error=error.info())
+            cancelled = End(state="cancelled", error=error.info())
+            return operation.stopped() if operation.was_stopped else cancelled
         except WizError as error:
             return End(state="failed", error=error.info())
         except asyncio.CancelledError:
-            stopped = OperationCancelled("The service was stopped.", operation_id=operation.id)
-            return End(state="cancelled", error=stopped.info())
+            return operation.stopped()
         except Exception as error:
             if isinstance(error, OSError) and (refused := not_permitted(error)):
                 return End(state="failed", error=refused.info())
             log.exception("operation %s failed", operation.id)
-            internal = InternalError(f"The service failed: {type(error).__name__}: {error}")
-            return End(state="failed", error=internal.info())
-        cancelled = isinstance(result, AnswerInfo) and result.finish_reason == "cancelled"
-        return End(state="cancelled" if cancelled else "done", result=raw(result))
+            what = f"The service failed: {type(error).__name__}: {error}"
+            return End(state="failed", error=unexpected(error, what).info())
+        if not isinstance(result, AnswerInfo) or result.finish_reason != "cancelled":
+            return End(state="done", result=raw(result))
+        if operation.was_stopped:
+            return operation.stopped()
+        return End(state="cancelled", result=raw(result))
 
     def _forget_old(self) -> None:
         ended = [op.id for op in self._operations.values() if op.ended]

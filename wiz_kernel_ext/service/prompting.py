@@ -6,11 +6,12 @@ Called by the handlers with a request already decoded; runs as the body of an op
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -19,11 +20,12 @@ from wiz_kernel_ext.errors import (
     ModelFileNotFound,
     ModelNotLoaded,
     NotPermitted,
+    OperationCancelled,
     SessionNotLoaded,
-    StoreError,
 )
 from wiz_kernel_ext.models.identity import identify
-from wiz_kernel_ext.protocol.events import Notice, StateChanged
+from wiz_kernel_ext.protocol.chat_templates import check_chat_template
+from wiz_kernel_ext.protocol.events import StateChanged
 from wiz_kernel_ext.protocol.messages import ChatMessage
 from wiz_kernel_ext.protocol.requests import AnyPrompt, CreateContext, LoadModel, Prompt
 from wiz_kernel_ext.protocol.results import AnswerInfo, SessionMessage
@@ -33,7 +35,12 @@ from wiz_kernel_ext.service.loads import Loads
 from wiz_kernel_ext.service.operations import Operation, Operations
 from wiz_kernel_ext.service.sessions import Sessions
 from wiz_kernel_ext.service.supervisor import Supervisor, Worker
+from wiz_kernel_ext.service.waiting import before, telling, telling_silence
 from wiz_kernel_ext.store import SessionRow
+
+T = TypeVar("T", LoadModel, CreateContext)
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,7 @@ class Prompting:
 
     async def begin(self, request: AnyPrompt[Any], client: str) -> Operation:
         """Start the operation that answers `request`; what is wrong at once is raised at once."""
+        check_chat_template(request.chat_template)
         state = self.clients[client]
         session = await self._session(request, state)
         meant = await self._meant(request, state, session)
@@ -75,13 +83,32 @@ class Prompting:
             if session is None:
                 return await self._answer(operation, request, state, None)
             turn = self.sessions.turn(session.id)
-            await operation.unless_cancelled(turn.acquire())
+            with telling(operation, lambda: self._asked_before(operation)):
+                await operation.unless_cancelled(turn.acquire())
             # The next prompt is to read what this one leaves in the conversation.
             operation.on_end(turn.release)
             return await self._answer(operation, request, state, session)
 
         await self.operations.start(operation, body)
         return operation
+
+    def _asked_before(self, operation: Operation) -> list[Operation]:
+        """What runs in the same session, and came before."""
+        found = [o for o in self.operations.running() if o.session_id == operation.session_id]
+        return before(found, operation)
+
+    def _answered_before(self, operation: Operation, worker: Worker) -> list[Operation]:
+        """Who is answered by `worker` while `operation` is not: it came before, and is at work."""
+        if operation.n_tokens or operation.progress.stage == "prompt":
+            return []
+        at_work = [
+            one
+            for one in self.operations.running()
+            if one.kind == "prompt"
+            and one.model_path == worker.path
+            and (one.n_tokens or one.progress.stage == "prompt")
+        ]
+        return before(at_work, operation)
 
     async def _session(self, request: AnyPrompt[Any], state: ClientState) -> SessionRow | None:
         if request.messages is not None:
@@ -132,7 +159,7 @@ class Prompting:
         if session is not None:
             session = await self.sessions.find(session.id)
             history = await self.sessions.history(session)
-            await self._bind(operation, session, worker)
+            await self.loads.bind(operation, session.id, worker)
             operation.asked = SessionMessage(
                 role="tool" if request.role == "tool" else "user",
                 content=request.prompt,
@@ -162,8 +189,19 @@ class Prompting:
             role=request.role,
             tools=request.tools,
             messages=history,
+            chat_template=request.chat_template,
         )
-        return await worker.process.prompt(passed_on, operation.pass_on, operation.on_cancel)
+        with telling(operation, lambda: self._answered_before(operation, worker)):
+            try:
+                return await worker.process.prompt(
+                    passed_on,
+                    operation.pass_on,
+                    operation.on_cancel,
+                    telling_silence(operation),
+                )
+            except OperationCancelled:
+                # The worker did not say in time how it ended: with what is here.
+                return AnswerInfo(text=operation.text, finish_reason="cancelled")
 
     @asynccontextmanager
     async def _worker(
@@ -214,21 +252,20 @@ class Prompting:
         if session is not None and session.model_path == str(meant.path):
             return Wish(
                 path=meant.path,
-                load=msgspec.convert(session.load_options, LoadModel),
-                context=msgspec.convert(session.context_options, CreateContext),
+                load=_readable(session.load_options, LoadModel),
+                context=_readable(session.context_options, CreateContext),
                 takes_what_is_there=True,
             )
         return Wish(path=meant.path, takes_what_is_there=True)
 
-    async def _bind(self, operation: Operation, session: SessionRow, worker: Worker) -> None:
-        known = self.climb.remembered(worker.key) or Wish(path=Path(worker.path))
-        load, context = known.load, known.context or CreateContext()
-        try:
-            await self.sessions.bind(
-                session.id, worker.path, msgspec.to_builtins(load), msgspec.to_builtins(context)
-            )
-        except StoreError as error:
-            operation.emit(Notice(text=f"The session cannot be kept: {error}"))
+
+def _readable(options: dict[str, Any], kind: type[T]) -> T:
+    """How a model was loaded; as by default where what was kept of it is damaged."""
+    try:
+        return msgspec.convert(options, kind)
+    except msgspec.ValidationError as error:
+        log.warning("How a model was loaded cannot be read: %s", error)
+        return kind()
 
 
 def _of_path(path: Path) -> Meant:

@@ -21,6 +21,7 @@ from wiz_kernel_ext.errors import (
     ServiceStopping,
     WizError,
     not_permitted,
+    unexpected,
 )
 from wiz_kernel_ext.protocol.codec import (
     Close,
@@ -204,7 +205,7 @@ class CommServer:
                 return
             log.exception("The handler of %s failed.", comm.target)
             what = f"{comm.target} failed with {type(error).__name__}: {error}"
-            await comm.end(error=InternalError(what))
+            await comm.end(error=unexpected(error, what))
             if not isinstance(error, Exception):
                 raise
 

@@ -42,6 +42,7 @@ from wiz_kernel_ext.protocol.calls import WorkerCalls
 from wiz_kernel_ext.protocol.codec import sound
 from wiz_kernel_ext.protocol.events import Progress
 from wiz_kernel_ext.protocol.messages import ChatMessage
+from wiz_kernel_ext.protocol.pulse import Pulse
 from wiz_kernel_ext.protocol.requests import (
     AnyRequest,
     CreateContext,
@@ -178,6 +179,11 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
         request = sound(request)
         return LocalOperation(lambda call: self.handle(request, call))
 
+    def pulse(self) -> Pulse:
+        """How much is done so far; from any thread, also in the middle of a step."""
+        host = self._host
+        return Pulse(self._loop.n_commands + host.n_told + host.n_steps, host.n_steps)
+
     async def handle(self, request: AnyRequest, call: Call) -> Any:
         """Answer one request; events go to `call`. The one entry of both faces."""
         try:
@@ -269,7 +275,7 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
             return await self._answer([*request.messages, asked], request, call)
         session = self._sessions.get(request.session) if request.session else self._latest
         if session is None:
-            raise SessionNotLoaded
+            raise SessionNotLoaded(hint="Call initialize_session first.")
         async with session.lock:
             info = await self._answer([*session.history(), asked], request, call)
             if info.text or info.finish_reason != "cancelled":
@@ -293,7 +299,9 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
             return AnswerInfo(text="", finish_reason="cancelled")
 
         def submit() -> None:
-            sequence = self._host.submit(messages, request.tools, request.options, listener)
+            sequence = self._host.submit(
+                messages, request.tools, request.options, listener, request.chat_template
+            )
             # Here, so that an asker who gives up just now leaves no answer nobody can stop.
             call.on_cancel(lambda: self._loop.post(lambda: self._host.cancel(sequence)))
 

@@ -44,6 +44,8 @@ def run_task(task: m.AnyTask, say: Callable[[Line], None]) -> Any:
             return looking.list_repo(task, say)
         case m.AskUpstream():
             return looking.ask_upstream(task, say)
+        case m.Reach():
+            return looking.reach(task, say)
         case m.ReadCollection():
             return looking.read_collection(task, say)
 

@@ -14,7 +14,7 @@ from huggingface_hub import constants
 from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
 
 from wiz_kernel_ext.hub.fetch.bounds import misbehaved
-from wiz_kernel_ext.hub.fetch.http import session
+from wiz_kernel_ext.hub.fetch.http import question_timeouts_s, session
 
 _MAX_FILES = 20_000
 
@@ -22,6 +22,16 @@ _MAX_FILES = 20_000
 def found_by(params: dict[str, Any]) -> list[dict[str, Any]]:
     """The repositories that a search finds."""
     return _tables(_answer("models", params), "a search")
+
+
+def anybody() -> None:
+    """Ask something that needs no token, without one."""
+    _answer("models", {"limit": 1}, token=False)
+
+
+def user_name() -> str:
+    """Whose the token is; empty where that is not told."""
+    return text(table(_answer("whoami-v2", {})).get("name"))
 
 
 def repository(repo: str, revision: str | None) -> dict[str, Any]:
@@ -85,14 +95,20 @@ def _tables(value: Any, what: str) -> list[dict[str, Any]]:
     return [one for one in value if isinstance(one, dict)]
 
 
-def _answer(path: str, params: dict[str, Any], body: dict[str, Any] | None = None) -> Any:
+def _answer(
+    path: str,
+    params: dict[str, Any],
+    body: dict[str, Any] | None = None,
+    *,
+    token: bool | None = None,
+) -> Any:
     answer = session().request(
         "GET" if body is None else "POST",
         f"{constants.ENDPOINT}/api/{path}",
         params=params,
         json=body,
-        headers=build_hf_headers(),
-        timeout=float(constants.HF_HUB_DOWNLOAD_TIMEOUT),
+        headers=build_hf_headers(token=token),
+        timeout=question_timeouts_s(),
     )
     hf_raise_for_status(answer)
     try:

@@ -16,6 +16,7 @@ from pathlib import Path
 from huggingface_hub import constants
 from huggingface_hub.file_download import repo_folder_name
 
+from wiz_kernel_ext.errors import DownloadFailed
 from wiz_kernel_ext.folders import changed_at, entries, files_below, is_file
 
 PARTIAL_SUFFIX = ".wiz.incomplete"
@@ -113,6 +114,13 @@ class RepoCache:
                     break
                 except BlockingIOError:
                     wait(_POLL_S)
+                except OSError as error:
+                    # Without a lock, two downloads would write into one file.
+                    raise DownloadFailed(
+                        f"{self._locks} cannot be locked: {error.strerror}.",
+                        hint="Its file system has no locks: set HF_HOME to a directory on a local "
+                        "disk, and run it again.",
+                    ) from error
             yield
         finally:
             os.close(file)

@@ -13,12 +13,15 @@ from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from huggingface_hub import constants
 from huggingface_hub.utils import get_session
 
 from wiz_kernel_ext.errors import WizError
 from wiz_kernel_ext.hub.fetch.bounds import guard
 
 _READ_BYTES = 1 << 20
+_CONNECT_TIMEOUT_S = 3.5
+"""Longer than the network's second try at a packet that was lost, after 3 s at the latest."""
 _PACKAGES = ("httpx2", "httpx")
 _CORES = ("httpcore2", "httpcore")
 
@@ -39,6 +42,16 @@ def session() -> Any:
         if hasattr(connection, "READ_NUM_BYTES"):
             connection.READ_NUM_BYTES = _READ_BYTES  # type: ignore[union-attr]
     return client
+
+
+def question_timeouts_s() -> tuple[float, float, float, float]:
+    """For connecting, reading, writing and a free connection, of a question to the hub.
+
+    A network that swallows everything, as behind a firewall, should be told soon; who is connected
+    to is given the user's time.
+    """
+    longest_s = float(constants.HF_HUB_DOWNLOAD_TIMEOUT)
+    return (min(_CONNECT_TIMEOUT_S, longest_s), longest_s, longest_s, longest_s)
 
 
 def is_transport_error(error: BaseException) -> bool:

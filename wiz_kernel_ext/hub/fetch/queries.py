@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import constants, hf_hub_url
+from huggingface_hub import hf_hub_url
 from huggingface_hub.utils import build_hf_headers, hf_raise_for_status, parse_datetime
 
 from wiz_kernel_ext.errors import (
@@ -24,13 +24,14 @@ from wiz_kernel_ext.gguf_file.source import RangeSource
 from wiz_kernel_ext.hub.fetch import api
 from wiz_kernel_ext.hub.fetch.bounds import MAX_ANSWER_BYTES, MAX_BYTES, misbehaved
 from wiz_kernel_ext.hub.fetch.failures import ENDPOINT, Subject
-from wiz_kernel_ext.hub.fetch.http import session
+from wiz_kernel_ext.hub.fetch.http import question_timeouts_s, session
 from wiz_kernel_ext.hub.fetch.retrying import Say, asked
 from wiz_kernel_ext.hub.fetch.tasks import (
     CONFIG,
     AskUpstream,
     Found,
     ListRepo,
+    Reach,
     ReadCollection,
     RepoContents,
     Search,
@@ -69,6 +70,14 @@ def search(task: Search, say: Say) -> list[Found]:
 
     with ThreadPoolExecutor(_LISTED_AT_ONCE) as pool:
         return list(pool.map(contents, hits))
+
+
+def reach(task: Reach, say: Say) -> dict[str, str]:
+    """The endpoint that answers and, with the token, its user's name."""
+    if not task.with_token:
+        asked(api.anybody, Subject(), say)
+        return {"endpoint": ENDPOINT}
+    return {"endpoint": ENDPOINT, "user": asked(api.user_name, Subject(), say)}
 
 
 def list_repo(task: ListRepo, say: Say) -> RepoContents:
@@ -181,7 +190,7 @@ def _range(url: str, offset: int, size_bytes: int) -> bytes:
         "Accept-Encoding": "identity",
         "Range": f"bytes={offset}-{offset + size_bytes - 1}",
     }
-    timeout = float(constants.HF_HUB_DOWNLOAD_TIMEOUT)
+    timeout = question_timeouts_s()
     # A server that ignores ranges sends it all.
     bound = {MAX_BYTES: offset + size_bytes + MAX_ANSWER_BYTES}
     with session().stream("GET", url, headers=headers, timeout=timeout, extensions=bound) as answer:

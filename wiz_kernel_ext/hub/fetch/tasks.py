@@ -115,7 +115,15 @@ class DiscardParts(Task, frozen=True, kw_only=True, tag="discard"):
     revision: str | None = None
 
 
-AnyTask = Download | Search | ListRepo | AskUpstream | ReadCollection | DeleteFiles | DiscardParts
+class Reach(Task, frozen=True, kw_only=True, tag="reach"):
+    """Whether the hub answers, or knows whose the token is; the result: endpoint and user."""
+
+    with_token: bool = False
+
+
+AnyTask = (
+    Download | Search | ListRepo | AskUpstream | ReadCollection | DeleteFiles | DiscardParts | Reach
+)
 
 
 class Order(msgspec.Struct, frozen=True):

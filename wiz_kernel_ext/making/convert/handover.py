@@ -38,7 +38,7 @@ def find_checkout(folder: Path) -> Path:
     if not is_file(folder / SCRIPT):
         raise BadRequest(
             f"There is no {SCRIPT} in {folder}.",
-            hint="Name a checkout of llama.cpp (--llama-cpp, or LLAMA_CPP_DIR).",
+            hint="Name a checkout of llama.cpp (`--llama-cpp FOLDER`, or LLAMA_CPP_DIR).",
             field="llama_cpp",
         )
     return folder

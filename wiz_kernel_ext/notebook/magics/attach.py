@@ -8,12 +8,11 @@ from typing import Any
 
 from wiz_kernel_ext.commands.definitions.attach import chosen
 from wiz_kernel_ext.notebook.current_notebook import checked_variable
-from wiz_kernel_ext.notebook.follow import follow
+from wiz_kernel_ext.notebook.follow import drawn, follow
 from wiz_kernel_ext.notebook.magics.host import MagicHost
 from wiz_kernel_ext.notebook.magics.notebook_ui import NotebookUI
 from wiz_kernel_ext.notebook.magics.prompt import answer_view
 from wiz_kernel_ext.notebook.views.load import LoadView
-from wiz_kernel_ext.notebook.views.pace import INTERVAL_S
 from wiz_kernel_ext.protocol.results import LOAD_KINDS
 
 
@@ -37,8 +36,6 @@ def run(host: MagicHost, arguments: argparse.Namespace) -> Any:
         return None
     bar = LoadView(host.screen, info.title, time.monotonic)
     bar.begin()
-    for events in operation.batches(INTERVAL_S):
-        bar.take(events)
-    operation.result()
+    drawn(operation, bar, host.notebook.leaving)
     bar.say("done")
     return None

@@ -1,4 +1,4 @@
-"""`%wiz_doctor`: whether the engine is right on this processor.
+"""`%wiz_doctor`: what is wrong on this machine.
 
 The command line's own command, in a process of its own: what it tries may die, what it builds
 takes minutes, and an interrupt ends it with all it started.
@@ -14,6 +14,7 @@ import subprocess
 import sys
 
 from wiz_kernel_ext.children.child import child_environment
+from wiz_kernel_ext.interrupts import taken
 from wiz_kernel_ext.notebook.magics.host import MagicHost
 
 
@@ -34,9 +35,10 @@ def run(host: MagicHost, arguments: argparse.Namespace) -> None:
     )
     assert process.stdout is not None
     try:
-        for text in process.stdout:
-            host.screen.write(text)
-        process.wait()
+        with taken():
+            for text in process.stdout:
+                host.screen.write(text)
+            process.wait()
     finally:
         if process.poll() is None:
             with contextlib.suppress(ProcessLookupError):

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import argparse
 import time
-from typing import Any
 
+from wiz_kernel_ext.commands.definitions.load import asked_about
 from wiz_kernel_ext.commands.flags import given
 from wiz_kernel_ext.errors import AmbiguousModel, HubNotFound, ModelFileNotFound, WizError
 from wiz_kernel_ext.local_paths import is_checkpoint, located
 from wiz_kernel_ext.notebook.defaults import CONTEXT, MODEL
+from wiz_kernel_ext.notebook.follow import drawn
 from wiz_kernel_ext.notebook.magics.conversion import converted, with_offer
 from wiz_kernel_ext.notebook.magics.host import MagicHost
 from wiz_kernel_ext.notebook.magics.notebook_ui import shown
 from wiz_kernel_ext.notebook.views.load import LoadView, about_session
-from wiz_kernel_ext.notebook.views.pace import INTERVAL_S
 from wiz_kernel_ext.protocol.codec import build
 from wiz_kernel_ext.protocol.requests import Load
 from wiz_kernel_ext.protocol.results import Loaded
@@ -23,21 +23,22 @@ from wiz_kernel_ext.protocol.results import Loaded
 def run(host: MagicHost, arguments: argparse.Namespace) -> None:
     """`%wiz_load MODEL [options]`."""
     name = arguments.model or host.model or None
-    request = build(
-        Load,
-        {
-            "model": _model(host, name, arguments.convert),
-            "fetch": True,
-            "reload": arguments.reload,
-            **host.over(MODEL, given(arguments, MODEL.values())),
-            **host.over(CONTEXT, given(arguments, CONTEXT.values())),
-            **host.notebook.session_fields(host.session or None),
-        },
-    )
+    fields = {
+        "model": _model(host, name, arguments.convert),
+        "fetch": True,
+        "reload": arguments.reload,
+        **host.over(MODEL, given(arguments, MODEL.values())),
+        **host.over(CONTEXT, given(arguments, CONTEXT.values())),
+        **host.notebook.session_fields(host.session or None),
+    }
     view = LoadView(host.screen, name or "the default model", time.monotonic)
     view.begin()
+
+    def load(anyway: bool) -> Loaded:
+        return _followed(host, build(Load, {**fields, "anyway": anyway}), view)
+
     try:
-        loaded = _followed(host, request, view)
+        loaded = asked_about(load, host.notebook.confirm, anyway=arguments.anyway)
     except AmbiguousModel as error:
         view.say("not loaded")
         raise shown(host, error) from None
@@ -48,6 +49,7 @@ def run(host: MagicHost, arguments: argparse.Namespace) -> None:
         view.say("not loaded")
         raise
     assert loaded.session is not None
+    host.notebook.loaded(loaded.model.model_path)
     known = host.notebook.saw(loaded.session)
     view.end(loaded, about_session(loaded.session, known=known))
 
@@ -67,13 +69,6 @@ def _model(host: MagicHost, name: str | None, out_type: str | None) -> str | Non
 
 
 def _followed(host: MagicHost, request: Load, view: LoadView) -> Loaded:
-    operation: Any = host.notebook.client.start(request)
-    try:
-        for events in operation.batches(INTERVAL_S):
-            view.take(events)
-        loaded: Loaded = operation.result()
-    except KeyboardInterrupt:
-        if not host.notebook.leaving():
-            operation.cancel()
-        raise
+    operation = host.notebook.client.start(request)
+    loaded: Loaded = drawn(operation, view, host.notebook.leaving)
     return loaded

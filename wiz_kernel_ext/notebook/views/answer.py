@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from wiz_kernel_ext.commands.notices import one_each
-from wiz_kernel_ext.commands.service_tables import speed
+from wiz_kernel_ext.commands.notices import ENDINGS, one_each
+from wiz_kernel_ext.commands.service_tables import live_speed, speed
+from wiz_kernel_ext.commands.throughput import Throughput
 from wiz_kernel_ext.errors import WizError
 from wiz_kernel_ext.notebook.screen import Drawing, Screen
 from wiz_kernel_ext.notebook.views.pace import Pace
@@ -19,7 +20,7 @@ from wiz_kernel_ext.protocol.answer import Answer
 from wiz_kernel_ext.protocol.events import AnyEvent, Delta, Notice, Progress
 
 INTERRUPTED = "(interrupted)"
-ENDINGS = {"length": "cut off at the limit", "cancelled": "interrupted", "interrupted": "cut off"}
+FOOTER_INTERVAL_S = 0.5
 
 
 class AnswerView(Protocol):
@@ -48,6 +49,10 @@ class RichAnswer:
         self._about = about
         self._operation_id = operation_id
         self._pace = Pace(clock)
+        self._clock = clock
+        self._throughput = Throughput(clock)
+        self._n_tokens = 0
+        self._footer_due_s = 0.0
         self._text = ""
         self._notices: list[str] = []
 
@@ -57,11 +62,12 @@ class RichAnswer:
         self._foot = self._screen.show(self._footer("…"))
 
     def take(self, events: Sequence[AnyEvent]) -> None:
-        """Draw the text as Markdown, or how far the work before the first token is."""
+        """Draw the text as Markdown and how fast it comes, or how far the work before it is."""
         progress = None
         for event in events:
             if isinstance(event, Delta):
                 self._text += event.text
+                self._n_tokens += event.n_tokens
             elif isinstance(event, Progress):
                 progress = event
             elif isinstance(event, Notice):
@@ -69,6 +75,7 @@ class RichAnswer:
         if any(isinstance(event, Delta) for event in events):
             if self._pace.due(2 * len(self._text.encode())):
                 self._draw(self._text)
+            self._tell_speed()
         elif progress is not None and not self._text:
             self._foot.update(self._footer(stage(progress)))
 
@@ -83,13 +90,19 @@ class RichAnswer:
         what = " ".join(error._render_traceback_()) if alone else type(error).__name__
         self._foot.update(self._footer(what, ended=True))
 
+    def _tell_speed(self) -> None:
+        self._throughput.take(Progress(stage="answer", done=self._n_tokens))
+        if self._clock() >= self._footer_due_s:
+            self._footer_due_s = self._clock() + FOOTER_INTERVAL_S
+            self._foot.update(self._footer(live_speed(self._n_tokens, self._throughput.per_s)))
+
     def _draw(self, text: str) -> None:
         self._body.update(Drawing(plain=text, markdown=text))
 
     def _footer(self, state: str, *, ended: bool = False) -> Drawing:
         parts = [state, self._about, *one_each(self._notices)]
         if not ended:
-            parts.append(f"operation {self._operation_id}")
+            parts.append(go_on(self._operation_id))
         return Drawing.small(" · ".join(part for part in parts if part))
 
 
@@ -100,6 +113,8 @@ class PlainAnswer:
         self._screen = screen
         self._about = about
         self._text = ""
+        self._notices: list[str] = []
+        self._waits = False
 
     def begin(self) -> None:
         """Nothing to draw yet."""
@@ -111,6 +126,12 @@ class PlainAnswer:
                 self._text += event.text
                 self._screen.write(event.text)
             elif isinstance(event, Notice):
+                n_said = len(one_each(self._notices))
+                self._notices.append(event.words)
+                if len(one_each(self._notices)) > n_said:
+                    self._screen.write(f"[{event.words}]\n")
+            elif isinstance(event, Progress) and event.text and not self._waits:
+                self._waits = True
                 self._screen.write(f"[{event.words}]\n")
 
     def end(self, answer: Answer) -> None:
@@ -125,6 +146,11 @@ class PlainAnswer:
         """End the line; the error itself is the cell's."""
         if self._text:
             self._screen.write("\n")
+
+
+def go_on(operation_id: str) -> str:
+    """How to go on watching in another cell, where this output's kernel or page has gone."""
+    return f"if this stands still: %wiz_attach {operation_id}"
 
 
 def marked(answer: Answer) -> str:
@@ -147,7 +173,9 @@ def took(answer: Answer) -> str:
 
 
 def stage(progress: Progress) -> str:
-    """A stage in a few words."""
+    """A stage in a few words, or in its own."""
+    if progress.text:
+        return progress.words
     name = {"load": "loading the model", "prompt": "reading the prompt"}.get(
         progress.stage, progress.stage
     )

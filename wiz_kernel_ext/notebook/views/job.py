@@ -9,6 +9,7 @@ from typing import Any
 from wiz_kernel_ext.commands.model_tables import verification_line
 from wiz_kernel_ext.commands.throughput import Throughput, told
 from wiz_kernel_ext.notebook.screen import Drawing, Screen
+from wiz_kernel_ext.notebook.views.answer import go_on
 from wiz_kernel_ext.notebook.views.pace import Pace
 from wiz_kernel_ext.protocol.events import AnyEvent, Notice, Progress
 from wiz_kernel_ext.protocol.hub import Verification
@@ -74,7 +75,7 @@ class WorkView:
 
     def _drawing(self, state: str, share: float | None) -> Drawing:
         value = "" if share is None else f' value="{share:.3f}"'
-        about = " · ".join([state, *self._notices, f"operation {self._operation_id}"])
+        about = " · ".join([state, *self._notices, go_on(self._operation_id)])
         return Drawing(
             plain=f"{self._title}: {about}",
             html=f"{escape(self._title)} <progress{value}></progress> "

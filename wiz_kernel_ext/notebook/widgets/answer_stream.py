@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from wiz_kernel_ext.commands.notices import one_each
-from wiz_kernel_ext.commands.service_tables import speed
+from wiz_kernel_ext.commands.service_tables import live_speed
+from wiz_kernel_ext.commands.throughput import Throughput
 from wiz_kernel_ext.errors import WizError
 from wiz_kernel_ext.notebook.views.answer import stage, took
 from wiz_kernel_ext.notebook.widgets.panel import described
@@ -31,9 +32,8 @@ class AnswerStream:
         self.small = ""
         self.failed: dict[str, Any] | None = None
         self.is_running = True
-        self._clock = clock
+        self._throughput = Throughput(clock)
         self._n_tokens = 0
-        self._first_s: float | None = None
         self._progress: Progress | None = None
         self._notices: list[str] = []
         self._state = "queued"
@@ -51,8 +51,8 @@ class AnswerStream:
                 self._notices.append(event.words)
             elif isinstance(event, StateChanged):
                 self._state = event.state
-        if self.text and self._first_s is None:
-            self._first_s = self._clock()
+        if self.text:
+            self._throughput.take(Progress(stage="answer", done=self._n_tokens))
         self._tell(self._doing())
 
     def end(self, operation: Operation) -> None:
@@ -80,7 +80,7 @@ class AnswerStream:
     def shown(self) -> dict[str, Any]:
         """All but the text: the question, the line under the answer, how far the reading is."""
         step, fraction = self._progress, None
-        if self.is_running and step is not None and step.total and self._first_s is None:
+        if self.is_running and step is not None and step.total and not self.text:
             fraction = step.done / step.total
         return {
             "id": self.id,
@@ -91,8 +91,8 @@ class AnswerStream:
         }
 
     def _doing(self) -> str:
-        if self._first_s is not None:
-            return speed(self._n_tokens, self._clock() - self._first_s)
+        if self.text:
+            return live_speed(self._n_tokens, self._throughput.per_s)
         if self._progress is not None:
             return stage(self._progress)
         return "waiting for its turn" if self._state == "queued" else "…"

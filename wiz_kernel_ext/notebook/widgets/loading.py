@@ -52,9 +52,11 @@ def _load(client: Client, model: str, show: Show, context_size: int | None) -> N
         operation = client.start(Load(model=located(model), context_size=context_size))
         for events in operation.batches(INTERVAL_S):
             notices += [event.words for event in events if isinstance(event, Notice)]
-            steps = [event for event in events if isinstance(event, Progress) and event.total]
-            if steps:
-                fraction = steps[-1].done / (steps[-1].total or 1.0)
+            steps = [event for event in events if isinstance(event, Progress)]
+            if steps and steps[-1].text:
+                show(shown(model, notices=one_each([*notices, steps[-1].words])))
+            elif steps and steps[-1].total:
+                fraction = steps[-1].done / steps[-1].total
                 show(shown(model, fraction=fraction, notices=one_each(notices)))
         operation.result()
     except WizError as error:
