@@ -14,7 +14,13 @@ from tests.support.kernels import Kernel
 from tests.support.tiny_gguf import Shape, write_tiny_gguf
 from wiz_kernel_ext.client import Client
 from wiz_kernel_ext.demo import model_path
-from wiz_kernel_ext.errors import BadRequest, ConversionRefused, ModelFileNotFound, WizError
+from wiz_kernel_ext.errors import (
+    BadRequest,
+    ConversionRefused,
+    HubUnreachable,
+    ModelFileNotFound,
+    WizError,
+)
 from wiz_kernel_ext.local_paths import located
 
 LONG = "n" * 300
@@ -96,7 +102,21 @@ def test_quantizing_says_the_type_a_file_has(home: Home, client: Client, tmp_pat
         client.quantize_model(small, "Q8_0")
 
 
-@pytest.mark.parametrize("name", ["my models", "./my models", "{there}/my models"])
+def test_a_name_that_is_no_hubs_may_be_a_slip_in_a_path(
+    client: Client, there: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    (there / "sub").mkdir()
+    (there / "sub" / "other.gguf").write_bytes(model_path().read_bytes())
+    with pytest.raises(HubUnreachable) as caught:
+        client.load("sub/othre", fetch=True)
+    assert str(there / "sub" / "other.gguf") in caught.value.hint
+    with pytest.raises(HubUnreachable) as caught:
+        client.load("u/r", fetch=True)
+    assert "Did you mean" not in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["my models", "my models/", "./my models", "{there}/my models"])
 def test_a_folder_names_what_is_in_it(client: Client, there: Path, name: str) -> None:
     for ask in (client.load_model, client.load, client.inspect):
         with pytest.raises(WizError, match=r"directory|folder|no model") as caught:

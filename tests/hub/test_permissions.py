@@ -68,7 +68,7 @@ async def test_rm_where_only_the_weights_may_not_be_deleted_frees_nothing(shared
     await shared.user.fetch("wiz/models", "dir/large.gguf")
     blobs = shared.user.cache / "blobs"
     blobs.chmod(0o555)
-    with ordinary_user(), pytest.raises(NotPermitted) as caught:
+    with ordinary_user(), pytest.raises(NotPermitted, match="Only the name was") as caught:
         await shared.remove(NAME)
     blobs.chmod(0o755)
     assert caught.value.details["freed_bytes"] == 0
@@ -169,3 +169,17 @@ async def test_without_the_look_afterwards_rm_says_what_is_not_so(
     with ordinary_user():
         found = await remove(shared.library, "m.gguf", environment=shared.user.environment)
     assert path.exists() and found.allowed
+
+
+async def test_another_repository_that_may_not_be_read_keeps_no_model_from_being_deleted(
+    shared: Home,
+) -> None:
+    path = Path(await shared.user.fetch("wiz/models", "small.gguf"))
+    other = shared.put_in_hub("u/closed", "m-Q8_0.gguf", A, "main")
+    shared.put_in_hub("u/odd", os.fsdecode(b"caf\xe9.gguf"), A, "main")
+    closed = [other.parents[2], other.parents[2] / "blobs", other.parents[1]]
+    for folder in reversed(closed):
+        folder.chmod(0)
+    with ordinary_user():
+        assert (await shared.remove(NAME)).freed_bytes == len(SMALL)
+    assert not there(path)

@@ -78,8 +78,8 @@ def _text(words: list[str]) -> str:
         raise BadRequest("TEXT is missing.", hint='jupyter wiz prompt "Hello"', field="text")
     with taken():
         piped = "" if _is_person() and not asked else _read_input().strip("\n")
-    # A locale that knows ASCII only leaves other letters as bytes.
-    line = [os.fsencode(word).decode("utf-8", "replace") for word in words]
+    # A locale that knows ASCII only leaves other letters as bytes; what is no letter is refused.
+    line = [os.fsencode(word).decode("utf-8", "surrogateescape") for word in words]
     before, after = line, [piped]
     if asked:
         at = words.index("-")

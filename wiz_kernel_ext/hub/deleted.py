@@ -12,12 +12,17 @@ from wiz_kernel_ext.sizes import size
 
 
 def refuse_what_is_left(n_files: int, left: Sequence[str], freed_bytes: int) -> None:
-    """Raise NotPermitted, telling what was deleted all the same, where some of it is `left`."""
+    """Raise NotPermitted, telling what was deleted all the same, where some of it is `left`.
+
+    `n_files` is how many were to go; 0 where only names did, and the weights are what is left.
+    """
     if not left:
         return
     folder = Path(left[0]).parent
     n_gone = n_files - len(left)
     gone = f"{n_gone} of {n_files} files were" if n_gone > 0 else "Nothing was"
+    if not n_files:
+        gone = "Only the name was"
     freed = f", {size(freed_bytes)} freed" if freed_bytes else ""
     raise NotPermitted(
         f"{gone} deleted{freed}: {left[0]} could not be, {_why(folder)}.",

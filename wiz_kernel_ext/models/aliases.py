@@ -13,11 +13,11 @@ from pathlib import Path
 
 from wiz_kernel_ext import surroundings
 from wiz_kernel_ext.errors import BadRequest, ModelFileNotFound, NotFound, StoreError
-from wiz_kernel_ext.folders import ggufs_in, is_file, size_of
+from wiz_kernel_ext.folders import is_file, is_folder, size_of
 from wiz_kernel_ext.json_file import JsonFile
 from wiz_kernel_ext.models.hub_cache import Snapshot, cache_folder, snapshots
 from wiz_kernel_ext.models.library_file import LibraryFile
-from wiz_kernel_ext.models.locate import locate_model, near_files, shortened
+from wiz_kernel_ext.models.locate import hint_at_files, locate_model, shortened
 from wiz_kernel_ext.models.names import ModelName, is_path, parse_name
 from wiz_kernel_ext.models.places import found_models
 from wiz_kernel_ext.models.repo_files import choose, sort_files
@@ -77,7 +77,8 @@ class ModelNames:
         try:
             hub_name = parse_name(name, hosts=self._hosts())
         except BadRequest as error:
-            if "/" in name or ":" in name:
+            is_here = is_folder((surroundings.directory() or Path("/")) / name)
+            if ("/" in name or ":" in name) and not is_here:
                 raise
             if unread is not None:
                 raise unread from None
@@ -154,16 +155,15 @@ class ModelNames:
 
         None where there is none.
         """
-        folder = (surroundings.directory() or Path()) / name
-        if ggufs := ggufs_in(folder):
-            return f"{name} is a folder. Name a file in it: {ggufs}."
+        if is_folder((surroundings.directory() or Path("/")) / name):
+            return hint_at_files(name, surroundings.directory())
         here = [found.name for found in found_models(self._models_dir, self._environment)]
         known = {one.lower(): one for one in [*kept.aliases, *here]}
         known |= {Path(one).stem.lower(): one for one in here if one.lower().endswith(".gguf")}
         near = [known[match] for match in get_close_matches(name.lower(), known, n=2, cutoff=0.6)]
         if near:
             return f"Did you mean {' or '.join(dict.fromkeys(near))}? `wiz models` lists them all."
-        return near_files([folder])
+        return hint_at_files(name, surroundings.directory())
 
     def _hosts(self) -> list[str]:
         env = surroundings.environment() if self._environment is None else self._environment

@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from wiz_kernel_ext.errors import BadRequest, ModelFileNotFound, not_permitted
-from wiz_kernel_ext.folders import entries, is_file
+from wiz_kernel_ext.folders import entries, ggufs_in, is_file
 from wiz_kernel_ext.surroundings import public
 
 DEMO = "demo"
@@ -49,6 +49,14 @@ def locate_model(name: str, cwd: Path | None = None, models_dir: Path | None = N
     raise ModelFileNotFound(
         f"There is no model file {shortened(path.name)!r} in {looked}.", hint=near_files(places)
     )
+
+
+def hint_at_files(name: str, base: Path | None) -> str | None:
+    """A hint at what lies in the folder that `name` is from `base`, or is called nearly so."""
+    place = (base or Path("/")) / name
+    if ggufs := ggufs_in(place):
+        return f"{name} is a folder. Name a file in it: {ggufs}."
+    return near_files([place])
 
 
 def near_files(places: Iterable[Path]) -> str | None:

@@ -17,6 +17,7 @@ from IPython.core.magic_arguments import MagicArgumentParser
 from wiz_kernel_ext.commands.parsing import TypedParser
 from wiz_kernel_ext.errors import BadRequest
 from wiz_kernel_ext.interrupts import held
+from wiz_kernel_ext.protocol.values import plain
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -30,10 +31,12 @@ class MagicParser(TypedParser, MagicArgumentParser):
 
     def parse_line(self, line: str) -> argparse.Namespace:
         """The arguments of `line`; raises BadRequest."""
+        plain(line, "line")  # before any of it is drawn, which a front end could not be sent
         return self.parse_args(split_words(line))
 
     def parse_prompt_line(self, line: str) -> tuple[argparse.Namespace, str]:
-        """The options of `line` and the text around them, as it was typed."""
+        """The options of `line` and the text around them, as it was typed; raises BadRequest."""
+        plain(line, "line")
         options, text = split_prompt_line(line, self.takes_value)
         return self.parse_args(options), text
 

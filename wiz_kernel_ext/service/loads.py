@@ -17,6 +17,8 @@ import msgspec
 from wiz_kernel_ext import surroundings
 from wiz_kernel_ext.errors import (
     BadRequest,
+    HubNotFound,
+    HubUnreachable,
     ModelFileNotFound,
     ModelLoadFailed,
     StoreError,
@@ -24,6 +26,7 @@ from wiz_kernel_ext.errors import (
 )
 from wiz_kernel_ext.hub.inspection import inspect
 from wiz_kernel_ext.models.library import Library
+from wiz_kernel_ext.models.locate import hint_at_files
 from wiz_kernel_ext.models.names import ModelName
 from wiz_kernel_ext.protocol.chat_templates import check_chat_template
 from wiz_kernel_ext.protocol.codec import decode
@@ -179,7 +182,16 @@ class Loads:
             return self.locate(request.model)
         # Before gigabytes come: is there such a model, and is there room for it here.
         operation.emit(Progress(stage="find", done=0.0))
-        found = await operation.unless_cancelled(inspect(name, request.context_size))
+        try:
+            found = await operation.unless_cancelled(inspect(name, request.context_size))
+        except (HubNotFound, HubUnreachable) as error:
+            # It may be a slip in a path instead: both have one stroke in the middle.
+            asked = request.model or ""
+            hint = await asyncio.to_thread(hint_at_files, asked, surroundings.directory())
+            if hint is None:
+                raise
+            hint = f"{hint} {error.info().hint}"
+            raise type(error)(error.message, hint=hint, **error.details) from None
         if found.problem:
             raise ModelLoadFailed(f"{found.name} cannot answer.", hint=found.problem)
         if found.fit is not None and found.fit.verdict == "too big":

@@ -10,7 +10,15 @@ import os
 from functools import partial
 from pathlib import Path
 
-from huggingface_hub import get_hf_file_metadata, hf_hub_url, scan_cache_dir
+from huggingface_hub import (
+    CachedRepoInfo,
+    HFCacheInfo,
+    get_hf_file_metadata,
+    hf_hub_url,
+    scan_cache_dir,
+)
+from huggingface_hub.errors import CorruptedCacheException
+from huggingface_hub.utils import _cache_manager
 
 from wiz_kernel_ext.errors import BadRequest, Conflict, NotFound, not_permitted
 from wiz_kernel_ext.hub.deleted import refuse_what_is_left
@@ -26,7 +34,7 @@ def delete_files(task: DeleteFiles) -> int:
     Raises NotFound, BadRequest, NotPermitted telling what was deleted all the same.
     """
     try:
-        cache = scan_cache_dir()
+        cache = _scanned()
     except OSError as error:
         raise not_permitted(error) or error from None
     wanted = set(task.paths)
@@ -58,8 +66,28 @@ def delete_files(task: DeleteFiles) -> int:
     freed = sum(size for blob, size in blobs.items() if not os.path.lexists(blob))
     left = [str(file.file_path) for file in selected if os.path.lexists(file.file_path)]
     kept = [str(blob) for blob in strategy.blobs if os.path.lexists(blob)]
-    refuse_what_is_left(len(selected), left or kept, freed)
+    refuse_what_is_left(len(selected), left, freed)
+    refuse_what_is_left(0, kept, freed)
     return freed
+
+
+def _scanned() -> HFCacheInfo:
+    """The cache; a repository in it that cannot be read is left out, as a corrupted one is.
+
+    The library's own scan ends at such a one. This process does nothing else, and ends soon.
+    """
+    if not hasattr(_cache_manager, "_scan_cached_repo"):
+        return scan_cache_dir()
+    scan = _cache_manager._scan_cached_repo
+
+    def tolerant(repo_path: Path) -> CachedRepoInfo:
+        try:
+            return scan(repo_path)
+        except (OSError, ValueError) as error:
+            raise CorruptedCacheException(type(error).__name__) from None
+
+    _cache_manager._scan_cached_repo = tolerant
+    return scan_cache_dir()
 
 
 def discard_parts(task: DiscardParts, say: Say) -> int:
