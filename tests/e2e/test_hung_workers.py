@@ -354,3 +354,60 @@ def test_a_load_cancelled_before_it_was_seen_to_hang_ends_too(
     with pytest.raises(OperationCancelled):
         load.operation.result()
     assert not client.status().workers
+
+
+def test_one_stopped_as_it_starts_is_told_and_cancelled(home: Home, client: Client) -> None:
+    load = Watched.start(client, Load(model="demo"))
+    wait(lambda: bool(home.workers()))
+    worker = loading(home)
+    worker.suspend()
+    if any(isinstance(event, Progress) and event.stage == "load" for event in load.events):
+        pytest.skip("it was up already")
+    wait(lambda: any("has not answered" in t or "no progress" in t for t in load.notices()), TOLD_S)
+    assert cancel(client, load) < ENDED_S
+    wait(lambda: not worker.is_running())
+    assert "Paris" in client.start(ask("demo")).result(timeout_s=60)
+
+
+def test_a_service_that_is_told_to_stop_does_not_wait_for_one_that_was_stopped(
+    home: Home, client: Client
+) -> None:
+    client.load("demo")
+    loading(home).suspend()
+    prompt = Watched.start(client, ask("demo"))
+    began = time.monotonic()
+    client.stop()
+    wait(lambda: not home.processes())
+    prompt.end()
+    assert time.monotonic() - began < 2 * ENDED_S
+
+
+@pytest.mark.parametrize("hung_after_s", [BOUND_S])
+@pytest.mark.parametrize("way", ["killed", "stopped"])
+def test_each_that_waits_has_its_own_reason_and_who_comes_after_has_the_model_again(
+    home: Home, client: Client, slow_model: Path, way: str
+) -> None:
+    """Two that are answered, two that wait for a sequence, and two for a turn in a conversation."""
+    client.load(str(slow_model), sequences=2, session="mine")
+    prompts = [Watched.start(client, ask(slow_model, f"Go on {n}.", 1000)) for n in range(4)]
+    wait(lambda: sum(prompt.has(Delta) for prompt in prompts) == 2)
+    turns = [
+        Watched.start(client, Prompt(prompt=f"{n}", session="mine", autoload=True,
+                                     options=PromptOptions(max_tokens=3)))
+        for n in range(2)
+    ]  # fmt: skip
+    wait(lambda: client.status().workers[0].n_queued == 3)
+    worker = worker_of(home, client, slow_model.name)
+    if way == "killed":
+        worker.kill()
+    else:
+        worker.suspend()
+    kind, said = (WorkerDied, "SIGKILL") if way == "killed" else (WorkerHung, "no progress")
+    for prompt in [*prompts, turns[0]]:
+        with pytest.raises(kind, match=said):
+            prompt.operation.result(timeout_s=60)
+    # It had not begun: it is answered by the next worker.
+    assert turns[1].operation.result(timeout_s=60).usage.n_tokens == 3
+    assert client.status().workers[0].pid != worker.pid
+    for prompt in [*prompts, *turns]:
+        prompt.end()

@@ -41,7 +41,7 @@ async def test_many_who_want_the_same_get_the_same(rig: Rig) -> None:
 
 async def test_who_wants_another_context_is_told_the_difference(rig: Rig) -> None:
     first = asyncio.ensure_future(rig.up(context=128))
-    while not len(rig.supervisor):
+    while not len(rig.supervisor):  # noqa: ASYNC110 - nothing tells of it
         await asyncio.sleep(0)
     outcomes = await asyncio.gather(first, rig.up(context=256), rig.up(), return_exceptions=True)
     assert isinstance(outcomes[1], Conflict) and outcomes[1].details["difference"]

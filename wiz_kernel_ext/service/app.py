@@ -220,6 +220,7 @@ class Service:
             self.places,
             await self._engine.way(emit),
             on_crash,
+            emit=emit,
             hung_after_s=self.settings.hung_after_s,
             on_change=self._changes.tell,
         )

@@ -22,9 +22,10 @@ from wiz_kernel_ext.engine.way import AS_IT_IS, Way
 from wiz_kernel_ext.errors import WizError, WorkerDied
 from wiz_kernel_ext.log_file import last_lines
 from wiz_kernel_ext.out_of_memory import MemoryKills
+from wiz_kernel_ext.protocol.events import Notice
 from wiz_kernel_ext.service.crashes import OnCrash, nothing_known
 from wiz_kernel_ext.service.memory_advice import LESS, RAN_OUT
-from wiz_kernel_ext.service.worker_process import N_LOG_LINES, WorkerProcess
+from wiz_kernel_ext.service.worker_process import N_LOG_LINES, Emit, WorkerProcess
 from wiz_kernel_ext.transport.client import CommClient
 from wiz_kernel_ext.transport.endpoints import Places, choose_endpoint
 from wiz_kernel_ext.transport.introduction import introduce
@@ -32,6 +33,7 @@ from wiz_kernel_ext.transport.keys import KeyPair
 from wiz_kernel_ext.transport.zmq_links import ZmqClientLink
 
 START_TIMEOUT_S = 60.0
+SLOW_START_S = 8.0
 N_LOGS_KEPT = 10
 
 log = logging.getLogger(__name__)
@@ -42,17 +44,20 @@ async def spawn_worker(
     way: Way = AS_IT_IS,
     on_crash: OnCrash = nothing_known,
     *,
+    emit: Emit = ignore,
     hung_after_s: float = 0.0,
     on_change: Callable[[], object] = ignore,
 ) -> WorkerProcess:
     """A running worker that answers, its engine used in that `way`.
 
-    The others as in `WorkerProcess`. Raises WorkerDied if it does not come up.
+    `emit` hears where that takes long, the others as in `WorkerProcess`. Raises WorkerDied if it
+    does not come up.
     """
     log_file = _new_log(where)
     kills = MemoryKills()
     process = await _start(log_file, way)
     keys = KeyPair.generate()
+    slow = asyncio.get_running_loop().call_later(SLOW_START_S, emit, _slow_start(process.pid))
     try:
         endpoint = await asyncio.wait_for(
             introduce(process, choose_endpoint(where.socket_dir), keys, way), START_TIMEOUT_S
@@ -63,6 +68,8 @@ async def spawn_worker(
     except asyncio.CancelledError:
         await _kill(process)
         raise
+    finally:
+        slow.cancel()
     if not endpoint:
         await process.wait()
         if process.returncode == -signal.SIGKILL and kills.happened():
@@ -116,6 +123,15 @@ def _no_start(what: str, log_file: Path) -> WorkerDied:
         hint="`jupyter wiz logs` tells more; `wiz doctor` looks at the engine.",
         log=tail,
     )
+
+
+def _slow_start(pid: int) -> Notice:
+    text = (
+        f"The model's process (pid {pid}) has not answered for {SLOW_START_S:.0f} s since it was "
+        f"started: a slow disk, a busy machine, or it is stopped. It is given "
+        f"{START_TIMEOUT_S:.0f} s in all; a cancel ends it at once."
+    )
+    return Notice(text=text)
 
 
 def _worker_lost() -> WizError:

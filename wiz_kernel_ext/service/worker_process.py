@@ -321,14 +321,18 @@ class _Cancelling:
         self._asked = asked
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._is_done = False
 
     def begin(self) -> None:
-        """The asker cancels."""
+        """The asker cancels; nothing once it has ended."""
+        if self._is_done:
+            return
         self._start(self._comm.send(CancelThis()))
         self._timer = asyncio.get_running_loop().call_later(CANCEL_TIMEOUT_S, self._give_up)
 
     def done(self) -> None:
         """It has ended."""
+        self._is_done = True
         if self._timer is not None:
             self._timer.cancel()
 
