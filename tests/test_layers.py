@@ -20,31 +20,56 @@ ROOMS: dict[str, set[str]] = {
     "sizes": set(),
     "interrupts": set(),
     "json_file": {"errors"},
+    "folders": set(),
+    "out_of_memory": set(),
+    "surroundings": set(),
     "local_paths": set(),
     "log_file": set(),
-    "errors": {"remedies"},
-    "settings": {"errors"},
+    "printable": set(),
+    "errors": {"printable", "remedies"},
+    "configuration": {"errors"},
+    "settings": {"configuration", "errors"},
     "protocol": {"errors", "remedies"},
-    "children": {"errors"},
-    "gguf_file": {"errors"},
-    "engine": BASE | {"gguf_file"},
-    "transport": BASE,
-    "engine_check": BASE | {"children", "engine", "json_file", "transport"},
-    "models": BASE | {"children", "demo", "gguf_file", "json_file", "sizes"},
-    "making": BASE | {"children", "engine", "sizes"},  # of the engine: its quantizer
-    "hub": BASE | {"children", "gguf_file", "json_file", "making", "models", "sizes"},
-    "store": BASE,
-    "worker": BASE | {"engine", "engine_check", "transport", "models", "hub", "remedies"},
+    "children": {"errors", "surroundings"},
+    "gguf_file": {"errors", "folders"},
+    "engine": BASE | {"gguf_file", "out_of_memory"},
+    "transport": BASE | {"folders", "surroundings"},
+    "engine_check": BASE
+    | {"children", "engine", "folders", "json_file", "out_of_memory", "transport"},
+    "models": BASE
+    | {"children", "demo", "folders", "gguf_file", "json_file", "sizes", "surroundings"},
+    # Of the engine: its quantizer.
+    "making": BASE
+    | {"children", "engine", "folders", "gguf_file", "out_of_memory", "sizes", "surroundings"},
+    "hub": BASE
+    | {"children", "folders", "gguf_file", "json_file", "making", "models", "sizes"}
+    | {"surroundings"},
+    "store": BASE | {"folders"},
+    "worker": BASE
+    | {
+        "children",
+        "engine",
+        "engine_check",
+        "out_of_memory",
+        "transport",
+        "models",
+        "hub",
+        "remedies",
+    },
     "service": BASE
     | {"children", "engine", "engine_check", "transport", "store"}
-    | {"models", "hub", "making", "gguf_file", "log_file", "sizes"},
-    "client": BASE | {"interrupts", "local_paths", "log_file", "own_session", "transport"},
-    "commands": BASE | {"client", "local_paths", "remedies", "sizes"},
+    | {"configuration", "folders", "gguf_file", "hub", "log_file", "making", "models"}
+    | {"out_of_memory", "sizes", "surroundings"},
+    "client": BASE
+    | {"interrupts", "local_paths", "log_file", "own_session", "surroundings", "transport"},
+    "commands": BASE | {"client", "local_paths", "printable", "remedies", "sizes"},
     "notebook": BASE
     | {
         "children",
         "client",
         "commands",
+        "configuration",
+        "folders",
         "hub",
         "interrupts",
         "local_paths",
@@ -52,12 +77,27 @@ ROOMS: dict[str, set[str]] = {
         "making",
         "models",
         "own_session",
+        "printable",
         "remedies",
         "transport",
     },
+    # It looks at every part, so it knows all that may be looked at from outside.
+    "doctor": BASE
+    | {"children", "client", "configuration", "engine_check", "hub", "log_file", "models"}
+    | {"remedies", "sizes", "transport"},
     "cli": BASE
-    | {"client", "commands", "engine_check", "interrupts", "local_paths", "log_file"}
-    | {"remedies", "transport"},
+    | {
+        "client",
+        "commands",
+        "doctor",
+        "engine_check",
+        "interrupts",
+        "local_paths",
+        "log_file",
+        "printable",
+        "remedies",
+        "transport",
+    },
     "__main__": {"cli", "errors"},
 }
 # A library may be imported in these rooms only.
@@ -67,19 +107,23 @@ LIBRARIES: dict[str, set[str]] = {
     "tokenizers": {"making"},
     "zmq": {"transport"},
     "filelock": {"transport"},
-    "jupyter_core": {"transport"},
+    "jupyter_core": {"configuration", "transport"},
     "sqlite3": {"store"},
     "huggingface_hub": {"hub"},
     "IPython": {"notebook"},
     "ipykernel": {"notebook"},
     "ipywidgets": {"notebook"},
     "anywidget": {"notebook"},
-    "traitlets": {"notebook"},
+    "traitlets": {"configuration", "notebook"},  # Jupyter's own files are read with its own loaders
     "jinja2": {"engine"},
     "torch": {"demo"},
 }
 # What the service may use of the engine: files that compute nothing.
-PURE_ENGINE = {"wiz_kernel_ext.engine.environment", "wiz_kernel_ext.engine.way"}
+PURE_ENGINE = {
+    "wiz_kernel_ext.engine.environment",
+    "wiz_kernel_ext.engine.threads",
+    "wiz_kernel_ext.engine.way",
+}
 
 
 def modules() -> list[Path]:

@@ -8,7 +8,9 @@ Knows nothing of sockets, notebooks or models. Raised everywhere; carried over t
     │   ├── UnknownTarget                  no handler of that name
     │   ├── ContextOverflow                the prompt is longer than the context
     │   ├── AmbiguousModel                 a name that fits several models equally well
-    │   └── ConversionRefused              a model that cannot be converted faithfully
+    │   ├── ConversionRefused              a model that cannot be converted faithfully
+    │   └── ConfigurationError             a file of Jupyter's configuration that cannot be taken
+    ├── LimitExceeded (PermissionError)    more than this machine's administrator allows
     ├── NotLoaded (RuntimeError)           the original's three strict answers
     │   ├── ModelNotLoaded · ContextNotLoaded · SessionNotLoaded
     ├── NotFound (LookupError)
@@ -17,12 +19,16 @@ Knows nothing of sockets, notebooks or models. Raised everywhere; carried over t
     │   └── HubNotFound                    no such repository, revision or file on the hub
     ├── Conflict (RuntimeError)            loaded already, with other parameters
     ├── ModelLoadFailed (RuntimeError)     llama.cpp did not take the file
-    │   └── GgufInvalid                    its header is broken, cut off or unknown here
+    │   ├── GgufInvalid                    its header is broken, cut off or unknown here
+    │   └── NotEnoughMemory                it takes more than is free: asked about, not loaded
     ├── EngineUnusable (RuntimeError)      the build of llama.cpp does not work on this processor
+    ├── PackageGone (RuntimeError)         this package was removed while a process of it ran
     ├── WorkerDied (RuntimeError)          the process that held the model is gone
+    │   ├── WorkerHung                     it made no progress any more, and was ended
     │   └── CrashRepeated                  twice at the same place: not tried a third time
     ├── ServiceError (ConnectionError)
     │   ├── ServiceNotRunning · ServiceDied · ServiceStartFailed · ServiceStopping
+    │   ├── ServiceFull                    no descriptors left, there or here
     │   └── VersionMismatch
     ├── OperationEnded (RuntimeError)      an operation that ended without a result
     │   ├── OperationCancelled · OperationInterrupted
@@ -33,15 +39,20 @@ Knows nothing of sockets, notebooks or models. Raised everywhere; carried over t
     │   └── DiskFull                       no room for what is still to come
     ├── ConversionFailed (OSError)         a conversion or quantizing that broke off
     ├── StoreError (OSError)               the database cannot be read or written
+    ├── NotPermitted (PermissionError)     a file or folder that may not be read, written or deleted
     └── InternalError (RuntimeError)       a bug of ours: the log has the traceback
 """
 
 from __future__ import annotations
 
+import errno
+import os
+import sys
 from typing import Any, ClassVar
 
 import msgspec
 
+from wiz_kernel_ext.printable import encodable, printable
 from wiz_kernel_ext.remedies import worded
 
 
@@ -67,9 +78,10 @@ class WizError(Exception):
     _by_code: ClassVar[dict[str, type[WizError]]] = {}
 
     def __init__(self, message: str, *, hint: str | None = None, **details: Any) -> None:
+        message = printable(message)
         super().__init__(message)
         self.message = message
-        self._hint = self.default_hint if hint is None else hint
+        self._hint = self.default_hint if hint is None else printable(hint)
         self.details = details
         if self._hint and self.noted:
             # Python 3.11 and newer show it below the message of an error that nobody caught.
@@ -101,7 +113,7 @@ class WizError(Exception):
         lines = [f"{type(self).__name__}: {self.message}"]
         if self.hint:
             lines.append(f"→ {self.hint}")
-        return lines
+        return [encodable(line, sys.stderr) for line in lines]
 
 
 def error_from_info(info: ErrorInfo) -> WizError:
@@ -136,6 +148,18 @@ class AmbiguousModel(BadRequest):
     """A name that fits several models equally well; details["choices"]: their names and sizes."""
 
     code = "ambiguous_model"
+
+
+class ConfigurationError(BadRequest):
+    """A configuration file, or what it sets, that cannot be taken; details: file, field."""
+
+    code = "configuration_error"
+
+
+class LimitExceeded(WizError, PermissionError):
+    """More than this machine's configuration allows; details: limit, file."""
+
+    code = "limit_exceeded"
 
 
 class NotLoaded(WizError, RuntimeError):
@@ -230,6 +254,12 @@ class GgufInvalid(ModelLoadFailed):
     code = "gguf_invalid"
 
 
+class NotEnoughMemory(ModelLoadFailed):
+    """A model takes more memory than is free; details: needed_bytes, available_bytes."""
+
+    code = "not_enough_memory"
+
+
 class EngineUnusable(WizError, RuntimeError):
     """llama.cpp is not installed, or computes right in no way it can be used on this processor.
 
@@ -240,6 +270,13 @@ class EngineUnusable(WizError, RuntimeError):
     default_hint = "`wiz doctor --rebuild` builds it for this machine: 5 to 10 minutes on 2 cores."
 
 
+class PackageGone(WizError, RuntimeError):
+    """The package was removed or moved while a process of it ran; details: executable."""
+
+    code = "package_gone"
+    default_hint = "Install it again and restart the kernel; `wiz stop` ends a service without it."
+
+
 class WorkerDied(WizError, RuntimeError):
     """The process that held the model is gone; details: cause, log (its last lines)."""
 
@@ -247,6 +284,12 @@ class WorkerDied(WizError, RuntimeError):
     default_hint = (
         "Your variables and the conversation are safe: run it again, and the model comes back."
     )
+
+
+class WorkerHung(WorkerDied):
+    """The process that held the model made no progress any more, and was ended; details: stage."""
+
+    code = "worker_hung"
 
 
 class CrashRepeated(WorkerDied):
@@ -287,6 +330,15 @@ class ServiceStopping(ServiceError):
 
     code = "service_stopping"
     default_hint = "Run it again: a new service starts by itself."
+
+
+class ServiceFull(ServiceError):
+    """A process has no descriptors (open files) left for one more connection."""
+
+    code = "service_full"
+    default_hint = (
+        "Shut down notebooks that are not used; `ulimit -n` says how many files one may open."
+    )
 
 
 class VersionMismatch(ServiceError):
@@ -372,8 +424,40 @@ class StoreError(WizError, OSError):
     default_hint = "See that its disk has room and is writable; nothing else is lost."
 
 
+class NotPermitted(WizError, PermissionError):
+    """A file or folder may not be read, written or deleted; details["path"] is which."""
+
+    code = "not_permitted"
+    default_hint = "See who may (`ls -ld PATH`), and whether its disk is mounted read-only."
+
+
+def not_permitted(
+    error: OSError, path: os.PathLike[str] | None = None, what: str = "used"
+) -> NotPermitted | None:
+    """`error` as ours where it is that something is not allowed; None for every other.
+
+    `path` is what it was about, where the error does not say, and `what` was to be done with it.
+    """
+    if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return None
+    place = error.filename if isinstance(error.filename, str) else os.fspath(path or "")
+    named = place.encode("utf-8", "backslashreplace").decode()
+    return NotPermitted(
+        f"{named or 'A file'} may not be {what}: {error.strerror or 'permission denied'}.",
+        hint=NotPermitted.default_hint.replace("PATH", named or "PATH"),
+        path=named,
+    )
+
+
 class InternalError(WizError, RuntimeError):
     """A bug of this project; the log of the process named in the message has the traceback."""
 
     code = "internal_error"
     default_hint = "`jupyter wiz logs` has the traceback: please report it."
+
+
+def unexpected(error: BaseException, what: str) -> WizError:
+    """An exception that nothing foresaw as ours: a bug, unless a part of this package is gone."""
+    if isinstance(error, ModuleNotFoundError) and (error.name or "").startswith("wiz_kernel_ext"):
+        return PackageGone(f"{error.name} is not there any more: the package was removed or moved.")
+    return InternalError(what)

@@ -11,10 +11,12 @@ from typing import Any
 def located(name: str) -> str:
     """The absolute path of `name` if it is a file here, else `name`.
 
-    Links stay as they are named: in a hub's cache the name tells the parts of a model.
+    Links stay as they are named: in a hub's cache the name tells the parts of a model. What can
+    only be a path from here ("~/x", "$HOME/x", "./x") is made one, there or not.
     """
     path = absolute(name)
-    return str(path) if _is(path, Path.is_file) else name
+    is_here = str(name).startswith(("~/", "$", "./", "../")) and path.is_absolute()
+    return str(path) if is_here or _is(path, Path.is_file) else name
 
 
 def located_source(name: str) -> str:
@@ -29,9 +31,17 @@ def is_checkpoint(name: str) -> bool:
 
 
 def absolute(name: str) -> Path:
-    """`name` as a path from here."""
+    """`name` as a path from here, `~` and `$NAME` being expanded unless a file is called that.
+
+    It stays relative where the working directory was deleted.
+    """
     # Path's own methods raise for an unknown user, and resolve links.
-    return Path(os.path.abspath(os.path.expanduser(name)))  # noqa: PTH100, PTH111
+    if not _is(Path(name), Path.exists):
+        name = os.path.expandvars(os.path.expanduser(name))  # noqa: PTH111
+    try:
+        return Path(os.path.abspath(name))  # noqa: PTH100
+    except (OSError, ValueError):
+        return Path(name)
 
 
 def with_absolute_paths(values: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ place this process is, is said once at its start.
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 from typing import Literal
 
@@ -38,7 +39,7 @@ def read_in(place: Place) -> None:
 
 def worded(hint: str) -> str:
     """`hint` with its commands as this process's user would write them."""
-    hint = _COMMAND.sub(lambda match: _command(match["name"], match["rest"].split()), hint)
+    hint = _COMMAND.sub(lambda match: _command(match["name"], match["rest"].strip()), hint)
     return _OPTION.sub(lambda match: _option(match["option"], match["value"] or ""), hint)
 
 
@@ -58,11 +59,12 @@ def _literal(word: str) -> str:
     return word if word.isdigit() or word.isupper() else repr(word)
 
 
-def _command(name: str, words: list[str]) -> str:
+def _command(name: str, rest: str) -> str:
     if _place == "notebook":
-        return " ".join([f"%wiz_{name}", *words])
+        return f"%wiz_{name} {rest}".strip()
     if _place == "terminal":
-        return " ".join(["jupyter wiz", name, *words])
+        return f"jupyter wiz {name} {rest}".strip()
+    words = shlex.split(rest)
     if name == "alias" and (not words or words[0] == "--default"):
         name, words = ("set_default_model", words[1:]) if words else ("aliases", [])
     if name == "doctor":  # no method of a client: what it is about may be that none can be had
@@ -71,7 +73,8 @@ def _command(name: str, words: list[str]) -> str:
     for word in words:
         if not word.startswith("--"):
             last = arguments.pop() if arguments and arguments[-1].endswith("=True") else ""
-            arguments.append(last.removesuffix("True") + repr(word))
+            value = word if word.isdigit() and last else repr(word)
+            arguments.append(last.removesuffix("True") + value)
         elif word != "--yes":  # which answers a question that a program is not asked
             arguments.append(f"{_keyword(word)}=True")
     return f"client.{_METHODS.get(name, name)}({', '.join(arguments)})"

@@ -1,42 +1,48 @@
 """What can be configured from outside, read once, at the edge.
 
-Every place and time has one environment variable; the processes of one service inherit them.
+Every place and time has one environment variable, which the processes of one service inherit, and
+one option in Jupyter's configuration.
 """
 
 from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wiz_kernel_ext.errors import BadRequest
 
 DEFAULT_NAME = "main"
 """One service per user and machine, whatever Python environment asks."""
+WITHOUT_END = -1.0
 
 
 def _seconds(name: str, text: str) -> float:
     try:
         seconds = float(text)
-        if math.isnan(seconds):
+        if math.isnan(seconds) or (seconds < 0 and seconds != WITHOUT_END):
             raise ValueError
-        return seconds
     except ValueError:
         raise BadRequest(
             f"{name} is {text!r}, not a number of seconds.",
-            hint="Set it to a number (-1 keeps a model for good), or unset it.",
+            hint="Set it to a number (-1: without end), or unset it.",
             field=name,
         ) from None
+    return WITHOUT_END if math.isinf(seconds) else seconds
+
+
+_TIMES = ("keep_alive_s", "idle_exit_s", "start_timeout_s", "drain_timeout_s", "hung_after_s")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Where things live and how long they stay; times in seconds.
+    """Where things live and how long they stay; times in seconds, -1 being without end.
 
-    `keep_alive_s` is how long an unused model stays loaded (-1: for good); `idle_exit_s` how long a
-    service with nothing loaded, running or connected stays; `drain_timeout_s` how long one making
-    room for a newer one lets go on what runs.
+    `keep_alive_s` is how long an unused model stays loaded; `idle_exit_s` how long a service with
+    nothing loaded, running or asked stays; `start_timeout_s` how long a client waits for one to
+    start; `drain_timeout_s` how long one making room for a newer one lets go on what runs;
+    `hung_after_s` after how long without any progress a model's process is ended (0 or -1: never).
     """
 
     name: str = DEFAULT_NAME
@@ -47,18 +53,46 @@ class Settings:
     idle_exit_s: float = 600.0
     start_timeout_s: float = 30.0
     drain_timeout_s: float = 20.0
+    hung_after_s: float = 60.0
+
+    @property
+    def start_wait_s(self) -> float:
+        """`start_timeout_s` as a time to wait: infinite for -1."""
+        return math.inf if self.start_timeout_s < 0 else self.start_timeout_s
+
+    @property
+    def drain_wait_s(self) -> float:
+        """`drain_timeout_s` as a time to wait: infinite for -1."""
+        return math.inf if self.drain_timeout_s < 0 else self.drain_timeout_s
 
     @classmethod
     def from_environment(cls) -> Settings:
-        """The settings of this process; `WIZ_*` variables win over the defaults."""
-        env = os.environ
+        """The settings of this process: its `WIZ_*` variables, else Jupyter's configuration.
+
+        Limits that the machine's own configuration sets win over both. Raises BadRequest for a
+        variable, ConfigurationError for a file that cannot be taken.
+        """
+        # Here, since not every process reads files: a worker is told all it needs.
+        from wiz_kernel_ext.configuration.limits import at_most, expanded
+        from wiz_kernel_ext.configuration.reading import configured_defaults, configured_limits
+
+        env, limits = os.environ, configured_limits()
         values: dict[str, object] = {}
         if name := env.get("WIZ_SERVICE"):
             values["name"] = name
+        configured = configured_defaults()
         for key in ("runtime_dir", "data_dir", "models_dir"):
-            if place := env.get(f"WIZ_{key.upper()}"):
-                values[key] = Path(place).expanduser()
-        for key in ("keep_alive_s", "idle_exit_s", "start_timeout_s", "drain_timeout_s"):
+            place = getattr(limits, key) or env.get(f"WIZ_{key.upper()}") or configured.get(key)
+            if place:
+                values[key] = expanded(place)
+        for key in _TIMES:
             if seconds := env.get(f"WIZ_{key.upper()}"):
                 values[key] = _seconds(f"WIZ_{key.upper()}", seconds)
-        return cls(**values)  # type: ignore[arg-type]
+            elif (known := configured.get(key)) is not None:
+                values[key] = known
+        made = cls(**values)  # type: ignore[arg-type]
+        return replace(
+            made,
+            keep_alive_s=at_most(made.keep_alive_s, limits.max_keep_alive_s),
+            idle_exit_s=at_most(made.idle_exit_s, limits.max_idle_exit_s),
+        )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -31,12 +33,14 @@ def here() -> Iterator[Home]:
     here.close()
 
 
-def wiz(here: Home, *arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
+def wiz(
+    here: Home, *arguments: str, text: str = "", **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Run `jupyter wiz` to its end."""
     return subprocess.run(
         [sys.executable, "-m", "wiz_kernel_ext", *arguments],
-        env={**os.environ, **here.environment}, input=text, capture_output=True, text=True,
-        timeout=60, check=False,
+        env={**os.environ, **here.environment, **environment}, input=text, capture_output=True,
+        encoding="utf-8", errors="replace", timeout=60, check=False,
     )  # fmt: skip
 
 
@@ -168,3 +172,85 @@ def test_a_model_is_loaded_for_whoever_prompts_next(here: Home) -> None:
     assert again.returncode == 1
     assert again.stderr.startswith("Conflict: ") and "contextSize is 256, not 512" in again.stderr
     assert "shared" in wiz(here, "load", "tiny.gguf").stdout
+
+
+ESCAPE = ("--logit-bias=\x1b=1000", "--max-tokens", "4", "Hi")
+
+
+def test_no_control_sequence_of_an_answer_or_a_name_reaches_a_terminal(here: Home) -> None:
+    ran = wiz(here, "prompt", "--model", "tiny.gguf", *ESCAPE)
+    assert ran.stdout == "\\x1b" * 4 + "\n", ran.stderr
+    with closing(Client(here.settings)) as client:
+        name = "evil \x9b31m name"
+        client.open_session(name)
+        asked = {"session": name, "max_tokens": 1, "autoload": True}
+        client.send_prompt("\x1b]52;c;aGk=\x07", **asked).result()
+    for command in (
+        ["sessions"],
+        ["status"],
+        ["ops"],
+        ["sessions", "--json"],
+        ["status", "--json"],
+    ):
+        ran = wiz(here, *command)
+        assert ran.returncode == 0, ran.stderr
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", ran.stdout), command
+    (found,) = [s for s in json.loads(ran.stdout)["sessions"] if "evil" in s["name"]]
+    assert found["name"] == name
+    wrong = wiz(here, "prompt", "--session", "\x9b31m", "--model", "no\x1b[2Jwhere.gguf", "Hi")
+    assert r"\x1b[2J" in wrong.stderr
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", wrong.stderr)
+
+
+C_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+@pytest.mark.parametrize(
+    "narrow", [{"PYTHONIOENCODING": "ascii"}, {"PYTHONIOENCODING": "latin-1"}, C_LOCALE]
+)
+def test_no_encoding_of_standard_output_ends_a_command(here: Home, narrow: dict[str, str]) -> None:
+    with closing(Client(here.settings)) as client:
+        client.open_session("olá 🙂")
+    for command in (["status"], ["sessions"], ["models"], ["sessions", "--json"], ["--help"]):
+        ran = wiz(here, *command, **narrow)
+        assert (ran.returncode, "Traceback" in ran.stderr) == (0, False), ran.stderr
+    ran = wiz(here, "prompt", "--max-tokens", "3", text="Olá →\n", **narrow)
+    assert ran.returncode == 0, ran.stderr
+    ran = wiz(here, "prompt", "--max-tokens", "3", "Olá →", **narrow)
+    assert ran.returncode == 0, ran.stderr
+    wrong = wiz(here, "prompt", "--model", "nowhere.gguf", "Hi", **narrow)
+    assert (wrong.returncode, "Traceback" in wrong.stderr) == (1, False), wrong.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "piped", "sent"),
+    [
+        (["Repeat:"], "a\nb\n", "Repeat:\n\na\nb"),
+        (["Repeat", "this:", "-"], "a\n", "Repeat this:\n\na"),
+        (["Before", "-", "and", "after"], "a", "Before\n\na\n\nand after"),
+        (["-"], "a\n", "a"),
+        (["Alone"], "", "Alone"),
+        ([], "  indented\n", "  indented"),
+    ],
+)
+def test_standard_input_follows_the_words_of_the_line(
+    here: Home, words: list[str], piped: str, sent: str
+) -> None:
+    ran = wiz(here, "prompt", "--model", "tiny.gguf", "--session", "piped", "--max-tokens", "1",
+              *words, text=piped)  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    with closing(Client(here.settings)) as client:
+        asked = [m.content for m in client.session("piped").messages if m.role == "user"]
+    assert asked[-1] == sent
+
+
+def test_who_waits_for_standard_input_that_does_not_end_is_told(here: Home) -> None:
+    asking = subprocess.Popen(
+        [sys.executable, "-m", "wiz_kernel_ext", "prompt", "Hi"],
+        env={**os.environ, **here.environment},
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    with asking:
+        assert asking.stderr is not None
+        assert b"Waiting for the end of standard input" in asking.stderr.readline()
+        asking.kill()

@@ -10,12 +10,16 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 
 from tests.support.homes import Home
 from wiz_kernel_ext.client import AsyncClient, AsyncOperation, Client, connection
+from wiz_kernel_ext.client.reaching import ended
 from wiz_kernel_ext.errors import ServiceError, ServiceNotRunning
+from wiz_kernel_ext.transport.endpoints import ConnectionInfo, write_connection
+from wiz_kernel_ext.transport.locks import LifetimeLock
 
 FORKING = """
 import os, sys
@@ -125,3 +129,29 @@ def test_stopping_what_does_not_run_starts_nothing(home: Home) -> None:
     with pytest.raises(ServiceNotRunning):
         client.stop()
     assert home.processes() == []
+
+
+def test_a_long_log_is_set_aside_when_a_service_starts(
+    home: Home, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wiz_kernel_ext.client.discovery.MAX_LOG_BYTES", 100)
+    home.places.create()
+    home.places.log_file.write_text("old\n" * 100)
+    client.status()
+    former = home.places.log_file.with_name(f"{home.places.log_file.name}.1")
+    assert former.read_text().startswith("old")
+    assert "old" not in home.log()
+
+
+async def test_an_end_is_seen_also_where_another_service_took_the_place_at_once(home: Home) -> None:
+    home.places.create()
+    another = LifetimeLock(home.places.alive_file)
+    assert another.acquire()
+    former = ConnectionInfo(endpoint="ipc:///a", server_key="k", pid=7, version="1", protocol=1)
+    write_connection(home.places.connection_file, msgspec.structs.replace(former, pid=8))
+    await ended(home.places, former, 5.0)
+    # The twin: of the one that is there, it is no end.
+    write_connection(home.places.connection_file, former)
+    with pytest.raises(ServiceError, match="still there"):
+        await ended(home.places, former, 0.1)
+    another.release()

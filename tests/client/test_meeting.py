@@ -137,17 +137,28 @@ def test_who_goes_apart_is_told_what_would_bring_them_together() -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [UnknownTarget("There is no x."), BadRequest("Object contains unknown field `x`.")]
+    "error",
+    [
+        UnknownTarget("There is no x."),
+        BadRequest("Object contains unknown field `x`."),
+        BadRequest("Invalid enum value 'q3' (kvType)."),
+    ],
 )
 def test_what_an_older_service_does_not_know_says_that_it_is_older(error: BadRequest) -> None:
     older = service_of(environment(version="1.0", executable="/b/python"))
     told = explained(error, environment(), older)
     assert type(told) is type(error)
     assert told.message == error.message
-    assert "1.0" in told.hint
+    assert "(version 1.0, pid 7)" in told.hint
+    assert "(2.0)" in told.hint
     assert "stop" in told.hint
     assert "/b/python -m pip" in explained(error, environment(engine=False), older).hint
-    assert explained(error, environment(version="1.0"), older) is error
+    same = explained(error, environment(version="1.0"), older)
+    assert "before its code was changed" in same.hint
+    assert "stop" in same.hint
+    newer = explained(error, environment(version="0.9"), older)
+    assert "/a/python -m pip install -U" in newer.hint
+    assert explained(error, environment(), None) is error
     conflict = Conflict("x")
     assert explained(conflict, environment(), older) is conflict
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +13,16 @@ from tests.support.environments import Environment, edit, finished, make_environ
 from tests.support.homes import Home
 from wiz_kernel_ext.client import Client
 from wiz_kernel_ext.demo import model_path
-from wiz_kernel_ext.errors import ServiceStartFailed
+from wiz_kernel_ext.errors import PackageGone, ServiceStartFailed
 
 LOAD = 'client.load_model("demo"); client.create_context(); client.initialize_session()\n'
+LATER = """
+from wiz_kernel_ext import WizError
+try:
+    client.status()
+except WizError as error:
+    print(repr(error))
+"""
 ASK = LOAD + 'assert client.prompt("Hello", temperature=0)\n'
 
 
@@ -187,3 +195,45 @@ def test_two_runtime_directories_never_have_one_database(home: Home, client: Cli
     assert "WIZ_RUNTIME_DIR" in caught.value.message
     assert client.status().service.pid == service.pid
     assert service.database == str(home.places.database_file)
+
+
+def test_a_package_removed_under_its_service_and_its_notebook_is_told_as_such(
+    home: Home, tmp_path: Path, client: Client
+) -> None:
+    gone = make_environment(tmp_path / "gone", version="99.0")
+    begun = gone.start(home, "print(seen(), flush=True)\ninput()\n" + LATER)
+    assert begun.stdout is not None
+    begun.stdout.readline()
+    shutil.rmtree(gone.package)
+    with pytest.raises(PackageGone, match=r"not there any more|no longer installed") as caught:
+        client.load("demo")
+    assert "client.stop()" in caught.value.hint
+    client.stop()
+    out, err = begun.communicate("\n", timeout=60)
+    assert begun.returncode == 0, err
+    assert "PackageGone" in out
+
+
+def test_a_magic_whose_package_was_removed_says_so(home: Home, tmp_path: Path) -> None:
+    gone = make_environment(tmp_path / "gone", version="99.0")
+    code = f"""
+import shutil
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+shell.run_line_magic("load_ext", "wiz_kernel_ext")
+shutil.rmtree({str(gone.package)!r})
+for cell in ("%wiz_load demo", "%wiz_models"):
+    print(repr(shell.run_cell(cell).error_in_exec))
+"""
+    said = [line for line in gone.run_code(home, code).stdout.splitlines() if "Gone(" in line]
+    assert len(said) == 2
+
+
+def test_a_worker_of_another_version_than_its_service_is_said(
+    home: Home, tmp_path: Path, client: Client
+) -> None:
+    changing = make_environment(tmp_path / "changing", version="99.0")
+    changing.run(home)
+    edit(changing.package / "__init__.py", r'__version__ = ".*"', '__version__ = "99.1"')
+    notices = client.load("demo").notices
+    assert any("99.0" in notice and "99.1" in notice for notice in notices), notices

@@ -96,7 +96,7 @@ def test_the_doctor_fails_where_nothing_works_and_says_what_next(
     found = terminal("doctor")
     assert found.returncode == 1
     assert found.stdout.count("which is wrong") == 4
-    assert "jupyter wiz doctor --rebuild builds it anew" in found.stderr
+    assert "jupyter wiz doctor --rebuild builds it anew" in found.stdout
 
 
 def test_where_no_way_is_right_a_typed_error_says_what_next_and_no_worker_is_started(
@@ -171,6 +171,9 @@ def test_a_load_that_crashes_twice_does_not_say_run_it_again(
         with pytest.raises(WorkerDied, match="SIGILL") as raised:
             client.load_model(str(slow_model))
         hints.append(raised.value.hint)
+        libraries = [path.rpartition("/")[2] for path in raised.value.details["libraries"]]
+        assert {"libllama.so", "libstdc++.so.6"} <= {name[:14].rstrip(".") for name in libraries}
+        assert "libstdc++" in raised.value.message
     assert ["run it again" in hint for hint in hints] == [True, False, False]
 
 
@@ -196,14 +199,61 @@ IN_PROCESS = """
 """
 
 
+IN_CHILD = """
+    import asyncio, os, signal, sys
+    import zmq
+    from wiz_kernel_ext import LlamaWorker
+    from wiz_kernel_ext.errors import ServiceStopping, WorkerDied
+    from wiz_kernel_ext.protocol.options import PromptOptions
+    from wiz_kernel_ext.protocol.requests import Prompt
+
+    NEVER = {"<|im_end|>": -1000.0, "<|endoftext|>": -1000.0}
+    LONG = Prompt(prompt="Go on.", options=PromptOptions(logit_bias=NEVER))
+
+    async def main():
+        worker = await LlamaWorker.create()
+        await worker.load_model("demo")
+        await worker.create_context()
+        await worker.initialize_session()
+        operation = await worker.start(LONG)
+        async for delta in operation:
+            operation.cancel()
+            break
+        assert await operation.result()
+        print(operation.state)
+        said = await worker.prompt("What is the capital of France?", temperature=0.0)
+        print("Paris" if "Paris" in said else said)
+        child = worker._child.pid
+        operation = await worker.start(LONG)
+        os.kill(child, signal.Signals[sys.argv[1]])
+        if sys.argv[1] != "SIGSTOP":
+            try:
+                await operation.result()
+            except WorkerDied as error:
+                assert sys.argv[1] in error.message, error
+        await worker.close()
+        await worker.close()
+        try:
+            await worker.load_model("demo")
+        except ServiceStopping:
+            print("closed")
+        assert not os.path.exists(f"/proc/{child}")
+        assert "llama_cpp" not in sys.modules
+
+    asyncio.run(main())
+"""
+
+
 @pytest.mark.parametrize(
     ("fault", "first", "said"),
     [
         (Fault("decode", "SIGSEGV", NO_EXTRA), "", "Paris"),
-        (Fault("decode", "SIGSEGV"), "", "unusable: libggml-cpu"),
-        (Fault("load", "SIGSEGV"), "import zmq", "unusable: libzmq"),
+        (Fault("decode", "SIGSEGV"), "", "libggml-cpu"),
+        (Fault("load", "SIGSEGV"), "import zmq", "unusable: lib"),
+        (Fault("load", "SIGSEGV", (("sockets_first", False),)), "import zmq", "Paris"),
+        (Fault("load", "SIGSEGV", (("sockets_first", False),)), "", "Paris"),
     ],
-    ids=["in another way", "not at all", "after libzmq"],
+    ids=["in another way", "not at all", "nor after libzmq", "in a child after libzmq", "before"],
 )
 def test_in_a_program_it_is_tried_before_it_is_loaded(
     home: Home,
@@ -220,6 +270,20 @@ def test_in_a_program_it_is_tried_before_it_is_loaded(
     )
     assert done.returncode == 0, done.stderr
     assert said in done.stdout
+
+
+@pytest.mark.parametrize("how", ["SIGSEGV", "SIGSTOP"])
+def test_an_engine_in_a_child_is_cancelled_and_its_death_is_told(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    faulty(tmp_path, monkeypatch, Fault("load", "SIGSEGV", (("sockets_first", False),)))
+    code = textwrap.dedent(IN_CHILD)
+    done = subprocess.run(
+        [sys.executable, "-c", code, how], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["cancelled", "Paris", "closed"], done.stderr
+    assert "a process of its own: after libzmq" in done.stderr
 
 
 @pytest.mark.parametrize("unless", [NO_EXTRA, ()], ids=["another way", "no way"])

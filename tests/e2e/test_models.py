@@ -89,6 +89,8 @@ def test_what_the_hub_has_anew_is_fetched_when_told(hub: StandInHub, client: Cli
     new = client.pull(REPO, update=True)
     assert new != old
     assert Path(new).read_bytes() == newer
+    # Two snapshots of one model are here now: the name means main's.
+    assert client.load_model(f"{REPO}:Q8_0").model_path == new
 
 
 def test_an_update_does_not_join_a_pull_that_began_before_there_was_something_newer(

@@ -52,11 +52,6 @@ def test_there_is_never_a_second_bos(template: str, add_bos: bool, n_bos: int) -
     assert encode("", template, add_bos=bool(add_bos)).count(BOS) == n_bos
 
 
-def test_a_model_without_a_template_is_given_chatml() -> None:
-    tokens = ChatEncoder(FakeModel()).encode([user("hi")])
-    assert bytes(tokens) == b"<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n"
-
-
 def test_a_template_that_knows_no_system_role_gets_it_with_the_first_message() -> None:
     strict = (
         "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system') }}"

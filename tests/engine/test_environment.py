@@ -7,6 +7,7 @@ import sys
 
 from wiz_kernel_ext.engine.environment import worker_environment
 from wiz_kernel_ext.engine.threads import available_cores, default_threads
+from wiz_kernel_ext.engine.way import Way
 
 
 def test_threads_spin_a_little_by_default() -> None:
@@ -32,3 +33,19 @@ def test_the_environment_and_the_worker_are_imported_without_llama_cpp() -> None
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_systems_cxx_library_is_loaded_first_where_the_way_says_so() -> None:
+    code = "import os; print(open('/proc/self/maps').read().count('libstdc++'))"
+    for way, expected in ((Way(), False), (Way(system_cxx=True), True)):
+        environment = worker_environment({"PATH": "/usr/bin:/bin"}, way)
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert (int(done.stdout) > 0) is expected
+    both = worker_environment({"LD_PRELOAD": "libm.so.6"}, Way(system_cxx=True))["LD_PRELOAD"]
+    assert both == "libstdc++.so.6:libm.so.6"

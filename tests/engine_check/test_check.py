@@ -40,7 +40,13 @@ def build_for_cards(tmp_path: Path) -> EngineBuild:
 
 
 async def tried(
-    build: EngineBuild, monkeypatch: pytest.MonkeyPatch, stage: str, how: str, **unless: bool
+    build: EngineBuild,
+    monkeypatch: pytest.MonkeyPatch,
+    stage: str,
+    how: str,
+    *,
+    sockets_first: bool = False,
+    **unless: bool,
 ) -> list[Trial]:
     """The trials of a stub engine with that fault."""
     monkeypatch.setenv("PYTHONPATH", str(Path(tests.__path__[0]).parent))
@@ -49,7 +55,7 @@ async def tried(
     # The hanging ones alone are timed: a slow machine is to fail no other. Where all of them hang
     # there is none that must be in time.
     timeout_s = (HANG_S if unless else HANG_S / 5) if how == "hang" else 60.0
-    return await try_ways(build, command=command, timeout_s=timeout_s)
+    return await try_ways(build, command=command, timeout_s=timeout_s, sockets_first=sockets_first)
 
 
 def verdict_of(trials: list[Trial], *, sockets_first: bool = False) -> Verdict:
@@ -67,7 +73,8 @@ async def test_where_the_plain_way_fails_the_next_is_found(
     build: EngineBuild, monkeypatch: pytest.MonkeyPatch, stage: str, how: str
 ) -> None:
     trials = await tried(build, monkeypatch, stage, how, extra_buffers=False)
-    assert [trial.way for trial in trials] == [AS_IT_IS, Way(extra_buffers=False)]
+    preloaded = [Way(system_cxx=True)] if stage == "load" and how.startswith("SIG") else []
+    assert [trial.way for trial in trials] == [AS_IT_IS, *preloaded, Way(extra_buffers=False)]
     outcome = {"hang": "hung", "wrong": "wrong"}.get(how, "died")
     assert (trials[0].outcome, trials[0].stage) == (outcome, stage)
     assert trials[0].signal == (how if how.startswith("SIG") else "")
@@ -97,6 +104,24 @@ async def test_every_fallback_is_the_first_that_is_right(
     trials = await tried(build_for_cards, monkeypatch, "decode", "SIGSEGV", **unless)
     assert verdict_of(trials).way == Way(**unless)
     assert all(trial.outcome == "died" for trial in trials[:-1])
+
+
+@pytest.mark.parametrize("stage", ["import", "load"])
+async def test_a_second_cxx_library_in_the_build_is_outdone_by_the_systems(
+    build: EngineBuild, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    trials = await tried(build, monkeypatch, stage, "SIGSEGV", system_cxx=True)
+    assert [trial.way for trial in trials] == [AS_IT_IS, Way(system_cxx=True)]
+    verdict = verdict_of(trials)
+    assert "a second C++ library" in suspected(verdict, PLAIN)
+    assert "used with the system's libstdc++" in notice(verdict, PLAIN)
+
+
+async def test_in_a_process_that_runs_already_no_library_can_be_put_first(
+    build: EngineBuild, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trials = await tried(build, monkeypatch, "load", "SIGSEGV", sockets_first=True)
+    assert [trial.way for trial in trials] == list(ways(cards=False))
 
 
 @pytest.mark.parametrize("how", ["SIGSEGV", "SIGILL", "SIGABRT", "wrong", "hang"])

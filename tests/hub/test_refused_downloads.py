@@ -200,8 +200,11 @@ async def test_a_child_that_fails_to_begin_gives_its_log_without_tokens(
     hook = tmp_path / "hook"
     hook.mkdir()
     (hook / "sitecustomize.py").write_text(
-        "import os, sys; sys.stderr.write('the token is ' + os.environ['HF_TOKEN'] + "
-        "' and hf_anotherone1234'); sys.stderr.flush(); os._exit(7)"
+        # It is told the token on its standard input only.
+        "import os, sys; order = sys.stdin.readline(); assert 'HF_TOKEN' not in os.environ; "
+        "token = order.partition('HF_TOKEN\":\"')[2].partition('\"')[0]; "
+        "sys.stderr.write(f'the token is {token} and hf_anotherone1234'); "
+        "sys.stderr.flush(); os._exit(7)"
     )
     user.environment |= {"PYTHONPATH": str(hook), "HF_TOKEN": TOKEN}
     error = await user.failure("wiz/models", "small.gguf")

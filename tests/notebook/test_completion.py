@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
+from IPython.core.completer import provisionalcompleter
 
 from tests.notebook.conftest import Cells
 from wiz_kernel_ext.errors import ServiceDied
-from wiz_kernel_ext.notebook.magics.completion import complete, model_files
+from wiz_kernel_ext.notebook.magics.completion import model_files
+from wiz_kernel_ext.notebook.magics.parsers import PARSERS
 from wiz_kernel_ext.protocol.results import OperationInfo
 
 
 def offered(cells: Cells, line: str) -> list[str]:
-    """What fits at the end of `line`."""
-    symbol = "" if line.endswith(" ") else re.split(r"[\s:]", line)[-1]
-    event = SimpleNamespace(
-        command=line.split()[0], line=line, symbol=symbol, text_until_cursor=line
-    )
-    return [word for word in complete(cells.shell, event) if word.startswith(symbol)]
+    """What IPython offers for the word at the end of `line`."""
+    cursor = len(line)
+    found = []
+    with provisionalcompleter():
+        for one in cells.shell.Completer.completions(line, cursor):
+            assert one.end == cursor
+            found.append(one.text)
+    return found
 
 
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
         ("%%wiz_prompt --temp", ["--temperature"]),
-        ("%wiz_load --c", ["--check-tensors", "--convert", "--ctx"]),
+        ("%wiz_load --c", ["--chat-template", "--check-tensors", "--convert", "--ctx"]),
         ("%wiz_load d", ["demo"]),
         ("%wiz_load demo --ctx ", []),
         ("%wiz_prompt --session ", ["notes", "'two words'"]),
@@ -38,7 +40,7 @@ def offered(cells: Cells, line: str) -> list[str]:
         ("%wiz_status ", []),
         ("%wiz_load u", ["u/r:Q8_0"]),
         ("%wiz_rm ", ["small", "u/r:Q8_0"]),
-        ("%wiz_rm u/r:Q", ["Q8_0"]),
+        ("%wiz_rm u/r:Q", ["u/r:Q8_0"]),
         ("%wiz_pull s", ["small"]),
         ("%wiz_verify u/r:Q8_0 ", []),
         ("%wiz_quantize small Q6", ["Q6_K"]),
@@ -58,10 +60,59 @@ def test_options_and_names_that_exist_are_offered(
     assert sorted(offered(cells, line)) == sorted(expected)
 
 
-@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
-def test_ipython_itself_offers_them(cells: Cells) -> None:
-    _, found = cells.shell.complete("--temp", "%%wiz_prompt --temp", 19)
-    assert "--temperature" in found
+def test_nothing_that_python_knows_is_offered(cells: Cells) -> None:
+    cells.shell.user_ns["convertible"] = cells.shell.user_ns["zzz_variable"] = 1
+    assert offered(cells, "%wiz_load --c") == [
+        "--convert", "--ctx", "--check-tensors", "--chat-template"
+    ]  # fmt: skip
+    for line in ("%wiz_load zzz", "%wiz_prompt zzz", "%wiz_load demo --ctx ", "%wiz_load conv",
+                 "%%wiz_prompt\nSay zzz", "%wiz_load --ctx="):  # fmt: skip
+        assert offered(cells, line) == [], line
+    # Other lines are Python's.
+    assert "zzz_variable" in offered(cells, "%%wiz_prompts\nzzz")
+    assert "zzz_variable" in offered(cells, "zzz")
+    assert "zzz_variable" in offered(cells, "%time len(zzz")
+
+
+def test_without_the_matcher_python_would_be_asked(cells: Cells) -> None:
+    cells.shell.user_ns["convertible"] = 1
+    kept = list(cells.shell.Completer.custom_matchers)
+    cells.shell.Completer.custom_matchers.clear()
+    try:
+        assert offered(cells, "%wiz_load conv") or offered(cells, "%wiz_load --c")
+    finally:
+        cells.shell.Completer.custom_matchers[:] = kept
+
+
+def test_values_that_have_names_are_offered(cells: Cells) -> None:
+    assert offered(cells, "%wiz_load demo --kv-type q") == ["q8_0", "q4_0"]
+    assert offered(cells, "%wiz_load demo --kv-type=q8") == ["--kv-type=q8_0"]
+    assert offered(cells, "%wiz_load demo --gpu-layers ") == ["auto"]
+    assert offered(cells, "%wiz_load demo --chat-template chat") == ["chatml"]
+    assert "chatml" in offered(cells, "%wiz_prompt --chat-template ")
+    assert offered(cells, "%wiz_load --convert q") == ["q8_0"]
+
+
+def test_files_are_offered_as_words_of_the_line(
+    cells: Cells, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "two words").mkdir()
+    for name in ("my model.gguf", "plain.gguf", "two words/it's.gguf", "notes.txt", ".hidden.gguf"):
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert offered(cells, "%wiz_load my") == ["'my model.gguf'"]
+    assert offered(cells, "%wiz_load 'my m") == ["'my model.gguf'"]
+    assert offered(cells, '%wiz_load "my m') == ['"my model.gguf"']
+    assert offered(cells, "%wiz_load ./") == ["'./my model.gguf'", "./plain.gguf", "'./two words/"]
+    assert offered(cells, "%wiz_load './two words/") == ['"./two words/it\'s.gguf"']
+    assert offered(cells, "%wiz_load ~/pl") == ["~/plain.gguf"]
+    assert offered(cells, f"%wiz_inspect {tmp_path}/pl") == [f"{tmp_path}/plain.gguf"]
+    assert offered(cells, "%wiz_load ./.h") == ["./.hidden.gguf"]
+    assert offered(cells, "%wiz_load /nowhere/at/all/") == []
+    assert "./notes.txt" in offered(cells, "%wiz_load --chat-template ./")
+    for word in ("'my model.gguf'", '"./two words/it\'s.gguf"', "~/plain.gguf"):
+        assert PARSERS["load"].parse_line(word).model.strip("'") in word
 
 
 def test_without_a_service_nothing_is_started_and_nothing_offered(cells: Cells) -> None:

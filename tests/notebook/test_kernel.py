@@ -188,7 +188,10 @@ def test_status_shows_tables_and_completion_knows_what_exists(kernel: FrontEnd) 
     assert "tiny" in bundle["text/plain"]
     assert "story" in bundle["text/plain"]
     assert "story" in kernel.complete("%%wiz_prompt --session st")
-    assert "--temperature" in kernel.complete("%%wiz_prompt --temper")
+    assert kernel.complete("%%wiz_prompt --temper") == ["--temperature"]
+    every = kernel.complete("%wiz_load --")
+    assert "--convert" in every
+    assert all(option.startswith("--") and option != "--abs" for option in every)
     assert "demo" in kernel.complete("%wiz_load de")
     assert any("tiny.gguf" in match for match in kernel.complete("%wiz_unload "))
 

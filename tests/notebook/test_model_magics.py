@@ -20,6 +20,7 @@ from wiz_kernel_ext.errors import (
     HubNotFound,
     HubUnreachable,
     ModelFileNotFound,
+    NotEnoughMemory,
 )
 from wiz_kernel_ext.notebook.views.job import WorkView
 from wiz_kernel_ext.protocol.events import Notice, Progress
@@ -176,6 +177,36 @@ def test_what_should_be_known_of_a_load_is_drawn_with_it(cells: Cells) -> None:
     cells.must("%wiz_load big")
     assert "big may not run here: it needs 40.0 GB" in cells.drawn[0]
     assert loaded(cells) == ["big"]
+
+
+@pytest.mark.parametrize(("answer", "n_asked"), [("y", 2), ("n", 1), (None, 1)])
+def test_what_needs_more_memory_than_is_free_is_asked_about(
+    cells: Cells, monkeypatch: pytest.MonkeyPatch, answer: str | None, n_asked: int
+) -> None:
+    class Refused(FakeOperation):
+        def result(self, timeout_s: float | None = None) -> Any:
+            last: Any = cells.client.asked[-1]
+            if last.anyway:
+                return READY
+            raise NotEnoughMemory("big is not loaded: it takes 40.0 GB of memory.", hint="h")
+
+    questions: list[str] = []
+
+    def confirm(question: str) -> bool | None:
+        questions.append(question)
+        return None if answer is None else answer == "y"
+
+    cells.client.load = Refused([], READY)
+    monkeypatch.setattr(cells.magics.notebook, "confirm", confirm)
+    error = cells.run("%wiz_load big --ctx 512")
+    assert len(cells.client.asked) == n_asked
+    assert questions[0].startswith("big is not loaded: it takes 40.0 GB of memory. Load it")
+    assert isinstance(error, NotEnoughMemory) == (answer != "y")
+    if answer == "y":
+        last: Any = cells.client.asked[-1]
+        assert last.context_size == 512
+    cells.run("%wiz_load big --anyway")
+    assert len(questions) == 1
 
 
 def test_an_unreachable_hub_and_an_unknown_repository_are_told_as_they_are(cells: Cells) -> None:

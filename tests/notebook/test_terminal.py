@@ -87,3 +87,10 @@ def test_a_terminal_session_from_load_to_interrupt(terminal: Terminal) -> None:
     assert "12" in terminal.run("job.result().usage.n_tokens")
     assert "[12 tokens" in terminal.run("%wiz_attach")
     assert "tiny" in terminal.run("%wiz_status")
+
+
+def test_control_sequences_of_an_answer_are_seen_and_not_obeyed(terminal: Terminal) -> None:
+    terminal.run(r"%config WizMagics.logit_bias = {'\x1b': 1000}")
+    terminal.child.sendline("%wiz_prompt --max-tokens 3 Hi")
+    terminal.child.expect(PROMPT)
+    assert r"\x1b\x1b\x1b" in terminal.child.before

@@ -58,7 +58,7 @@ def test_text_is_drawn_as_markdown_and_plain_and_never_as_html() -> None:
     view.end(answer("<script>alert(1)</script> **b**"))
     for drawing in screen.slots[0].drawings:
         assert drawing.html is None
-        assert drawing.markdown == drawing.plain
+        assert drawing.markdown == drawing.plain.replace("<", "&lt;")
     assert screen.slots[0].last.plain == "<script>alert(1)</script> **b**"
 
 
@@ -200,6 +200,15 @@ def test_tables_are_escaped() -> None:
     assert "<td>&lt;i&gt;</td>" in drawing.html
     assert "none here" in drawing.html
     assert drawing.plain.splitlines() == ["Things", "  a    b", "  <i>  2", "none here"]
+
+
+def test_a_terminal_is_told_of_one_matter_once() -> None:
+    screen = FakeScreen(rich=False)
+    view = PlainAnswer(screen, "session s")
+    view.begin()
+    for what in ("This answer", "The session", "This turn"):
+        view.take([Notice(text=f"{what} cannot be kept: the disk is full")])
+    assert "".join(screen.written).count("the disk is full") == 1
 
 
 WAITS = [

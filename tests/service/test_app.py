@@ -17,7 +17,7 @@ import pytest
 from tests.support.homes import Home
 from wiz_kernel_ext.client import AsyncClient
 from wiz_kernel_ext.errors import ServiceStartFailed
-from wiz_kernel_ext.service import app
+from wiz_kernel_ext.service import app, presence
 from wiz_kernel_ext.service.app import Service
 from wiz_kernel_ext.service.operations import Operation, Operations
 from wiz_kernel_ext.service.records import Records
@@ -63,7 +63,7 @@ async def test_the_connection_file_is_written_last_and_what_it_says_is_true(
         seen["file"] = path.exists()
         write_connection(path, info)
 
-    monkeypatch.setattr(app, "write_connection", write)
+    monkeypatch.setattr(presence, "write_connection", write)
     async with serving(home.settings):
         assert seen == {"lock": True, "database": True, "socket": True, "file": False}
         client = AsyncClient(home.settings, start=False)

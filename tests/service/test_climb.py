@@ -13,6 +13,7 @@ from tests.support.scripted_workers import Rig
 from wiz_kernel_ext.errors import (
     Conflict,
     ModelLoadFailed,
+    NotEnoughMemory,
     OperationCancelled,
     WizError,
     WorkerDied,
@@ -141,6 +142,23 @@ async def test_nothing_is_unloaded_in_vain(rig: Rig) -> None:
     with pytest.raises(WizError, match="too large"):
         await rig.up(context=5000)
     assert rig.alive() == [1000]
+
+
+async def test_what_is_too_big_is_not_loaded_by_itself(rig: Rig) -> None:
+    rig.memory.total_bytes = 150
+    with pytest.raises(NotEnoughMemory, match=r"m\.gguf is not loaded: it takes 214 B") as raised:
+        await rig.up(context=114)
+    assert "--anyway" in raised.value.info().hint
+    assert not rig.processes
+    operation = Operation("setup")
+    await rig.up(context=114, operation=operation, anyway=True)
+    assert notices(operation) == [
+        "m.gguf may not run here: it needs 214 B of memory, and 150 B are free."
+    ]
+    # What was agreed to once is asked again: nothing loads it by itself.
+    remembered = rig.climb.remembered(rig.key)
+    assert remembered is not None
+    assert not remembered.load.anyway
 
 
 async def test_what_gave_way_to_a_failure_comes_back(rig: Rig) -> None:

@@ -78,10 +78,9 @@ class OperationsMachine(RuleBasedStateMachine):
         return self.loop.run_until_complete(work)
 
     async def begin(self) -> None:
-        self.records = Records(self.folder / "wiz.sqlite")
-        await self.records.start()
         # What is written when, the rules decide.
-        self.records._flusher.cancel()
+        self.records = Records(self.folder / "wiz.sqlite", flush_interval_s=1e9)
+        await self.records.start()
         self.sessions = Sessions(self.records)
         self.session = await self.sessions.open(OpenSession(session="mine"))
         self.operations = Operations(self.records, n_kept=2)

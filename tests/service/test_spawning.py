@@ -9,7 +9,7 @@ import pytest
 
 import wiz_kernel_ext
 from wiz_kernel_ext.errors import WorkerDied
-from wiz_kernel_ext.service import spawning
+from wiz_kernel_ext.service import spawning, worker_process
 from wiz_kernel_ext.service.spawning import spawn_worker
 from wiz_kernel_ext.settings import Settings
 from wiz_kernel_ext.transport.endpoints import Places, places
@@ -37,6 +37,19 @@ async def test_a_service_of_any_name_starts_workers_and_keeps_their_latest_logs(
     logs = list((where.data_dir / "logs").iterdir())
     assert len(logs) == 2
     assert all(log.name.startswith("worker-mine_of") for log in logs)
+
+
+async def test_a_workers_log_is_kept_within_bounds_while_it_runs(
+    where: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_process, "MAX_LOG_BYTES", 1000)
+    process = await spawn_worker(where)
+    (log,) = where.logs_of_workers()
+    with log.open("a") as library:
+        library.write("words\n" * 1000)
+    process.shorten_log()
+    assert log.stat().st_size < 1000
+    await process.end()
 
 
 async def test_a_worker_whose_log_cannot_be_kept_starts_without(where: Places) -> None:

@@ -110,7 +110,7 @@ async def test_a_model_that_loads_longer_than_its_keep_alive_is_not_unloaded_mea
     rig = Rig(tmp_path)
     loaded = asyncio.Event()
 
-    async def slowly(request: LoadModel, emit: Any, on_cancel: Any) -> ModelInfo:
+    async def slowly(request: LoadModel, emit: Any, on_cancel: Any, *_: Any) -> ModelInfo:
         await loaded.wait()
         return ModelInfo(model_path=str(rig.path))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import signal
 import sqlite3
@@ -70,7 +72,7 @@ def test_what_was_written_is_there_after_opening_again(path: Path) -> None:
     database.close()
     again = Database.open(path)
     assert len(OperationStore(again).events("op")) == 3
-    assert again.moved_aside is None
+    assert again.recovered is None
     again.close()
 
 
@@ -106,14 +108,62 @@ def test_a_migration_that_fails_changes_nothing(path: Path) -> None:
     database.close()
 
 
-def test_a_newer_version_is_refused_and_left_as_it_is(path: Path) -> None:
-    newer = Database.open(path, [*MIGRATIONS, lambda connection: None])
+def test_a_newer_version_is_kept_aside_and_its_conversations_are_there(path: Path) -> None:
+    def later(connection: sqlite3.Connection) -> None:
+        connection.execute("ALTER TABLE sessions ADD COLUMN colour TEXT")
+        connection.execute("CREATE TABLE later (id TEXT PRIMARY KEY)")
+
+    older = Database.open(path)
+    SessionStore(older).create("of before")
+    older.close()
+    newer = Database.open(path, [*MIGRATIONS, later])
+    newer.execute("INSERT INTO later VALUES ('x')")
     fill(newer)
     newer.close()
-    with pytest.raises(StoreError, match="newer version") as caught:
-        Database.open(path)
-    assert "Upgrade" in caught.value.hint
+    before = path.read_bytes()
+    database = Database.open(path)
+    assert database.recovered is not None
+    assert database.recovered.is_newer
+    assert database.recovered.aside.read_bytes() == before
+    session, before_it = SessionStore(database).list()
+    assert before_it.name == "of before"
+    assert [m.content for m in SessionStore(database).messages(session.id)] == ["hi"]
+    fill_more = SessionStore(database).create("more")
+    assert fill_more.name == "more"
+    database.close()
+
+
+def test_a_migration_is_tried_on_a_copy_first(path: Path) -> None:
+    def half(connection: sqlite3.Connection) -> None:
+        connection.execute("CREATE TABLE half (id TEXT)")
+        # Nothing takes a file back from a state like that.
+        connection.execute("COMMIT")
+        raise sqlite3.OperationalError("no such function: later")
+
+    database = Database.open(path)
+    fill(database)
+    database.close()
+    before = path.read_bytes()
+    with pytest.raises(StoreError):
+        Database.open(path, [*MIGRATIONS, half])
+    assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_migration_that_is_tried_on_the_file_itself_leaves_it_half_done(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def half(connection: sqlite3.Connection) -> None:
+        connection.execute("CREATE TABLE half (id TEXT)")
+        connection.execute("COMMIT")
+        raise sqlite3.OperationalError("no such function: later")
+
+    monkeypatch.setattr(Database, "_rehearse", lambda self, migrations: None)
+    Database.open(path).close()
+    before = path.read_bytes()
+    with pytest.raises(StoreError):
+        Database.open(path, [*MIGRATIONS, half])
+    assert path.read_bytes() != before
 
 
 def test_two_processes_share_one_file(path: Path) -> None:
@@ -146,7 +196,7 @@ def test_a_killed_writer_keeps_every_batch_it_committed(path: Path) -> None:
     assert (committed + 1) * 10 <= len(numbers) <= (committed + 2) * 10
     assert numbers == list(range(len(numbers)))
     assert OperationStore(database).unfinished() == ["op"]
-    assert database.moved_aside is None
+    assert database.recovered is None
     database.close()
 
 
@@ -223,11 +273,12 @@ def test_a_damaged_file_is_kept_aside_and_a_new_one_begun(
     damage(path)
     damaged = path.read_bytes()
     database = Database.open(path)
-    assert database.moved_aside is not None
-    assert database.moved_aside.read_bytes() == damaged
+    assert database.recovered is not None
+    aside = database.recovered.aside
+    assert aside.read_bytes() == damaged
     assert SessionStore(database).list() == []
     fill(database)
-    assert "damaged" in caplog.text and str(database.moved_aside) in caplog.text
+    assert "cannot be used as it is" in caplog.text and str(aside) in caplog.text
     database.close()
 
 
@@ -253,7 +304,7 @@ def test_an_empty_file_is_a_new_database(path: Path) -> None:
     path.touch()
     database = Database.open(path)
     fill(database)
-    assert database.moved_aside is None
+    assert database.recovered is None
     database.close()
 
 
@@ -276,3 +327,24 @@ def test_a_closed_database_says_so_with_a_typed_error(path: Path) -> None:
     database.close()
     with pytest.raises(StoreError):
         SessionStore(database).list()
+
+
+def test_a_file_system_without_locks_is_told_from_a_file_that_is_locked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "d.sqlite"
+    monkeypatch.setattr("wiz_kernel_ext.store.database.BUSY_TIMEOUT_S", 0.1)
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as holder:
+        holder.execute("PRAGMA locking_mode = EXCLUSIVE")
+        holder.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StoreError, match="another process keeps it locked"):
+            Database.open(file)
+
+        def no_locks(handle: int, kind: int) -> None:
+            raise OSError(errno.ENOLCK, "No locks available")
+
+        monkeypatch.setattr("fcntl.lockf", no_locks)
+        with pytest.raises(StoreError, match="has no locks") as caught:
+            Database.open(file)
+    assert "WIZ_DATA_DIR" in caught.value.hint
+    assert [path.name for path in tmp_path.iterdir()] == ["d.sqlite"]

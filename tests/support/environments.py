@@ -57,9 +57,23 @@ class Environment:
             [self.python, "-c", SEEN + code],
             env={**inherited, **home.environment},
             cwd=self.folder,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+        )
+
+    def run_code(self, home: Home, code: str) -> subprocess.CompletedProcess[str]:
+        """Run `code` by itself, and have what it printed."""
+        inherited = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+        return subprocess.run(
+            [self.python, "-c", code],
+            env={**inherited, **home.environment},
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=True,
         )
 
     def run(self, home: Home, code: str = "") -> Seen:

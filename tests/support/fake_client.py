@@ -114,6 +114,7 @@ class FakeClient:
     prompts: list[FakeOperation] = field(default_factory=list)
     load: FakeOperation | None = None
     is_running: bool = True
+    connection: None = None
     known: list[OperationInfo] = field(default_factory=list)
     attached: dict[str, FakeOperation] = field(default_factory=dict)
     asked: list[AnyRequest] = field(default_factory=list)

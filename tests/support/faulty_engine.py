@@ -25,18 +25,31 @@ spec = importlib.util.spec_from_file_location(
 c = sys.modules["llama_cpp"] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(c)
 
-state = {"ours": True, "extra_buffers": True, "one_thread": False, "gpu": True}
+state = {"sockets_first": "zmq" in sys.modules}
+state |= {"ours": True, "extra_buffers": True, "one_thread": False, "gpu": True}
 
 
 def fails_here(stage):
     avoided = any(state[name] == value for name, value in FAULT["unless"].items())
-    return FAULT["stage"] == stage and state["ours"] and not avoided
+    waits = FAULT["when"] and not os.path.exists(FAULT["when"])
+    return FAULT["stage"] == stage and state["ours"] and not avoided and not waits
 
 
 def fail():
     how = FAULT["how"]
+    if FAULT["when"]:
+        open(FAULT["when"] + ".reached", "w").close()
     if how == "hang":
         time.sleep(3600)
+    elif how == "spin":
+        while True:
+            pass
+    elif how == "pause":
+        time.sleep(4)
+    elif how == "print":
+        # As any library may, and past Python: to the descriptor.
+        for _ in range(1024):
+            os.write(1, (b"a library says something " * 41)[:1023] + b"\\n")
     elif how.startswith("SIG"):
         os.kill(os.getpid(), signal.Signals[how])
         time.sleep(10)
@@ -86,10 +99,12 @@ if FAULT["how"] == "wrong":
 
 @dataclass(frozen=True)
 class Fault:
-    """`how`: a signal's name, "hang" or "wrong", at `stage`; not where one of `unless` holds.
+    """`how` it fails at `stage`, not where one of `unless` holds; with `when`, once that is a file.
 
-    `unless` has names of `Way`'s fields with the values that avoid it; `model` is part of the path
-    of the models it concerns; `cards` makes the build one for CUDA.
+    `how` is a signal's name, "hang" (it waits for ever), "spin" (it computes for ever), "pause" (of
+    4 s), "print" (1 MB on standard output) or "wrong". `unless` has names of `Way`'s fields with
+    the values that avoid it, or `sockets_first`, whether libzmq was there before; `model` is part
+    of the path of the models it concerns; `cards` makes the build one for CUDA.
     """
 
     stage: str
@@ -97,6 +112,7 @@ class Fault:
     unless: tuple[tuple[str, bool], ...] = ()
     model: str = ""
     cards: bool = False
+    when: str = ""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,13 @@ class Home:
     settings: Settings
 
     @classmethod
-    def make(cls, *, keep_alive_s: float = 1800.0, idle_exit_s: float = 600.0) -> Home:
+    def make(
+        cls,
+        *,
+        keep_alive_s: float = 1800.0,
+        idle_exit_s: float = 600.0,
+        hung_after_s: float = 60.0,
+    ) -> Home:
         """A new home; nothing is in it yet."""
         folder = Path(tempfile.mkdtemp(prefix="wz_"))
         if VERDICT.exists():
@@ -39,6 +45,7 @@ class Home:
                 data_dir=folder / "d",
                 keep_alive_s=keep_alive_s,
                 idle_exit_s=idle_exit_s,
+                hung_after_s=hung_after_s,
             ),
         )
 
@@ -56,6 +63,7 @@ class Home:
             "WIZ_DATA_DIR": str(self.folder / "d"),
             "WIZ_KEEP_ALIVE_S": str(self.settings.keep_alive_s),
             "WIZ_IDLE_EXIT_S": str(self.settings.idle_exit_s),
+            "WIZ_HUNG_AFTER_S": str(self.settings.hung_after_s),
             "IPYTHONDIR": str(self.folder / "ipython"),
         }
 

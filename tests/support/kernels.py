@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import queue
 import signal
+import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +20,7 @@ CELL_TIMEOUT_S = 60.0
 class Cell:
     """One executed cell: its status and all it showed, in order; times in seconds since sent.
 
-    `answer` is the Markdown it showed last: only a model's answer is drawn as Markdown.
+    `answer` is the text it showed last as Markdown too: only a model's answer is drawn so.
     """
 
     status: str = "running"
@@ -32,10 +34,18 @@ class Cell:
 
 
 class Kernel:
-    """A kernel process and a client of it."""
+    """A kernel process and a client of it; `within` makes the command that starts it."""
 
-    def __init__(self, environment: dict[str, str]) -> None:
+    def __init__(
+        self,
+        environment: dict[str, str],
+        within: Callable[[list[str]], list[str]] | None = None,
+    ) -> None:
         self.manager = KernelManager(kernel_name="python3")
+        if within is not None:
+            spec = self.manager.kernel_spec
+            assert spec is not None
+            spec.argv = within([sys.executable, *spec.argv[1:]])
         self._environment = {**os.environ, **environment}
         self.manager.start_kernel(env=self._environment)
         self._connect()
@@ -101,8 +111,8 @@ class Kernel:
         elif kind in ("display_data", "update_display_data", "execute_result"):
             data = content["data"]
             cell.shown.append(data.get("text/plain", ""))
-            if markdown := data.get("text/markdown"):
-                cell.answer = markdown
+            if data.get("text/markdown"):
+                cell.answer = data["text/plain"]
                 cell.first_text_s = at_s if cell.first_text_s is None else cell.first_text_s
         elif kind == "error":
             cell.traceback = content["traceback"]

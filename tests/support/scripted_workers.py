@@ -30,11 +30,12 @@ class ScriptedProcess:
         self.context_fails: Exception | None = None
         self.gone = asyncio.Event()
         self.n_asked = 0
+        self.silent_s = 0.0
 
     def memory_bytes(self) -> int:
         return 1000
 
-    async def load(self, request: LoadModel, emit: Any, on_cancel: Any) -> ModelInfo:
+    async def load(self, request: LoadModel, emit: Any, on_cancel: Any, *_: Any) -> ModelInfo:
         self.n_asked += 1
         await asyncio.sleep(0)
         if self.gone.is_set():
@@ -46,7 +47,7 @@ class ScriptedProcess:
             raise Conflict("other parameters", difference={"gpuLayers": [0, 1]})
         return ModelInfo(model_path=request.model_path or "", shared=shared, worker_pid=self.pid)
 
-    async def create_context(self, request: CreateContext, emit: Any) -> ContextInfo:
+    async def create_context(self, request: CreateContext, emit: Any, *_: Any) -> ContextInfo:
         self.n_asked += 1
         await asyncio.sleep(0)
         if self.gone.is_set():
@@ -95,6 +96,11 @@ class SetMemory(LoadCheck):
     def refuse_too_large(self, path: Path, context: CreateContext, fit: Fit) -> None:
         if fit.kv_bytes > fit.available_bytes:
             raise WizError("too large")
+
+    def refuse_too_big(
+        self, name: str, fit: Fit, *, path: Path | None = None, context: CreateContext
+    ) -> None:
+        super().refuse_too_big(name, fit, context=context)
 
 
 class Rig:

@@ -87,6 +87,9 @@ class HubHandler(Handler):
         if authorization == "Bearer hf_rejected":
             message = "Invalid credentials in Authorization header"
             self.answer(401, {"X-Error-Message": message})
+        elif parts == ["api", "whoami-v2"]:
+            known = b'{"name": "somebody"}'
+            self.answer(200 if authorization else 401, {}, known if authorization else b"")
         elif parts == ["api", "models"]:
             self._search()
         elif parts[:2] == ["api", "collections"]:

@@ -31,6 +31,7 @@ from wiz_kernel_ext.protocol.options import PromptOptions
 from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel, Prompt, SendPrompt
 from wiz_kernel_ext.worker.call import Call
 from wiz_kernel_ext.worker.llama_worker import LlamaWorker
+from wiz_kernel_ext.worker.model_host import RAW_MAX_TOKENS
 
 NO_END = {"<|im_end|>": -1000.0, "<|endoftext|>": -1000.0}
 LETTER = PromptOptions(logit_bias={"z": 1000.0}, max_tokens=3)
@@ -252,12 +253,55 @@ async def test_what_the_user_should_know_comes_as_a_notice(
     call = Call(events.append)
     info = await worker.handle(LoadModel(model_path=str(path), gpu_layers=5), call)
     assert not info.has_chat_template
-    await worker.handle(CreateContext(context_size=4096, kv_type="q8_0"), call)
+    made = await worker.handle(CreateContext(context_size=4096, kv_type="q8_0"), call)
     notices = " ".join(e.text for e in events if isinstance(e, Notice))
-    for word in ("CPU only", "ChatML", "trained on 2048", "flash attention"):
+    for word in ("CPU only", "no chat template", "trained on 2048", "flash attention"):
         assert word in notices
+    assert [e.text for e in events if isinstance(e, Notice)] == info.notices + made.notices
     answer = await worker.prompt("x", messages=[], max_tokens=3, logit_bias=NO_END)
     assert answer.usage.n_tokens == 3
+
+
+async def test_who_shares_a_model_is_told_the_same(worker: LlamaWorker, tmp_path: Path) -> None:
+    path = write_tiny_gguf(tmp_path / "plain.gguf", Shape(chat_template=None))
+    first = await worker.load_model(str(path))
+    made = await worker.create_context(context_size=4096)
+    events: list[AnyEvent] = []
+    shared = await worker.handle(LoadModel(model_path=str(path)), Call(events.append))
+    context = await worker.handle(CreateContext(), Call(events.append))
+    assert (shared.shared, context.shared) == (True, True)
+    told = [e.text for e in events if isinstance(e, Notice)]
+    assert told == first.notices + made.notices
+    assert len(told) == 2
+
+
+async def test_a_model_without_a_template_continues_a_text_and_not_for_ever(
+    worker: LlamaWorker, tmp_path: Path
+) -> None:
+    path = write_tiny_gguf(tmp_path / "plain.gguf", Shape(chat_template=None))
+    assert (await worker.load_model(str(path))).chat_template == "raw"
+    await worker.create_context(context_size=1024)
+    answer = await worker.prompt("abc", messages=[], logit_bias=NO_END)
+    assert answer.finish_reason == "length"
+    assert answer.usage.n_tokens == RAW_MAX_TOKENS
+    assert answer.usage.n_prompt_tokens == 2  # the letters, and nothing around them
+    chat = await worker.prompt("abc", messages=[], chat_template="chatml", max_tokens=1)
+    assert chat.usage.n_prompt_tokens > 5
+    with pytest.raises(BadRequest, match="chat template"):
+        await worker.prompt("abc", messages=[], chat_template="chatmm")
+
+
+async def test_a_chat_template_can_be_named_for_a_load_and_differs_from_another(
+    worker: LlamaWorker, tiny_gguf: Path
+) -> None:
+    info = await worker.load_model(str(tiny_gguf), chat_template="alpaca")
+    assert (info.chat_template, info.has_chat_template, info.notices) == ("alpaca", True, [])
+    assert (await worker.load_model(str(tiny_gguf))).shared
+    with pytest.raises(Conflict, match="chatTemplate is alpaca, not gemma"):
+        await worker.load_model(str(tiny_gguf), chat_template="gemma")
+    own = "{{ messages[0].content }}"
+    again = await worker.load_model(str(tiny_gguf), chat_template=own, reload=True)
+    assert again.chat_template == "given"
 
 
 async def test_a_model_with_a_broken_template_is_refused_and_frees_its_place(

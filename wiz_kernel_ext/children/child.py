@@ -23,6 +23,7 @@ import wiz_kernel_ext
 from wiz_kernel_ext.children.ending import describe_exit
 from wiz_kernel_ext.children.lines import Done, Failed, Line, Noted, Ticked
 from wiz_kernel_ext.errors import OperationCancelled, WizError, error_from_info
+from wiz_kernel_ext.surroundings import without_secrets
 
 T = TypeVar("T")
 OnProgress = Callable[[int, int | None], object]
@@ -51,8 +52,8 @@ class Ended:
 
 
 def child_environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment in which a child finds this very package, installed or not."""
-    base = os.environ if base is None else base
+    """The environment in which a child finds this very package, installed or not; no tokens."""
+    base = without_secrets(os.environ if base is None else base)
     package = os.fspath(Path(wiz_kernel_ext.__file__).parents[1])
     paths = [package, *filter(None, base.get("PYTHONPATH", "").split(os.pathsep))]
     return {**base, "PYTHONPATH": os.pathsep.join(paths)}
@@ -104,7 +105,10 @@ async def follow(
         case [Failed(info)]:
             raise error_from_info(info)
         case [Done(data)] if ended.returncode == 0:
-            return msgspec.json.decode(data, type=result, dec_hook=lambda kind, text: kind(text))
+            with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                return msgspec.json.decode(
+                    data, type=result, dec_hook=lambda kind, text: kind(text)
+                )
     raise broken(ended)
 
 

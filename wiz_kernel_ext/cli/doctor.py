@@ -1,15 +1,21 @@
-"""`jupyter wiz doctor`: whether the engine is right on this processor; built again if asked."""
+"""`jupyter wiz doctor`: what is wrong on this machine; the engine built again if asked."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 
-from wiz_kernel_ext.engine_check.build import EngineBuild, engine_build
+import msgspec
+
+from wiz_kernel_ext.doctor.checks import around_here, findings
+from wiz_kernel_ext.doctor.engine import report
+from wiz_kernel_ext.doctor.finding import Finding
+from wiz_kernel_ext.engine_check.build import engine_build
 from wiz_kernel_ext.engine_check.building import RECIPES, Recipe
 from wiz_kernel_ext.engine_check.check import checked
-from wiz_kernel_ext.engine_check.diagnosis import ended, notice, tried, usable
-from wiz_kernel_ext.engine_check.processor import Processor, this_processor
+from wiz_kernel_ext.engine_check.diagnosis import ended, notice, usable
+from wiz_kernel_ext.engine_check.processor import this_processor
 from wiz_kernel_ext.engine_check.rebuild import rebuilt
 from wiz_kernel_ext.engine_check.verdict import Verdict
 from wiz_kernel_ext.errors import EngineUnusable
@@ -25,26 +31,53 @@ _ALL_BUILT = (
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Try the engine anew and print the outcome; with --rebuild, build until it is right.
+    """Look at everything and print what was found, 1 where something must be done.
 
-    --safer leaves the first recipe out. Raises EngineUnusable where nothing works in the end.
+    With --rebuild the engine alone is tried, and built until it is right; --safer leaves the first
+    recipe out. Raises EngineUnusable where nothing works in the end.
     """
     read_in(arguments.read_in)
-    recipes = RECIPES[1:] if arguments.safer else RECIPES
     with taken():
-        return asyncio.run(_doctor(rebuild=arguments.rebuild, recipes=recipes))
+        if arguments.rebuild:
+            recipes = RECIPES[1:] if arguments.safer else RECIPES
+            return asyncio.run(_rebuilt(recipes))
+        return _examined(as_json=arguments.json)
 
 
-async def _doctor(*, rebuild: bool, recipes: tuple[Recipe, ...]) -> int:
+def _examined(*, as_json: bool) -> int:
+    found: list[Finding] = []
+    for finding in findings(around_here()):
+        found.append(finding)
+        if not as_json:
+            # As they come: the trial of an engine that hangs takes a minute.
+            print("\n".join(finding.told()), flush=True)
+    if as_json:
+        print(json.dumps([_plain(finding) for finding in found], indent=2, ensure_ascii=False))
+    else:
+        print(_summed_up(found))
+    return 1 if any(finding.state == "must" for finding in found) else 0
+
+
+def _plain(finding: Finding) -> dict[str, object]:
+    plain: dict[str, object] = msgspec.to_builtins(finding)
+    return {**plain, "remedy": worded(finding.remedy)}
+
+
+def _summed_up(found: list[Finding]) -> str:
+    n_must, n_notes = (sum(f.state == state for f in found) for state in ("must", "note"))
+    if not n_must:
+        return f"All works{f'; {n_notes} could be better' if n_notes else ''}."
+    return f"{n_must} of {len(found)} must be seen to: the lines that begin with `must`."
+
+
+async def _rebuilt(recipes: tuple[Recipe, ...]) -> int:
     data_dir = places(Settings.from_environment()).data_dir
     try:
         verdict = await checked(data_dir, anew=True)
     except EngineUnusable as error:
-        if not rebuild:
-            raise
         _say(error.message)
     else:
-        if verdict.is_plain or not rebuild:
+        if verdict.is_plain:
             return _report(verdict)
         _say(f"the engine {ended(verdict.trials[0])}")
     verdict = await rebuilt(data_dir, say=_say, recipes=recipes)
@@ -61,19 +94,8 @@ def _say(text: str) -> None:
 def _report(verdict: Verdict) -> int:
     """Print the build, the processor and each trial, and what to do."""
     build, processor = engine_build(), this_processor()
-    for line in report(verdict, build, processor):
-        print(line)
+    for line in [*report(verdict, build, processor), worded(notice(verdict, processor))]:
+        if line:
+            print(line)
     usable(verdict, processor)
     return 0
-
-
-def report(verdict: Verdict, build: EngineBuild, processor: Processor) -> list[str]:
-    """A verdict, line by line, as it is read in a terminal."""
-    cards = ", ".join(build.cards()) or "none"
-    return [
-        f"engine     llama-cpp-python {build.version} (build {verdict.build})",
-        f"           in {build.folder}; for cards: {cards}",
-        f"processor  {processor.model} ({verdict.processor}){', has AMX' * processor.has_amx}",
-        *(f"tried      {trial}" for trial in tried(verdict)),
-        *filter(None, [worded(notice(verdict, processor))]),
-    ]

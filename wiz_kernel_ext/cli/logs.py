@@ -42,7 +42,8 @@ def _print_tail(file: Path, n_lines: int) -> int:
 
 def _print_more(file: Path, position: int) -> int:
     with file.open("rb") as log:
-        log.seek(position)
+        # One that was too long is shorter now.
+        log.seek(position if position <= file.stat().st_size else 0)
         if more := log.read():
             _print(file, more.decode(errors="replace").rstrip("\n"))
         return log.tell()

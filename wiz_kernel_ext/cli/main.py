@@ -14,8 +14,9 @@ from importlib import import_module
 
 from wiz_kernel_ext.commands.listing import commands_of
 from wiz_kernel_ext.commands.parsing import TypedParser
-from wiz_kernel_ext.errors import BadRequest, ServiceNotRunning, WizError
+from wiz_kernel_ext.errors import BadRequest, ServiceNotRunning, WizError, not_permitted
 from wiz_kernel_ext.interrupts import held
+from wiz_kernel_ext.printable import printable_streams
 from wiz_kernel_ext.remedies import read_in
 
 FAILED, WRONG_USAGE, NO_SERVICE, INTERRUPTED = 1, 2, 3, 130
@@ -41,6 +42,11 @@ def parser() -> TypedParser:
 def run(argv: Sequence[str]) -> int:
     """Run one command and return its exit code."""
     read_in("terminal")
+    with printable_streams():
+        return _run(argv)
+
+
+def _run(argv: Sequence[str]) -> int:
     try:
         arguments = parser().parse_args(argv)
     except BadRequest as error:
@@ -60,6 +66,10 @@ def run(argv: Sequence[str]) -> int:
         # The reader (head, a pager) has seen enough; Python would complain once more at its exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if refused := not_permitted(error):
+            return _complain(refused, FAILED)
+        raise
 
 
 def _do(arguments: argparse.Namespace) -> int:

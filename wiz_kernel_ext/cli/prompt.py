@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+import threading
 
 from wiz_kernel_ext.cli.terminal_ui import TerminalUI
 from wiz_kernel_ext.client import Client
 from wiz_kernel_ext.commands.flags import given, sampling_flags
+from wiz_kernel_ext.commands.notices import ENDINGS
 from wiz_kernel_ext.commands.numbers import shortened
 from wiz_kernel_ext.commands.service_tables import TITLE_WIDTH, speed
 from wiz_kernel_ext.errors import BadRequest
@@ -21,6 +24,8 @@ from wiz_kernel_ext.protocol.requests import Load, Prompt
 from wiz_kernel_ext.protocol.results import Loaded, SessionInfo
 
 DEFAULT_MODEL = "demo"
+WAITING_S = 3.0
+WAITING = "[Waiting for the end of standard input. Without any: jupyter wiz prompt … < /dev/null]"
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -35,7 +40,12 @@ def run(arguments: argparse.Namespace) -> int:
         model = _model(client, arguments.model, info)
         if info is not None:
             request = Prompt(
-                prompt=text, options=options, session=info.id, model_path=model, autoload=True
+                prompt=text,
+                options=options,
+                session=info.id,
+                model_path=model,
+                chat_template=arguments.chat_template,
+                autoload=True,
             )
         else:
             system = arguments.system
@@ -44,29 +54,59 @@ def run(arguments: argparse.Namespace) -> int:
                 options=options,
                 messages=[ChatMessage(role="system", content=system)] if system else [],
                 model_path=model,
+                chat_template=arguments.chat_template,
                 autoload=True,
             )
         title = shortened(text, TITLE_WIDTH)
         answer: Answer = TerminalUI(client).follow(client.start(request), title)
         if sys.stderr.isatty():
-            took = speed(answer.usage.n_tokens, answer.timings.generation_s)
-            print(f"[{took}]", file=sys.stderr)
+            took = [speed(answer.usage.n_tokens, answer.timings.generation_s)]
+            took += filter(None, [ENDINGS.get(answer.finish_reason)])
+            print(f"[{' · '.join(took)}]", file=sys.stderr)
     finally:
         client.close()
     return 0
 
 
 def _text(words: list[str]) -> str:
-    """The prompt from the line, or from standard input if that is not a person."""
-    if words and words != ["-"]:
-        return " ".join(words)
-    if not words and sys.stdin.isatty():
+    """The prompt: the line's words, and what is on standard input behind them, or where - stands.
+
+    A person at a terminal is not waited for, unless - asks for it.
+    """
+    asked = "-" in words
+    if not words and _is_person():
         raise BadRequest("TEXT is missing.", hint='jupyter wiz prompt "Hello"', field="text")
     with taken():
-        text = sys.stdin.read().strip()
+        piped = "" if _is_person() and not asked else _read_input().strip("\n")
+    # A locale that knows ASCII only leaves other letters as bytes.
+    line = [os.fsencode(word).decode("utf-8", "replace") for word in words]
+    before, after = line, [piped]
+    if asked:
+        at = words.index("-")
+        before, after = line[:at], [piped, " ".join(line[at + 1 :])]
+    text = "\n\n".join(part for part in (" ".join(before), *after) if part.strip())
     if not text:
         raise BadRequest("The prompt is empty.", hint="Write it to standard input.", field="text")
     return text
+
+
+def _is_person() -> bool:
+    """Whether standard input is a terminal, or nothing at all."""
+    return sys.stdin is None or sys.stdin.isatty()
+
+
+def _read_input() -> str:
+    """Standard input to its end, whatever encoding Python takes it to have.
+
+    Who waits for it and does not know is told so: a pipe that nobody closes has no end.
+    """
+    told = threading.Timer(WAITING_S, lambda: print(WAITING, file=sys.stderr))
+    told.daemon = True
+    told.start()
+    try:
+        return sys.stdin.buffer.read().decode("utf-8", "replace")
+    finally:
+        told.cancel()
 
 
 def _model(client: Client, name: str | None, session: SessionInfo | None) -> str | None:

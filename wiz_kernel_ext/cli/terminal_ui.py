@@ -26,6 +26,7 @@ from wiz_kernel_ext.commands.service_tables import Table, described, loaded_line
 from wiz_kernel_ext.commands.throughput import Throughput, told
 from wiz_kernel_ext.errors import AmbiguousModel, WizError
 from wiz_kernel_ext.interrupts import taken
+from wiz_kernel_ext.printable import encodable, json_safe, one_line, printable, write_control
 from wiz_kernel_ext.protocol.answer import Answer
 from wiz_kernel_ext.protocol.events import AnyEvent, Delta, Notice, Progress
 from wiz_kernel_ext.protocol.hub import Verification
@@ -56,8 +57,13 @@ def run(command: Command, arguments: argparse.Namespace) -> int:
     finally:
         client.close()
     if as_json:
-        print(json.dumps(plain(value), indent=2, ensure_ascii=False))
+        print(json_safe(json.dumps(plain(value), indent=2, ensure_ascii=_is_narrow())))
     return 0
+
+
+def _is_narrow() -> bool:
+    """Whether standard output cannot write every letter: JSON has its own escapes for those."""
+    return "utf" not in (sys.stdout.encoding or "utf-8").lower()
 
 
 class TerminalUI:
@@ -79,6 +85,7 @@ class TerminalUI:
             return None
         try:
             with taken():
+                question = encodable(printable(question), sys.stdout)
                 return input(question).strip().lower() in ("y", "yes")
         except EOFError:
             return False
@@ -152,7 +159,8 @@ class _ProgressLine:
         if self._watched:
             self._throughput.take(steps[-1])
             state = told(steps[-1], self._throughput.per_s)
-            text = f"{CLEARED}{self.stage} {self._title}: {state}"
+            write_control(sys.stderr, CLEARED)
+            text = one_line(f"{self.stage} {self._title}: {state}")
             print(text, end="", file=sys.stderr, flush=True)
 
     def say(self, text: str) -> None:
@@ -163,7 +171,7 @@ class _ProgressLine:
     def clear(self) -> None:
         """Take the line away."""
         if self._watched:
-            print(CLEARED, end="", file=sys.stderr, flush=True)
+            write_control(sys.stderr, CLEARED)
 
 
 def _print_outcome(outcome: Any, written: str, title: str) -> None:

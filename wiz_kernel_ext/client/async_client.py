@@ -57,6 +57,7 @@ from wiz_kernel_ext.protocol.results import (
     SessionMessage,
     Status,
 )
+from wiz_kernel_ext.protocol.values import Name, plain
 from wiz_kernel_ext.settings import Settings
 from wiz_kernel_ext.transport.endpoints import ConnectionInfo
 
@@ -71,7 +72,7 @@ class AsyncClient(WorkerCalls[AsyncOperation], ModelCalls):
     """
 
     def __init__(self, settings: Settings | None = None, *, start: bool = True) -> None:
-        self._connection = Connection(settings or Settings.from_environment(), start=start)
+        self._connection = Connection(settings, start=start)
 
     @property
     def connection(self) -> ConnectionInfo | None:
@@ -187,7 +188,7 @@ class AsyncClient(WorkerCalls[AsyncOperation], ModelCalls):
         with suppress(WizError):
             await self._connection.ask(Cancel(operation_id=(await beginning).id))
 
-    async def load(self, model: str | None = None, /, **options: Any) -> Loaded:
+    async def load(self, model: Name | None = None, /, **options: Any) -> Loaded:
         """Have a model ready to answer: found, loaded or shared, its context, a conversation.
 
         `model` is any name of one; None is the default. Other keywords are `Load`'s fields: fetch,
@@ -204,7 +205,7 @@ class AsyncClient(WorkerCalls[AsyncOperation], ModelCalls):
 
         Ends with plain builtins; `worker:prompt` with an Answer. Raises UnknownTarget, BadRequest.
         """
-        request = decode_request(target, encode(payload or {}))
+        request = decode_request(target, encode(plain(payload or {})))
         if request.operation is None:
             return decode_any(await IO.run(self._connection.ask(request)))
         if isinstance(request, Prompt):

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import time
 import uuid
 import weakref
 from typing import Any
@@ -29,38 +30,52 @@ from wiz_kernel_ext.client.reaching import (
 from wiz_kernel_ext.errors import (
     BadRequest,
     ServiceError,
-    ServiceNotRunning,
+    ServiceFull,
     ServiceStopping,
     WizError,
 )
 from wiz_kernel_ext.local_paths import located
 from wiz_kernel_ext.protocol.codec import decode
-from wiz_kernel_ext.protocol.requests import AnyRequest, Load, StopService
+from wiz_kernel_ext.protocol.requests import AnyRequest, DiscardDownload, Load, StopService
 from wiz_kernel_ext.protocol.results import ServiceInfo
 from wiz_kernel_ext.settings import Settings
+from wiz_kernel_ext.surroundings import told_by_this_process
+from wiz_kernel_ext.transport import descriptors
 from wiz_kernel_ext.transport.client import ClientComm, CommClient
 from wiz_kernel_ext.transport.discovery import has_ended
-from wiz_kernel_ext.transport.endpoints import ConnectionInfo, places
+from wiz_kernel_ext.transport.endpoints import ConnectionInfo, places, read_connection
 from wiz_kernel_ext.transport.python_environment import this_environment
 from wiz_kernel_ext.transport.zmq_links import ZmqClientLink
 
+MEET_INTERVAL_S = 0.5
+
 
 class Connection:
-    """The way to the service of `settings`; `start` says whether one may be started."""
+    """The way to the service of `settings`; `start` says whether one may be started.
 
-    def __init__(self, settings: Settings, *, start: bool) -> None:
-        self.settings = settings
-        self.places = places(settings)
+    Without `settings` it is this process's; until a service was reached they are read again, since
+    what to do about an error may be to set a variable.
+    """
+
+    def __init__(self, settings: Settings | None, *, start: bool) -> None:
+        self._given = settings
+        self._read_settings()
         self.may_start = start
         self._begin()
 
     def running(self) -> bool:
         """Whether there is a service, also one that cannot be asked."""
+        if self.info is None:
+            self._read_settings()
         try:
             reach_running(self.settings, stopping=True)
-        except ServiceNotRunning:
+        except ServiceError:
             return False
         return True
+
+    def _read_settings(self) -> None:
+        self.settings = self._given or Settings.from_environment()
+        self.places = places(self.settings)
 
     def _begin(self) -> None:
         self.info: ConnectionInfo | None = None
@@ -76,7 +91,8 @@ class Connection:
     async def open(self, request: AnyRequest) -> ClientComm:
         """Open a comm with `request`, with a service started for it where there is none."""
         client = await self._connected(stopping=isinstance(request, StopService))
-        return await client.open(request.target, _located(request))
+        told = told_by_this_process() if _asks_by_environment(request) else None
+        return await client.open(request.target, _located(request), told)
 
     async def ask(self, request: AnyRequest) -> msgspec.Raw:
         """The encoded result of `request`; one that a stopping service refused is sent again."""
@@ -102,7 +118,7 @@ class Connection:
     async def ask_soon(self, request: AnyRequest) -> msgspec.Raw:
         """`ask`, for what is answered at once; raises ServiceError where it is not."""
         try:
-            longest_s = self.settings.start_timeout_s + ANSWER_TIMEOUT_S
+            longest_s = self.settings.start_wait_s + ANSWER_TIMEOUT_S
             return await asyncio.wait_for(self.ask(request), longest_s)
         except asyncio.TimeoutError:
             raise no_answer() from None
@@ -131,7 +147,7 @@ class Connection:
 
     async def gone(self) -> None:
         """Wait until the service has really ended, also one that finishes what it does first."""
-        await ended(self.places, self.settings.drain_timeout_s + STOP_TIMEOUT_S)
+        await ended(self.places, self.info, self.settings.drain_wait_s + STOP_TIMEOUT_S)
 
     async def close(self) -> None:
         """Close the sockets; the service and its operations go on."""
@@ -148,17 +164,50 @@ class Connection:
                 if not self._client.failed and not has_ended(self.places, self.info):
                     return self._client
                 await self.close()
+            if self.info is None:
+                self._read_settings()
+            self._client = await self._meet(stopping=stopping)
+            loop = asyncio.get_running_loop()
+            self._unheld = weakref.finalize(self, _close, self._client, loop, self._pid)
+            self._unheld.atexit = False
+            return self._client
+
+    async def _meet(self, *, stopping: bool) -> CommClient:
+        """A client of a service that is there; raises ServiceError where none answers."""
+        descriptors.check_enough()
+        for _ in range(MAX_MEETINGS):
             if self.may_start and not stopping:
                 self.info, self.places = await reach(self.settings)
             else:
                 self.info, self.places = reach_running(self.settings, stopping=stopping)
             link = ZmqClientLink(self.info.endpoint, self.info.server_key, self._client_id)
-            self._client = CommClient(link)
-            await self._client.start()
-            loop = asyncio.get_running_loop()
-            self._unheld = weakref.finalize(self, _close, self._client, loop, self._pid)
-            self._unheld.atexit = False
-            return self._client
+            client = CommClient(link)
+            await client.start()
+            is_there = False
+            try:
+                # One that is to end is asked all the same, and killed if it does not answer.
+                is_there = stopping or await self._answers(link, self.info)
+            finally:
+                if not is_there:
+                    await client.close()
+            if is_there:
+                return client
+        raise no_answer()
+
+    async def _answers(self, link: ZmqClientLink, info: ConnectionInfo) -> bool:
+        """Whether it does; False for one that has just ended. Raises ServiceError."""
+        deadline = time.monotonic() + ANSWER_TIMEOUT_S
+        while not await link.met(MEET_INTERVAL_S):
+            if has_ended(self.places, info):
+                return False
+            current = read_connection(self.places.connection_file)
+            if current is not None and current.is_full:
+                raise ServiceFull(
+                    f"The service (pid {info.pid}) has as many clients as it can have open files."
+                )
+            if time.monotonic() > deadline:
+                raise no_answer()
+        return True
 
 
 def no_answer() -> ServiceError:
@@ -172,6 +221,12 @@ def _close(client: CommClient, loop: asyncio.AbstractEventLoop, pid: int) -> Non
     """Close a connection that was collected, on whichever thread that happened."""
     if pid == os.getpid():
         asyncio.run_coroutine_threadsafe(client.close(), loop)
+
+
+def _asks_by_environment(request: AnyRequest) -> bool:
+    """Whether a hub may be asked for it, or a name looked up where models lie."""
+    names = {"model", "model_path", "repo"}.intersection(request.__struct_fields__)
+    return bool(names) or request.target.startswith("hub:") or isinstance(request, DiscardDownload)
 
 
 def _located(request: Any) -> Any:

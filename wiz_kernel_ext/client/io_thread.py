@@ -15,6 +15,8 @@ from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from typing import Any, TypeVar
 
+from wiz_kernel_ext.transport import descriptors
+
 T = TypeVar("T")
 
 
@@ -38,16 +40,22 @@ class IOThread:
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
-        """The running loop."""
+        """The running loop; raises ServiceFull where there are no descriptors for one."""
         with self._lock:
             if self._loop is None:
+                descriptors.check_enough()
                 self._loop = asyncio.new_event_loop()
                 threading.Thread(target=self._run, name="wiz-io", daemon=True).start()
             return self._loop
 
     def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         """Run `work` on the loop."""
-        return asyncio.run_coroutine_threadsafe(work, self.loop)
+        try:
+            loop = self.loop
+        except BaseException:
+            work.close()
+            raise
+        return asyncio.run_coroutine_threadsafe(work, loop)
 
     def submit_told(self, work: Coroutine[Any, Any, T], ended: Callable[[], object]) -> Future[T]:
         """`submit`; `ended` is called when `work` has really ended, also where it was cancelled.

@@ -18,6 +18,8 @@ from wiz_kernel_ext.errors import BadRequest, WizError, error_from_info
 from wiz_kernel_ext.transport.endpoints import ConnectionInfo
 from wiz_kernel_ext.transport.python_environment import PythonEnvironment, version_key
 
+_UNKNOWN = ("unknown field", "Invalid enum value")
+
 Meeting = Literal["share", "replace if free", "replace", "apart"]
 
 
@@ -78,20 +80,27 @@ def said_replacing(asker: PythonEnvironment, running: ConnectionInfo) -> str:
 def explained(
     error: WizError, asker: PythonEnvironment, running: ConnectionInfo | None
 ) -> WizError:
-    """`error`, with what to do where it may come from the service being older than its asker."""
+    """`error`, with what to do where it comes from the service being of another version.
+
+    What an asker sends is checked as it is made: a service that does not know it has other code.
+    """
     is_unknown = isinstance(error, BadRequest) and (
-        error.code == "unknown_target" or "unknown field" in error.message
+        error.code == "unknown_target" or any(words in error.message for words in _UNKNOWN)
     )
     if running is None or not is_unknown:
         return error
-    if version_key(running.version) >= version_key(asker.version):
-        return error
-    ends = "`wiz stop` ends it, and the next call starts the newer one"
-    if running.has_engine and not asker.has_engine:
-        ends = f"update it: {running.executable} -m pip install -U wiz-kernel-ext"
+    there, here = version_key(running.version), version_key(asker.version)
+    service = f"The running service (version {running.version}, pid {running.pid})"
+    if there > here:
+        why = f"{service} is newer than this one ({asker.version}) and does not know it any more"
+        what = f"update this one: {asker.executable} -m pip install -U wiz-kernel-ext"
+    elif running.has_engine and not asker.has_engine:
+        why = f"{service} is older than this one ({asker.version}) and does not know it"
+        what = f"update it: {running.executable} -m pip install -U wiz-kernel-ext"
+    else:
+        why = f"{service} is older than this one ({asker.version}) and does not know it"
+        if there == here:
+            why = f"{service} was started before its code was changed and does not know it"
+        what = "`wiz stop` ends it, and the next call starts the newer one"
     info = error.info()
-    hint = (
-        f"The running service (version {running.version}) is older than this one "
-        f"({asker.version}) and does not know it: {ends}."
-    )
-    return type(error_from_info(info))(info.message, hint=hint, **info.details)
+    return type(error_from_info(info))(info.message, hint=f"{why}: {what}.", **info.details)

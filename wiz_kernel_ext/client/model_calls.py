@@ -38,6 +38,7 @@ from wiz_kernel_ext.protocol.hub_requests import (
     VerifyModel,
 )
 from wiz_kernel_ext.protocol.requests import DiscardDownload, Request
+from wiz_kernel_ext.protocol.values import Name
 
 R = TypeVar("R")
 
@@ -66,13 +67,13 @@ class ModelCalls(ABC):
         values = {"repo": repo, "context_size": context_size}
         return await self.request(build(ListRepo, values))
 
-    async def inspect(self, model: str, *, context_size: int | None = None) -> Inspection:
+    async def inspect(self, model: Name, *, context_size: int | None = None) -> Inspection:
         """What a GGUF says of itself, here or on the hub, read without loading it."""
         values = {"model": model, "context_size": context_size}
         return await self.request(build(Inspect, values))
 
     async def pull(
-        self, model: str, *, update: bool = False, limit_bytes_per_s: float | None = None
+        self, model: Name, *, update: bool = False, limit_bytes_per_s: float | None = None
     ) -> str:
         """Download a model by its name, all its parts; returns the path to load.
 
@@ -90,24 +91,24 @@ class ModelCalls(ABC):
 
     async def models(self, *, check: bool = False) -> list[LibraryModel]:
         """The models on this machine; with `check`, whether the hub has newer ones."""
-        return await self.request(ListModels(check=check))
+        return await self.request(build(ListModels, {"check": check}))
 
-    async def remove_model(self, model: str, *, only_ask: bool = False) -> Deletion:
+    async def remove_model(self, model: Name, *, only_ask: bool = False) -> Deletion:
         """Delete a model's files; with `only_ask`, just what that would free."""
         return await self.request(build(RemoveModel, {"model": model, "only_ask": only_ask}))
 
-    async def verify_model(self, model: str) -> Verification:
+    async def verify_model(self, model: Name) -> Verification:
         """Compare a model's files with the sha256 they should have."""
         return await self.request(build(VerifyModel, {"model": model}))
 
-    async def convert_model(self, source: str, /, **options: Any) -> str:
+    async def convert_model(self, source: Name, /, **options: Any) -> str:
         """Make a GGUF of a safetensors checkpoint; returns its path.
 
         Keywords are `ConvertModel`'s fields: out_type, output, llama_cpp, overwrite.
         """
         return await self.request(build(ConvertModel, {"source": source, **options}))
 
-    async def quantize_model(self, model: str, quant: str, /, **options: Any) -> str:
+    async def quantize_model(self, model: Name, quant: str, /, **options: Any) -> str:
         """Make a smaller GGUF of a large one; returns its path. Keywords: output, overwrite."""
         values = {"model": model, "quant": quant, **options}
         return await self.request(build(QuantizeModel, values))
@@ -116,19 +117,19 @@ class ModelCalls(ABC):
         """The user's names for models, and the default."""
         return await self.request(ListAliases())
 
-    async def set_alias(self, alias: str, model: str | None) -> list[LibraryModel]:
+    async def set_alias(self, alias: str, model: Name | None) -> list[LibraryModel]:
         """Call `model` by a short name; None gives the name up. Returns the models there are."""
         return await self.request(build(SetAlias, {"alias": alias, "model": model}))
 
-    async def set_default_model(self, model: str | None) -> list[LibraryModel]:
+    async def set_default_model(self, model: Name | None) -> list[LibraryModel]:
         """The model that is meant where none is named; None: none."""
         return await self.request(build(SetDefaultModel, {"model": model}))
 
     async def collections(self, *, refresh: bool = False) -> list[Collection]:
         """The named collections of models; with `refresh`, read again from their sources."""
-        return await self.request(ListCollections(refresh=refresh))
+        return await self.request(build(ListCollections, {"refresh": refresh}))
 
-    async def add_collection(self, name: str, source: str) -> Collection:
+    async def add_collection(self, name: str, source: Name) -> Collection:
         """Keep a collection: a file of names, or a collection's address on the hub."""
         return await self.request(build(AddCollection, {"name": name, "source": source}))
 

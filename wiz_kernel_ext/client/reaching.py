@@ -32,7 +32,7 @@ from wiz_kernel_ext.protocol.codec import PROTOCOL_VERSION
 from wiz_kernel_ext.protocol.requests import StopService
 from wiz_kernel_ext.settings import Settings
 from wiz_kernel_ext.transport.client import CommClient
-from wiz_kernel_ext.transport.discovery import find
+from wiz_kernel_ext.transport.discovery import find, find_soon, has_ended
 from wiz_kernel_ext.transport.endpoints import ConnectionInfo, Places, places
 from wiz_kernel_ext.transport.locks import is_held
 from wiz_kernel_ext.transport.python_environment import (
@@ -45,6 +45,8 @@ from wiz_kernel_ext.transport.zmq_links import ZmqClientLink
 STOP_TIMEOUT_S = 10.0
 ANSWER_TIMEOUT_S = 10.0
 POLL_S = 0.02
+# One whose files were removed is back in a fraction of it; one that ends is gone.
+COME_BACK_S = 1.0
 MAX_MEETINGS = 4
 
 log = logging.getLogger(__name__)
@@ -54,16 +56,17 @@ _said: set[str] = set()
 def reach_running(settings: Settings, *, stopping: bool = False) -> tuple[ConnectionInfo, Places]:
     """The service that runs and can be asked; when `stopping`, also one of another protocol.
 
-    Raises ServiceNotRunning, VersionMismatch.
+    Raises ServiceNotRunning, VersionMismatch, and ServiceError for what is another user's.
     """
     where = places(settings)
-    info = find(where)
+    info = find_soon(where, COME_BACK_S)
     if info is not None and info.protocol == PROTOCOL_VERSION:
         return info, where
     own = places(replace(settings, name=apart_name(settings.name, PROTOCOL_VERSION)))
     if apart := find(own):
         return apart, own
     if info is None:
+        where.check_owners()
         raise ServiceNotRunning("The wiz service is not running.")
     if stopping:
         return info, where
@@ -106,10 +109,13 @@ async def reach(settings: Settings) -> tuple[ConnectionInfo, Places]:
     )
 
 
-async def ended(where: Places, timeout_s: float) -> None:
-    """Wait until the service has really ended; raises ServiceError if it does not."""
+async def ended(where: Places, info: ConnectionInfo | None, timeout_s: float) -> None:
+    """Wait until the service that `info` describes has really ended, or whichever is there.
+
+    Another may have taken its place before this one looks. Raises ServiceError if it does not end.
+    """
     deadline = time.monotonic() + timeout_s
-    while is_held(where.alive_file):
+    while is_held(where.alive_file) if info is None else not has_ended(where, info):
         if time.monotonic() > deadline:
             raise ServiceError(
                 "The service was told to stop but is still there.",
@@ -143,7 +149,7 @@ async def _replaced(
         return False
     finally:
         await client.close()
-    await ended(where, settings.drain_timeout_s + STOP_TIMEOUT_S)
+    await ended(where, info, settings.drain_wait_s + STOP_TIMEOUT_S)
     return True
 
 

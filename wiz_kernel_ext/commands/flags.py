@@ -12,14 +12,16 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, get_type_hints
 
 import msgspec
 import msgspec.inspect
 
 from wiz_kernel_ext.commands.option_help import MEANING
+from wiz_kernel_ext.protocol.chat_templates import MAX_TEMPLATE_CHARS, TEMPLATE_NAMES, is_jinja
 from wiz_kernel_ext.protocol.options import PromptOptions
-from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel
+from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel, Prompt
 
 # No integer of a request is larger unless its type says so: llama.cpp counts with 32 bits.
 MAX_INTEGER = 2**31 - 1
@@ -69,6 +71,8 @@ class Flag:
                 return key, _finite(float(number))
             if self.repeats:
                 return text
+            if self.field == "chat_template":
+                return self.check(_chat_template(text))
             if self.field.endswith("_s"):
                 return self.check(seconds(text))
             if self.most is not None:
@@ -145,8 +149,15 @@ def model_flags() -> dict[str, Flag]:
         "use_mmap": "mmap",
         "use_mlock": "mlock",
         "check_tensors": "check-tensors",
+        "chat_template": "chat-template",
     }
     return flags(LoadModel, names)
+
+
+@cache
+def prompt_flags() -> dict[str, Flag]:
+    """The flags of one prompt, beside how it is sampled."""
+    return flags(Prompt, {"chat_template": "chat-template"})
 
 
 @cache
@@ -191,6 +202,25 @@ def bytes_per_s(text: str) -> float:
     return rate
 
 
+def _chat_template(text: str) -> str:
+    """A family's name, or what is in a file; raises argparse.ArgumentTypeError for neither."""
+    if text in TEMPLATE_NAMES or is_jinja(text):
+        return text
+    path = Path(text).expanduser()
+    try:
+        template = path.read_bytes()[: 4 * MAX_TEMPLATE_CHARS].decode()
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise argparse.ArgumentTypeError(
+            f"takes a file, or one of {', '.join(TEMPLATE_NAMES)}, not {text!r} ({why})"
+        ) from None
+    except UnicodeDecodeError:
+        raise argparse.ArgumentTypeError(f"takes a text file: {text!r} is none") from None
+    if not is_jinja(template):
+        raise argparse.ArgumentTypeError(f"takes a Jinja template: {text!r} has none")
+    return template
+
+
 def _integer(text: str, units: Mapping[str, int]) -> int | str:
     """The integer that `text` is, with its unit ("8_192", "8k"); what is none stays as it is."""
     found = _INTEGER.fullmatch(text.strip())
@@ -231,6 +261,8 @@ def _metavar(field: str, kind: msgspec.inspect.Type) -> str:
         return "SECONDS"
     if isinstance(first, msgspec.inspect.IntType):
         return "N"
+    if field == "chat_template":
+        return "NAME|FILE"
     return "X" if isinstance(first, msgspec.inspect.FloatType) else field.upper()
 
 

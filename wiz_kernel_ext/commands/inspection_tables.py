@@ -13,18 +13,19 @@ TOLD_APART = "tokenizer.chat_template"
 
 
 def inspection_line(found: Inspection) -> str:
-    """A model in one line, and whether it fits in another."""
+    """A model in one line, and whether it fits, or what it is instead of a model, in another."""
     parts = [
         found.name,
         found.title,
         size(found.size_bytes),
         found.quant,
-        f"{short_count(found.n_params)} parameters",
+        f"{short_count(found.n_params)} parameters" if found.n_params else "",
         count(found.n_parts, "part") if found.n_parts > 1 else "",
         found.path,
     ]
     line = " · ".join(part for part in parts if part)
-    return line if found.fit is None else f"{line}\n{fit_line(found.fit)}"
+    told = found.problem or (fit_line(found.fit) if found.fit else "")
+    return f"{line}\n{told}" if told else line
 
 
 def inspection_tables(found: Inspection) -> list[Table]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from wiz_kernel_ext.commands.numbers import count, duration, shortened, size
+from wiz_kernel_ext.commands.numbers import ago, count, duration, shortened, size
 from wiz_kernel_ext.commands.service_tables import Table
 from wiz_kernel_ext.errors import AmbiguousModel
 from wiz_kernel_ext.protocol.hub import (
@@ -26,7 +26,12 @@ from wiz_kernel_ext.protocol.hub import (
 )
 from wiz_kernel_ext.remedies import worded
 
-ORIGINS = {"demo": "bundled", "hub": "hub cache", "models": "models directory"}
+ORIGINS = {
+    "demo": "bundled",
+    "hub": "hub cache",
+    "models": "models directory",
+    "path": "loaded by its path",
+}
 RUNS = ("fits", "tight")
 CONVERT_BYTES_PER_S = 100e6
 Q8_0_SHARE = 0.53
@@ -278,7 +283,7 @@ def _room(fit: Fit | None) -> str:
 
 
 def _ago(at: float, now: float) -> str:
-    return f"{duration(max(0.0, now - at))} ago" if at else "never"
+    return ago(at, now) if at else "never"
 
 
 def _remark(model: LibraryModel) -> str:

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+NOT_KEPT = " cannot be kept"
+ENDINGS = {
+    "length": "cut off at the limit",
+    "cancelled": "interrupted",
+    "interrupted": "cut off",
+    "runaway": "ended: it repeated itself",
+}
+"""How an answer ended, by its finish reason, where it did not end by itself."""
+
 
 def one_each(notices: Iterable[str]) -> list[str]:
-    """The notices, each once; of several with one reason ("…: disk full") only the first."""
+    """The notices, each once; of several with one reason ("…: disk full") only the first.
+
+    What cannot be kept is one matter, however the disk words its refusal the next time.
+    """
     seen: dict[str, str] = {}
     for notice in notices:
-        _, _, reason = notice.partition(": ")
-        seen.setdefault(reason or notice, notice)
+        what, _, reason = notice.partition(": ")
+        matter = NOT_KEPT if what.endswith(NOT_KEPT) else reason or notice
+        seen.setdefault(matter, notice)
     return list(seen.values())

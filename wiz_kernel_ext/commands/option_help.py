@@ -29,6 +29,7 @@ MEANING = {
     "logit_bias": "add VALUE to the logit of token KEY (an id or its text); repeatable",
     "max_tokens": "the longest answer, in tokens (2k: 2048)",
     "stop": "end the answer before this text; repeatable",
+    "allow_repeats": "go on where an answer says the same line ten times",
     # model and context
     "context_size": "the longest conversation, in tokens (8k: 8192)",
     "sequences": "how many prompts run at once",
@@ -41,6 +42,7 @@ MEANING = {
     "use_mlock": "keep the model in RAM",
     "check_tensors": "check the file's numbers while loading",
     "keep_alive_s": "how long an unused model stays loaded",
+    "chat_template": "write turns as this family does, or as a file with a Jinja template says",
     # lists
     "limit": "how many to list",
     # models

@@ -6,14 +6,17 @@ Knows nothing of any option in particular. Base of the magics' parser and of `ju
 from __future__ import annotations
 
 import argparse
-import difflib
 import re
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from wiz_kernel_ext.commands.nearest import nearest
 from wiz_kernel_ext.errors import BadRequest
+from wiz_kernel_ext.local_paths import located_source
 
 _SHORT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_MAX_WORDS = 20
 _WRONG_CHOICE = re.compile(r"invalid choice: '([^']*)'")
 
 
@@ -48,8 +51,23 @@ class TypedParser(argparse.ArgumentParser):
                 what = "needs a value"
             raise BadRequest(f"{name} {what}.", hint=self.help_hint, field=name) from None
         if extra:
-            raise self.unexpected(extra[0])
+            if quoted := _unquoted(list(sys.argv[1:] if args is None else args)):
+                raise BadRequest(
+                    f"Unexpected argument {extra[0]!r}.",
+                    hint=f'Quote a name that has blanks: "{quoted}".',
+                    field=extra[0],
+                )
+            raise self._parser_of(found).unexpected(extra[0])
         return found
+
+    def _parser_of(self, found: argparse.Namespace) -> TypedParser:
+        """The parser of the command that was named: another's options are not meant."""
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                parser = action.choices.get(getattr(found, action.dest, ""))
+                if isinstance(parser, TypedParser):
+                    return parser
+        return self
 
     def unexpected(self, word: str) -> BadRequest:
         """The complaint about a word that is no option and no argument of this parser."""
@@ -74,6 +92,10 @@ class TypedParser(argparse.ArgumentParser):
         actions = (a for a in self._actions if isinstance(a, argparse._SubParsersAction))
         return [name for action in actions for name in action.choices]
 
+    def action_of(self, option: str) -> argparse.Action | None:
+        """What `option` does, None if there is no such option."""
+        return self._option_string_actions.get(option)
+
     def takes_value(self, option: str) -> bool | None:
         """Whether `option` is followed by a value; None if there is no such option."""
         action = self._option_string_actions.get(option)
@@ -84,13 +106,18 @@ class TypedParser(argparse.ArgumentParser):
         raise BadRequest(f"{message[:1].upper()}{message[1:]}.", hint=self.help_hint, field="")
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The name in `known` that `word` was probably meant to be."""
-    names = list(known)
-    if longer := [name for name in names if name.startswith(word)]:
-        return min(longer, key=len)
-    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
-    return close[0] if close else None
+def _unquoted(words: Sequence[str]) -> str | None:
+    """The file that some of `words` are together, one that is there or is called like a model."""
+    words = words[:_MAX_WORDS]
+    runs = [
+        words[start:end]
+        for start in range(len(words))
+        for end in range(len(words), start + 1, -1)
+        if not any(word.startswith("-") for word in words[start:end])
+    ]
+    names = [" ".join(run) for run in runs]
+    here = [name for name in names if located_source(name) != name]
+    return next(iter([*here, *(name for name in names if name.lower().endswith(".gguf"))]), None)
 
 
 def checked_name(name: str, what: str) -> str:

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import wiz_kernel_ext
-from wiz_kernel_ext.commands.numbers import count, duration, shortened, size
+from wiz_kernel_ext.commands.numbers import ago, count, duration, shortened, size
+from wiz_kernel_ext.printable import one_line
 from wiz_kernel_ext.protocol.events import WAITING
 from wiz_kernel_ext.protocol.results import (
     LOAD_KINDS,
@@ -40,13 +41,13 @@ class Table:
         """The table in a fixed-width font."""
         if not self.rows:
             return self.empty
-        lines = [self.columns, *self.rows]
+        lines = [self.columns, *(tuple(map(one_line, row)) for row in self.rows)]
         widths = [max(len(line[i]) for line in lines) for i in range(len(self.columns))]
         drawn = [
             "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
             for line in lines
         ]
-        return "\n".join([self.caption, *(f"  {line}" for line in drawn)])
+        return "\n".join([one_line(self.caption), *(f"  {line}" for line in drawn)])
 
 
 def status_tables(status: Status, now: float) -> list[Table]:
@@ -62,9 +63,8 @@ def service_line(status: Status) -> str:
     """The service in one line."""
     service = status.service
     about = f"Wiz service {service.version}, pid {service.pid}"
-    return " · ".join(
-        [about, *asker_words(service), *engine_words(service), f"log: {service.log_file}"]
-    )
+    words = [about, *asker_words(service), *engine_words(service), f"log: {service.log_file}"]
+    return " · ".join([*words, *([service.notice] if service.notice else [])])
 
 
 def asker_words(service: ServiceInfo) -> list[str]:
@@ -95,7 +95,7 @@ def worker_table(workers: Sequence[WorkerInfo]) -> Table:
             "-" if worker.context is None else str(worker.context),
             "-" if worker.sequences is None else str(worker.sequences),
             "-" if worker.threads is None else str(worker.threads),
-            str(worker.n_running) + (f" (+{worker.n_queued} queued)" if worker.n_queued else ""),
+            _running(worker),
             _stays(worker),
         )
         for worker in workers
@@ -132,7 +132,7 @@ def session_table(sessions: Sequence[SessionInfo], now: float) -> Table:
         (
             session.name,
             str(session.n_messages),
-            f"{duration(max(0.0, now - session.updated_at))} ago",
+            ago(session.updated_at, now),
             (session.model_path or "-").rpartition("/")[2],
         )
         for session in sessions
@@ -198,6 +198,17 @@ def state_words(operation: OperationInfo) -> str:
 def _took(operation: OperationInfo, now: float) -> str:
     end = now if operation.ended_at is None else operation.ended_at
     return duration(max(0.0, end - operation.created_at))
+
+
+def _running(worker: WorkerInfo) -> str:
+    queued = f" (+{worker.n_queued} queued)" if worker.n_queued else ""
+    silent = f", {no_progress(worker)}" if worker.silent_s else ""
+    return f"{worker.n_running}{queued}{silent}"
+
+
+def no_progress(worker: WorkerInfo) -> str:
+    """That a worker makes no progress, and for how long."""
+    return f"no progress for {duration(worker.silent_s)}"
 
 
 def _stays(worker: WorkerInfo) -> str:

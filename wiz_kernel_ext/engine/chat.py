@@ -15,28 +15,42 @@ from contextlib import suppress
 from typing import Any
 
 from wiz_kernel_ext.engine.backend import Model
-from wiz_kernel_ext.engine.chat_template import CHATML, ChatTemplate
+from wiz_kernel_ext.engine.chat_formats import FORMATS
+from wiz_kernel_ext.engine.chat_template import ChatTemplate
+from wiz_kernel_ext.engine.turns import NO_TURNS, find_turns
 from wiz_kernel_ext.errors import BadRequest
+from wiz_kernel_ext.protocol.chat_templates import RAW, check_chat_template
 from wiz_kernel_ext.protocol.messages import ChatMessage
 
 Attempt = tuple[list[dict[str, str]], list[Any] | None]
 
 
 class ChatEncoder:
-    """Turns conversations into token ids for one model; raises BadRequest for a broken template."""
+    """Turns conversations into token ids for one model; raises BadRequest for a broken template.
 
-    def __init__(self, model: Model) -> None:
+    `chat_template` is a family's name or a Jinja text, used instead of the model's own. A model
+    with neither completes the last message as the text it is: `is_raw`.
+    """
+
+    def __init__(self, model: Model, chat_template: str | None = None) -> None:
+        check_chat_template(chat_template)
         self._model = model
         facts = model.facts
-        self._template = ChatTemplate(facts.chat_template or CHATML)
+        own = facts.chat_template or RAW
+        source = own if chat_template is None else FORMATS.get(chat_template, chat_template)
+        self.is_raw = source == RAW
+        self._template = ChatTemplate("" if self.is_raw else source)
         self._bos = "" if facts.bos is None else model.text_of(facts.bos)
         self._eos = "" if facts.eos is None else model.text_of(facts.eos)
         self._control = any_of(model.control_texts())
+        self.turns = NO_TURNS if self.is_raw else find_turns(model, self._written, self._bos)
 
     def encode(
         self, messages: Sequence[ChatMessage], tools: list[dict[str, Any]] | None = None
     ) -> list[int]:
-        """The prompt's tokens, up to where the assistant speaks."""
+        """The prompt's tokens, up to where the assistant speaks; raw, up to the text's end."""
+        if self.is_raw:
+            return self._with_one_bos(self._raw(messages, tools))
         marker = _Marker(self._control)
         escaped = [{"role": m.role, "content": marker.escape(m.content)} for m in messages]
         escaped_tools = marker.escape_all(tools) if tools else None
@@ -45,6 +59,33 @@ class ChatEncoder:
         for part, is_control_allowed in marker.split(text):
             tokens += self._model.tokenize(part, parse_special=is_control_allowed)
         return self._with_one_bos(tokens)
+
+    def _raw(
+        self, messages: Sequence[ChatMessage], tools: list[dict[str, Any]] | None
+    ) -> list[int]:
+        """The last message alone, behind the system prompt if there is one.
+
+        A model that was never taught turns would take what was said before for part of the text.
+        """
+        if tools:
+            raise BadRequest(
+                "The model has no chat template, so it cannot be told of tools.",
+                hint="Give it one: `wiz load MODEL --chat-template chatml`.",
+                field="tools",
+            )
+        system = [m.content for m in messages[:1] if m.role == "system" and len(messages) > 1]
+        text = "\n\n".join([*system, *(m.content for m in messages[-1:])])
+        return self._model.tokenize(text, parse_special=False)
+
+    def _written(self, messages: list[dict[str, str]]) -> str:
+        """`messages` as they stand in a conversation that has ended."""
+        return self._template.render(
+            messages=messages,
+            tools=None,
+            add_generation_prompt=False,
+            bos_token=self._bos,
+            eos_token=self._eos,
+        )
 
     def _render(self, messages: list[dict[str, str]], tools: list[Any] | None) -> str:
         """The text of `messages`; raises BadRequest with what the template said first."""

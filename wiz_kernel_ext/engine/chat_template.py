@@ -1,71 +1,30 @@
 """The model's own chat template, run where it can do no harm.
 
-The template comes with the model file, so it is a stranger's program: it runs in jinja2's immutable
-sandbox, with a bound on its time, on the size of what it makes and on numbers it may multiply by.
-Knows nothing of tokens; called by `chat.py`.
+The template comes with the model file, so it is a stranger's program: it is compiled and runs in a
+sandbox that bounds what it makes (`template_sandbox.py`), with a bound on its time here. Knows
+nothing of tokens; called by `chat.py`.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from jinja2 import TemplateError, nodes
-from jinja2.ext import Extension
-from jinja2.parser import Parser
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import TemplateError
 
+from wiz_kernel_ext.engine.template_sandbox import SIZE_LIMIT, Sandbox, TemplateTooCostly
 from wiz_kernel_ext.errors import BadRequest
-
-CHATML = (
-    "{% for message in messages %}"
-    "<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n"
-    "{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
-"""What a model without a template is given: the most common format."""
+from wiz_kernel_ext.protocol.chat_templates import MAX_TEMPLATE_CHARS
 
 TIME_LIMIT_S = 2.0
-SIZE_LIMIT = 8_000_000
-"""The most characters a template may make of one conversation."""
+"""The most time a template may take to be compiled, and to write one conversation."""
 
 _CHECK_EVERY = 64
-
-
-class TemplateTooCostly(TemplateError):
-    """A template that ran too long or made too much."""
-
-
-class _Generation(Extension):
-    """`{% generation %}` marks the assistant's part for training: here it is only its content."""
-
-    tags = {"generation"}  # noqa: RUF012 - an instance variable where it is declared
-
-    def parse(self, parser: Parser) -> list[nodes.Node]:
-        next(parser.stream)
-        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
-
-
-class _Sandbox(ImmutableSandboxedEnvironment):
-    """jinja2's immutable sandbox, without operators that make much of little."""
-
-    intercepted_binops = frozenset({"*", "**", "%"})
-
-    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-        if operator == "*" and any(not isinstance(x, (int, float)) for x in (left, right)):
-            size = max((len(x) for x in (left, right) if hasattr(x, "__len__")), default=1)
-            times = max((x for x in (left, right) if isinstance(x, int)), default=1)
-            if size * times > SIZE_LIMIT:
-                raise TemplateTooCostly("it repeats a text too often")
-        if operator == "**" and (abs(left) > 1e6 or abs(right) > 64):
-            raise TemplateTooCostly("it raises to too high a power")
-        if operator == "%" and isinstance(left, str):
-            raise TemplateTooCostly("it formats with %")
-        return super().call_binop(context, operator, left, right)
+_MAX_DATE_FORMAT = 1000
 
 
 class ChatTemplate:
@@ -81,29 +40,29 @@ class ChatTemplate:
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = datetime.now,
     ) -> None:
-        environment = _Sandbox(trim_blocks=True, lstrip_blocks=True)
-        environment.add_extension("jinja2.ext.loopcontrols")
-        environment.add_extension(_Generation)
-        environment.filters["tojson"] = _to_json
-        for name in ("center", "wordwrap", "format"):
-            del environment.filters[name]
-        environment.filters["indent"] = _indent
-        environment.globals.pop("lipsum")
-        environment.globals["raise_exception"] = _raise_exception
-        environment.globals["strftime_now"] = lambda format: now().strftime(format)
         self._clock = clock
-        try:
-            self._template = environment.from_string(source)
-        except (TemplateError, RecursionError, MemoryError) as error:
-            raise _broken(error) from None
+        self._sandbox = sandbox = Sandbox()
+        sandbox.globals["raise_exception"] = _raise_exception
+        sandbox.globals["strftime_now"] = lambda format: now().strftime(format[:_MAX_DATE_FORMAT])
+        with self._bounded(lines=False):
+            if len(source) > MAX_TEMPLATE_CHARS:
+                raise TemplateTooCostly(f"it is longer than {MAX_TEMPLATE_CHARS:,} characters")
+            self._template = sandbox.from_string(source)
 
     def render(self, **values: Any) -> str:
         """The text the template makes of `values`; raises BadRequest where it fails."""
-        watch = _Watch(self._clock)
+        self._sandbox.begin()
+        with self._bounded(lines=True):
+            return _whole(self._template.generate(values))
+
+    @contextmanager
+    def _bounded(self, *, lines: bool) -> Iterator[None]:
+        """Stop what runs in the block when its time is up; whatever it raises is a BadRequest."""
+        watch = _Watch(self._clock, lines=lines)
         before = sys.gettrace()
         sys.settrace(watch.trace)
         try:
-            return _bounded(self._template.generate(values))
+            yield
         except Exception as error:  # whatever a stranger's program does wrong
             raise _broken(error) from None
         finally:
@@ -111,10 +70,14 @@ class ChatTemplate:
 
 
 class _Watch:
-    """Counts the lines a template runs and looks at the clock now and then."""
+    """Counts what runs and looks at the clock now and then.
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    With `lines` every line counts: a loop of the template's own may call nothing.
+    """
+
+    def __init__(self, clock: Callable[[], float], *, lines: bool) -> None:
         self._clock = clock
+        self._lines = lines
         self._deadline = clock() + TIME_LIMIT_S
         self._n_events = 0
 
@@ -122,10 +85,10 @@ class _Watch:
         self._n_events += 1
         if self._n_events % _CHECK_EVERY == 0 and self._clock() > self._deadline:
             raise TemplateTooCostly(f"it ran longer than {TIME_LIMIT_S:g} s")
-        return self.trace
+        return self.trace if self._lines else None
 
 
-def _bounded(parts: Iterable[str]) -> str:
+def _whole(parts: Iterable[str]) -> str:
     kept: list[str] = []
     size = 0
     for part in parts:
@@ -149,24 +112,3 @@ def _broken(error: BaseException) -> BadRequest:
 
 def _raise_exception(message: str) -> None:
     raise TemplateError(message)
-
-
-def _to_json(value: Any, indent: int | None = None, **_: Any) -> str:
-    """JSON as models were trained on it: keys in their order, letters as they are."""
-    if indent is not None:
-        indent = min(int(indent), 16)
-    return json.dumps(value, ensure_ascii=False, indent=indent, default=_plain)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return dict(value)
-    return str(value)
-
-
-def _indent(text: str, width: int | str = 4, first: bool = False, blank: bool = False) -> str:
-    """jinja2's own, with a bounded width."""
-    space = width[:64] if isinstance(width, str) else " " * min(width, 64)
-    lines = str(text).split("\n")
-    done = [space + line if (line or blank) else line for line in lines[1:]]
-    return "\n".join([(space if first else "") + lines[0], *done])

@@ -15,9 +15,11 @@ from wiz_kernel_ext.engine.contention import ThreadCount
 from wiz_kernel_ext.engine.detokenizer import Detokenizer
 from wiz_kernel_ext.engine.kv_memory import KvMemory
 from wiz_kernel_ext.engine.pace import Pace
+from wiz_kernel_ext.engine.runaway import Runaway
 from wiz_kernel_ext.engine.sampling import plan_sampling
 from wiz_kernel_ext.engine.scheduler import Plan, Scheduler, Work
 from wiz_kernel_ext.engine.sequence import Listener, Sequence, State
+from wiz_kernel_ext.engine.turns import NO_TURNS, Turns
 from wiz_kernel_ext.errors import BadRequest, ContextOverflow, InternalError, WizError
 from wiz_kernel_ext.protocol.events import Progress
 from wiz_kernel_ext.protocol.options import PromptOptions
@@ -65,9 +67,16 @@ class Engine:
         """Whether a step would do anything."""
         return bool(self._scheduler.running or self._scheduler.waiting)
 
-    def submit(self, tokens: list[int], options: PromptOptions, listener: Listener) -> Sequence:
+    def submit(
+        self,
+        tokens: list[int],
+        options: PromptOptions,
+        listener: Listener,
+        turns: Turns = NO_TURNS,
+    ) -> Sequence:
         """Queue a prompt; `listener` hears of its events and its one end.
 
+        `turns` is what ends an answer beside the model's own end and what `options` name.
         Raises ContextOverflow where it leaves no room for an answer, BadRequest for options that
         do not fit the model.
         """
@@ -91,8 +100,11 @@ class Engine:
             tokens=list(tokens),
             sampling=sampling,
             detokenizer=Detokenizer(
-                options.stop or (), strip_space=self._model.facts.adds_space_prefix
+                [*(options.stop or ()), *turns.stop],
+                strip_space=self._model.facts.adds_space_prefix,
             ),
+            ends=turns.tokens,
+            runaway=None if options.allow_repeats else Runaway(turns.markers),
             listener=listener,
             context_size=self._context_size,
             max_tokens=options.max_tokens,
@@ -102,8 +114,8 @@ class Engine:
         self._scheduler.submit(sequence)
         return sequence
 
-    def step(self) -> None:
-        """Move every prompt there is on by one step."""
+    def step(self) -> bool:
+        """Move every prompt there is on by one step; whether there was anything to compute."""
         now = self._clock()
         if self._threads and self._threads.look(now):
             self._context.set_threads(self._threads.count)
@@ -112,6 +124,7 @@ class Engine:
             now = self._clock()
             for work in plan.works:
                 self._commit(work, now)
+        return bool(plan.works)
 
     def cancel(self, sequence: Sequence) -> None:
         """End a prompt with what it has; nothing if it has ended."""
@@ -165,7 +178,7 @@ class Engine:
         if work.row is None:
             return
         token = self._context.sample(self._sampler_of(sequence), work.row)
-        is_end = self._model.ends_generation(token)
+        is_end = self._model.ends_generation(token) or token in sequence.ends
         piece = b"" if is_end else self._model.piece(token)
         if reason := sequence.take_token(token, piece, is_end=is_end, now=now):
             self._finish(sequence, reason)

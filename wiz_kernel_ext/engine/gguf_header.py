@@ -12,6 +12,7 @@ from pathlib import Path
 from wiz_kernel_ext.errors import GgufInvalid
 from wiz_kernel_ext.gguf_file.cursor import GgufArray, array_texts
 from wiz_kernel_ext.gguf_file.header import Header, read_file_header
+from wiz_kernel_ext.gguf_file.kinds import refuse_other_kinds
 from wiz_kernel_ext.gguf_file.source import FileSource
 
 MAX_LAYERS = 512
@@ -23,11 +24,11 @@ _PART = re.compile(r"^(.*)-(\d{5})-of-(\d{5})\.gguf$")
 def check_gguf(path: Path) -> Header:
     """The header of the model at `path`, all parts of a split one being there.
 
-    Raises ModelFileNotFound, or GgufInvalid (a ModelLoadFailed) saying what is wrong with the file.
+    Raises ModelFileNotFound, ModelLoadFailed for what is no language model, and its kind
+    GgufInvalid saying what is wrong with the file.
     """
     header = read_file_header(path)
-    if not header.tensors:
-        raise _bad(path, "has no tensors: it is only a vocabulary")
+    refuse_other_kinds(path.name, header)
     _check_vocabulary(path, header)
     _check_sizes(path, header)
     _check_parts(path, header)
@@ -74,9 +75,6 @@ def _check_parts(path: Path, header: Header) -> None:
             f"is one of {n_parts} parts, but its name does not say so",
             f"Name the parts NAME-00001-of-{n_parts:05d}.gguf and so on.",
         )
-    if header.metadata.get("split.no", 0) != 0:
-        first = f"{name[1]}-00001-of-{name[3]}.gguf"
-        raise _bad(path, f"is not the first of its {n_parts} parts", f"Give {first}.")
     for number in range(2, n_parts + 1):
         read_file_header(path.with_name(f"{name[1]}-{number:05d}-of-{name[3]}.gguf"))
 

@@ -13,9 +13,10 @@ from typing import Any
 
 from wiz_kernel_ext.engine.coalescer import Coalescer
 from wiz_kernel_ext.engine.detokenizer import Detokenizer
+from wiz_kernel_ext.engine.runaway import Runaway
 from wiz_kernel_ext.engine.sampling import Sampling
 from wiz_kernel_ext.errors import WizError
-from wiz_kernel_ext.protocol.events import AnyEvent
+from wiz_kernel_ext.protocol.events import AnyEvent, Notice
 from wiz_kernel_ext.protocol.results import AnswerInfo, FinishReason, Timings, Usage
 
 
@@ -41,7 +42,8 @@ class Sequence:
     """A prompt and its answer; times are the engine's clock's, in seconds.
 
     `tokens` are the prompt's and, behind them, the answer's; the first `n_past` of them are in the
-    KV memory. `number` is its place in the order of arrival.
+    KV memory. `number` is its place in the order of arrival. `runaway` reads along, where an answer
+    that repeats itself without end is to be ended.
     """
 
     tokens: list[int]
@@ -57,6 +59,8 @@ class Sequence:
     state: State = State.WAITING
     sequence_id: int = -1
     sampler: Any = None
+    ends: frozenset[int] = frozenset()
+    runaway: Runaway | None = None
     submitted_at: float = 0.0
     started_at: float | None = None
     first_token_at: float | None = None
@@ -107,6 +111,9 @@ class Sequence:
             self.listener.on_event(delta)
         if self.detokenizer.stopped:
             return "stop"
+        if self.runaway and (what := self.runaway.push(text)):
+            self.listener.on_event(Notice(text=f"The answer was ended: {what}."))
+            return "runaway"
         if self.n_generated == self.max_tokens or len(self.tokens) >= self.context_size:
             return "length"
         return None

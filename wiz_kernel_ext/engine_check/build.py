@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wiz_kernel_ext.errors import EngineUnusable
+from wiz_kernel_ext.folders import files_below, status
 
 DISTRIBUTION = "llama-cpp-python"
 _OVERRIDE = "LLAMA_CPP_LIB_PATH"  # llama_cpp's own: a folder to load libraries from instead
@@ -75,10 +76,10 @@ def engine_build(environ: Mapping[str, str] = os.environ) -> EngineBuild:
     package = Path(spec.origin).parent
     folder = Path(environ[_OVERRIDE]) if environ.get(_OVERRIDE) else package / "lib"
     files = []
-    for path in sorted(folder.rglob("*")) if folder.is_dir() else []:
-        if path.is_file() and (path.suffix in _SUFFIXES or ".so." in path.name):
-            status = path.stat()
-            files.append((path, status.st_size, status.st_mtime_ns))
+    for path in files_below(folder):
+        found = status(path)
+        if found and (path.suffix in _SUFFIXES or ".so." in path.name):
+            files.append((path, found.st_size, found.st_mtime_ns))
     if not files:
         raise EngineUnusable(f"llama-cpp-python is installed, but {folder} has no library of it.")
     return EngineBuild(folder, tuple(files))

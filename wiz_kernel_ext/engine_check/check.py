@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import msgspec
 
 from wiz_kernel_ext.children.child import Ended, follow, ignore
 from wiz_kernel_ext.children.ending import not_started, signal_name
-from wiz_kernel_ext.engine.environment import worker_environment
+from wiz_kernel_ext.engine.environment import HAS_PRELOAD, worker_environment
 from wiz_kernel_ext.engine.way import AS_IT_IS, Way
 from wiz_kernel_ext.engine_check.build import EngineBuild, engine_build
 from wiz_kernel_ext.engine_check.probe import ANSWER
@@ -85,20 +86,32 @@ async def try_ways(
     timeout_s: float | None = None,
     on_trial: OnTrial = ignore,
 ) -> list[Trial]:
-    """Try one way after the other, to the first that is right; `command` is what tries one."""
+    """Try one way after the other, to the first that is right; `command` is what tries one.
+
+    With the system's C++ library first only where it died before it computed, and a process that
+    can be started so is meant.
+    """
     trials = []
     extra = ["--sockets-first"] if sockets_first else []
     has_cards = bool(build.cards())
     if timeout_s is None:
         timeout_s = CARD_TIMEOUT_S if has_cards else TIMEOUT_S
-    for way in ways(cards=has_cards):
+    to_try = deque(ways(cards=has_cards))
+    while to_try:
+        way = to_try.popleft()
         words = [*command, msgspec.json.encode(way).decode(), *extra]
         trial = await _try(way, words, timeout_s)
         trials.append(trial)
         on_trial(trial)
         if trial.outcome == "right":
             break
+        if len(trials) == 1 and HAS_PRELOAD and not sockets_first and _died_as_it_loaded(trial):
+            to_try.appendleft(Way(system_cxx=True))
     return trials
+
+
+def _died_as_it_loaded(trial: Trial) -> bool:
+    return trial.outcome == "died" and trial.stage in ("import", "load") and trial.is_lasting
 
 
 async def _try(way: Way, command: Sequence[str], timeout_s: float) -> Trial:
@@ -115,7 +128,7 @@ async def _try(way: Way, command: Sequence[str], timeout_s: float) -> Trial:
         what="Checking the engine",
         broken=broken,
         on_notice=stages.append,
-        environment=worker_environment(os.environ),
+        environment=worker_environment(os.environ, way),
     )
     try:
         said = await asyncio.wait_for(child, timeout_s)

@@ -47,6 +47,8 @@ def suspected(verdict: Verdict, processor: Processor) -> str:
     has_amx = first.stage == "decode" and processor.has_amx
     if first.signal == "SIGILL" and not (has_amx and way == Way(extra_buffers=False)):
         return f"libggml-cpu, built for another processor than this one ({processor.model})"
+    if way is not None and way.system_cxx:
+        return "a second C++ library in the build, beside the system's libstdc++"
     if verdict.sockets_first and first.stage in ("import", "load") and way is None:
         return "libzmq, loaded before the engine with another C++ library"
     if way is not None and not way.gpu and way.extra_buffers:

@@ -66,7 +66,9 @@ def answer(backend: Backend, way: Way, reached: Callable[[Stage], object]) -> st
 def run(make_backend: Callable[[], Backend], way: Way) -> None:
     """Be the child: say stages and answer in lines."""
     from wiz_kernel_ext.children.in_child import Speaker, end_with_parent, leave_no_core
+    from wiz_kernel_ext.out_of_memory import go_first
 
+    go_first()
     leave_no_core()
     speaker = Speaker()
     speaker.notice("import")

@@ -89,7 +89,7 @@ class VerdictFile:
     """The verdicts kept in `file`, of every build and processor that shares this home."""
 
     def __init__(self, file: Path) -> None:
-        self._file = JsonFile(file, Kept, private=True)
+        self._file = JsonFile(file, Kept)
 
     def read(self) -> Kept:
         """All there is; nothing where it cannot be read."""

@@ -13,7 +13,8 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from wiz_kernel_ext.errors import GgufInvalid, ModelFileNotFound
+from wiz_kernel_ext.errors import GgufInvalid, ModelFileNotFound, not_permitted
+from wiz_kernel_ext.folders import ggufs_in, is_file
 from wiz_kernel_ext.gguf_file.cursor import Cursor
 from wiz_kernel_ext.gguf_file.source import FileSource, Source
 from wiz_kernel_ext.gguf_file.types import TENSOR_TYPES, TensorType
@@ -97,13 +98,12 @@ def read_header(source: Source, *, max_bytes: int = MAX_HEADER_BYTES) -> Header:
 def read_file_header(path: Path) -> Header:
     """The header of the file at `path`, which must be as long as its tensors need.
 
-    Raises GgufInvalid naming the file, ModelFileNotFound where there is none.
+    Raises GgufInvalid naming the file, ModelFileNotFound where there is none, NotPermitted.
     """
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
-            hint = "Give the path of the .gguf file inside it."
-            raise GgufInvalid("is a directory.", hint=hint)
+            raise GgufInvalid("is a directory.", hint=_of_folder(path))
         if not stat.S_ISREG(status.st_mode):
             raise GgufInvalid("is not a regular file.")
         if not status.st_size:
@@ -118,14 +118,26 @@ def read_file_header(path: Path) -> Header:
     except FileNotFoundError:
         raise ModelFileNotFound(f"There is no file {path}.") from None
     except OSError as error:
+        if refused := not_permitted(error, path, "read"):
+            raise refused from None
         raise GgufInvalid(
-            f"{path.name} cannot be read: {error.strerror}.", path=str(path)
+            f"{path.name} cannot be read: {error.strerror}.",
+            hint="See that its disk is well, and mounted.",
+            path=str(path),
         ) from None
     except GgufInvalid as error:
         raise GgufInvalid(
             f"{path.name} {error.message}", hint=error.info().hint, path=str(path)
         ) from None
     return header
+
+
+def _of_folder(path: Path) -> str:
+    if ggufs := ggufs_in(path):
+        return f"Name a file in it: {ggufs}."
+    if is_file(path / "config.json"):
+        return f"It may be a checkpoint: `wiz convert {path}` makes a GGUF of it."
+    return "There is no .gguf file in it."
 
 
 def _version(cursor: Cursor) -> int:

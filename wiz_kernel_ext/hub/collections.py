@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from wiz_kernel_ext import surroundings
 from wiz_kernel_ext.errors import BadRequest, NotFound, WizError
 from wiz_kernel_ext.hub.fetch.tasks import ReadCollection
 from wiz_kernel_ext.hub.run_task import run_task
@@ -66,7 +68,7 @@ class Collections:
         Raises BadRequest where it cannot be read as one, and what asking the hub may raise.
         """
         if not _SLUG.fullmatch(source):
-            source = await asyncio.to_thread(lambda: str(Path(source).expanduser().absolute()))
+            source = str(_place(source))
         collection = await self._read(name, source)
         await asyncio.to_thread(self._keep, collection)
         return collection
@@ -92,6 +94,12 @@ class Collections:
         return Collection(
             name=name, source=source, models=models[:_MAX_MODELS], refreshed_at=self._clock()
         )
+
+
+def _place(source: str) -> Path:
+    """The file that `source` is from where the asker is."""
+    base = surroundings.directory() or Path("/")
+    return base / os.path.expanduser(source)  # noqa: PTH111 - Path's raises for an unknown user
 
 
 def _names_in(path: Path) -> list[str]:

@@ -7,6 +7,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from wiz_kernel_ext.folders import size_of
+from wiz_kernel_ext.hub.deleted import refuse_what_is_left
 from wiz_kernel_ext.hub.fetch.tasks import DeleteFiles
 from wiz_kernel_ext.hub.run_task import run_task
 from wiz_kernel_ext.models.hub_cache import cache_folder, snapshots
@@ -32,7 +34,8 @@ async def remove(
     """Delete a model's files, or say what that would free.
 
     What belongs to another tool is never deleted: `allowed` is False then, with the reason.
-    Raises NotFound for a model that is not here.
+    What was freed is what is gone. Raises NotFound for a model that is not here, NotPermitted where
+    something of it could not be deleted, telling what was.
     """
     found = await asyncio.to_thread(library.named, model)
     files = [str(path) for path in found.paths]
@@ -49,7 +52,7 @@ async def remove(
     else:
         freed = found.size_bytes
         if not only_ask:
-            await asyncio.to_thread(_unlink, found.paths)
+            freed = await asyncio.to_thread(_unlink, found.paths)
     return Deletion(name=found.name, files=files, freed_bytes=freed)
 
 
@@ -64,6 +67,15 @@ def _same_blobs(found: FoundModel, environment: Mapping[str, str] | None) -> lis
     ]
 
 
-def _unlink(paths: list[Path]) -> None:
+def _unlink(paths: list[Path]) -> int:
+    """Delete files; the bytes that are free now. Raises NotPermitted telling what is."""
+    freed, left = 0, []
     for path in paths:
-        path.unlink(missing_ok=True)
+        size_bytes = size_of(path)
+        try:
+            path.unlink(missing_ok=True)
+            freed += size_bytes
+        except OSError:
+            left.append(str(path))
+    refuse_what_is_left(len(paths), left, freed)
+    return freed

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from wiz_kernel_ext.folders import files_below, size_of
 from wiz_kernel_ext.hub.fetch.tasks import Found, RepoContents
 from wiz_kernel_ext.models.hub_cache import Snapshot, cache_folder, checksum_of, snapshots
 from wiz_kernel_ext.models.names import ModelName
@@ -36,16 +37,15 @@ def cached_hits(text: str, environment: Mapping[str, str] | None = None) -> list
 
 
 def _contents(snapshot: Snapshot) -> RepoContents:
-    files = [path for path in sorted(snapshot.folder.rglob("*")) if path.is_file()]
     return RepoContents(
         commit=snapshot.commit,
         files=[
             RepoFile(
                 path=path.relative_to(snapshot.folder).as_posix(),
-                size_bytes=path.stat().st_size,
+                size_bytes=size_of(path),
                 sha256=checksum_of(path) if len(checksum_of(path)) == 64 else "",
             )
-            for path in files
+            for path in files_below(snapshot.folder)
         ],
         from_cache=True,
     )

@@ -7,20 +7,26 @@ Knows what is asked (`fetch/messages.py`), not huggingface_hub. Called by `downl
 from __future__ import annotations
 
 import asyncio
-import os
-import re
 import sys
 from collections.abc import Mapping
 from typing import TypeVar
 
 import msgspec
 
+from wiz_kernel_ext import surroundings
 from wiz_kernel_ext.children.child import Ended, OnNotice, OnProgress, follow
 from wiz_kernel_ext.errors import DownloadFailed
-from wiz_kernel_ext.hub.fetch.tasks import AnyTask
+from wiz_kernel_ext.hub.fetch.tasks import AnyTask, Order
 
 T = TypeVar("T")
 
+_QUIET = {
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    # Else it asks the hub once more, to tell it which program asks.
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+}
+# Names are looked up by the C library, which takes 10 s and more for a silent network.
+_PATIENCE = {"RES_OPTIONS": "timeout:2 attempts:2"}
 _COMMAND = (sys.executable, "-m", "wiz_kernel_ext.hub.fetch")
 
 
@@ -38,10 +44,11 @@ async def run_task(
     Raises the WizError the child ends with, OperationCancelled once `cancelled` is set (the child
     is dead by then), DownloadFailed with the last of its log where it ends without a word.
     """
-    known = os.environ if environment is None else environment
+    known = surroundings.environment() if environment is None else environment
+    started_with, told = surroundings.apart(known)
 
     def broken(ended: Ended) -> DownloadFailed:
-        log = without_tokens("\n".join(ended.log), known)
+        log = surroundings.without_tokens("\n".join(ended.log), known)
         return DownloadFailed(
             f"{task.title} broke off: {Ended(ended.returncode, [])}.",
             hint="Run it again; `log` in the error's details has what it said.",
@@ -53,17 +60,9 @@ async def run_task(
         result,
         what=task.title,
         broken=broken,
-        order=msgspec.json.encode(task) + b"\n",
+        order=msgspec.json.encode(Order(task, told)) + b"\n",
         on_progress=on_progress,
         on_notice=on_notice,
         cancelled=cancelled,
-        environment={**known, "HF_HUB_DISABLE_PROGRESS_BARS": "1"},
+        environment={**_PATIENCE, **started_with, **_QUIET},
     )
-
-
-def without_tokens(text: str, environment: Mapping[str, str]) -> str:
-    """`text` with nothing in it that could be a token."""
-    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
-        if token := environment.get(name, ""):
-            text = text.replace(token, "hf_…")
-    return re.sub(r"hf_[A-Za-z0-9]{8,}", "hf_…", text)

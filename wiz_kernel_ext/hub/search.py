@@ -6,13 +6,13 @@ Asks through the child process; sorting, choosing and estimating are done here.
 from __future__ import annotations
 
 import asyncio
-import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
+from wiz_kernel_ext import surroundings
 from wiz_kernel_ext.errors import ConversionRefused, GgufInvalid, HubAccessDenied, HubUnreachable
 from wiz_kernel_ext.gguf_file.header import Header, read_header
 from wiz_kernel_ext.gguf_file.shape import ModelShape, model_shape
@@ -142,8 +142,9 @@ async def find_header(
 
 def page_of(repo: str, environment: Environment = None) -> str:
     """Where to look at a repository."""
-    environment = os.environ if environment is None else environment
-    return f"{environment.get('HF_ENDPOINT') or 'https://huggingface.co'}/{repo}"
+    environment = surroundings.environment() if environment is None else environment
+    endpoint = environment.get("HF_ENDPOINT") or "https://huggingface.co"
+    return f"{surroundings.shown(endpoint)}/{repo}"
 
 
 async def _contents(

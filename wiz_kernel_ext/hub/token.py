@@ -40,6 +40,6 @@ def keep_token(token: str, environment: Mapping[str, str] = os.environ) -> Path:
     except OSError as error:
         raise HubAccessDenied(
             f"The token cannot be kept in {file}: {error.strerror}.",
-            hint="Set HF_TOKEN before the service starts, or move it with HF_TOKEN_PATH.",
+            hint="Set HF_TOKEN instead, or move it with HF_TOKEN_PATH.",
         ) from None
     return file

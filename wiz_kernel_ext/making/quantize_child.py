@@ -22,9 +22,13 @@ from wiz_kernel_ext.errors import (
     ConversionRefused,
     ModelFileNotFound,
     WizError,
+    not_permitted,
 )
+from wiz_kernel_ext.gguf_file.header import read_file_header
+from wiz_kernel_ext.gguf_file.shape import model_shape
 from wiz_kernel_ext.making.quantize import QUANTS, QuantizationReport
 from wiz_kernel_ext.making.target import check_space, check_target, discard, part_file
+from wiz_kernel_ext.out_of_memory import go_first
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -37,6 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--overwrite", action="store_true")
     parser.add_argument("--tied", action="store_true", help="end when standard input ends")
     options = parser.parse_args(arguments)
+    go_first()
     speaker = Speaker()
     part = part_file(options.out or options.source, os.getpid())
     tidy_up = partial(discard, part)
@@ -61,6 +66,12 @@ def _measure(source: Path, quant: str) -> tuple[LogReader, int]:
     """What quantizing would do, and the size of the file then; raises ConversionRefused."""
     if not source.is_file():
         raise ModelFileNotFound(f"There is no model file {source}.")
+    try:
+        source.open("rb").close()
+    except OSError as error:
+        raise not_permitted(error) or ConversionFailed(
+            f"{source} cannot be read: {error.strerror}.", source=str(source)
+        ) from None
     reader = LogReader()
     if not run_quantizer(source, Path(os.devnull), QUANTS[quant], reader, dry_run=True):
         raise ConversionRefused(
@@ -70,7 +81,8 @@ def _measure(source: Path, quant: str) -> tuple[LogReader, int]:
         )
     if reader.quantized_kind:
         raise ConversionRefused(
-            f"{source} is quantized already ({reader.quantized_kind}): doing it twice ruins it.",
+            f"{source} is quantized already ({_quant_of(source) or reader.quantized_kind}): doing "
+            "it twice ruins it.",
             hint="Quantize the F16, BF16 or F32 file, or convert the original checkpoint again.",
             source=str(source),
         )
@@ -80,6 +92,14 @@ def _measure(source: Path, quant: str) -> tuple[LogReader, int]:
         )
     n_header = max(0, source.stat().st_size - reader.n_bytes)
     return reader, reader.n_new_bytes + n_header
+
+
+def _quant_of(source: Path) -> str:
+    """What a file says its type is: tensors of several types are in most."""
+    try:
+        return model_shape(read_file_header(source)).quant
+    except WizError:
+        return ""
 
 
 def _quantize(options: Any, part: Path, speaker: Speaker) -> QuantizationReport:

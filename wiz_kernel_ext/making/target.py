@@ -6,22 +6,33 @@ Conversion and quantizing ask; both ends of their children know the name of the 
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 from pathlib import Path
 
 import psutil
 
-from wiz_kernel_ext.errors import BadRequest, Conflict, ConversionFailed
+from wiz_kernel_ext.errors import BadRequest, Conflict, ConversionFailed, NotPermitted
+from wiz_kernel_ext.folders import entries, is_folder, may_write, status
 from wiz_kernel_ext.sizes import size
 
+_LONGEST_NAME_BYTES = 255
 SPARE_BYTES = 64 << 20
 
 
 def check_target(target: Path, overwrite: bool) -> None:
     """Raise Conflict when `target` is there and not to be overwritten; make its folder."""
-    if target.is_dir():
+    longest = os.fsencode(part_file(target, 10**7 - 1).name)
+    if len(longest) > _LONGEST_NAME_BYTES:
+        raise BadRequest(
+            f"{target.name[:40]}… is too long for a file's name, by "
+            f"{len(longest) - _LONGEST_NAME_BYTES} bytes.",
+            hint="Name a shorter one: `--output FILE`.",
+            field="output",
+        )
+    if is_folder(target):
         raise BadRequest(f"{target} is a folder.", hint="Name the .gguf file to write.")
-    if target.exists() and not overwrite:
+    if status(target) is not None and not overwrite:
         raise Conflict(
             f"{target} exists already.",
             hint=f"If it is what you want: `wiz load {target}`. Else name another file "
@@ -36,6 +47,13 @@ def check_target(target: Path, overwrite: bool) -> None:
             hint="Choose another place.",
             target=str(target),
         ) from None
+    if not may_write(target.parent):
+        raise NotPermitted(
+            f"{target} cannot be written: you may not write in its folder.",
+            hint="Choose another place: `--output FILE`, or let it be written: "
+            f"`chmod u+w {target.parent}`.",
+            path=str(target),
+        )
 
 
 def check_space(target: Path, size_bytes: int) -> None:
@@ -60,12 +78,11 @@ def part_file(target: Path, pid: int) -> Path:
 def sweep(target: Path) -> None:
     """Remove the parts of `target` whose writers are gone, as a power cut leaves them."""
     start, end = f".{target.name}.", ".part"
-    with contextlib.suppress(OSError):
-        for path in target.parent.iterdir():
-            pid = path.name.removeprefix(start).removesuffix(end)
-            ours = path.name == f"{start}{pid}{end}" and pid.isdecimal()
-            if ours and not psutil.pid_exists(int(pid)):
-                path.unlink(missing_ok=True)
+    for path in entries(target.parent):
+        pid = path.name.removeprefix(start).removesuffix(end)
+        ours = path.name == f"{start}{pid}{end}" and pid.isdecimal()
+        if ours and not psutil.pid_exists(int(pid)):
+            discard(path)
 
 
 def discard(part: Path) -> None:

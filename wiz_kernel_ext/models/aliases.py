@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 
-from wiz_kernel_ext.errors import BadRequest, ModelFileNotFound, NotFound
+from wiz_kernel_ext import surroundings
+from wiz_kernel_ext.errors import BadRequest, ModelFileNotFound, NotFound, StoreError
+from wiz_kernel_ext.folders import ggufs_in, is_file, size_of
 from wiz_kernel_ext.json_file import JsonFile
-from wiz_kernel_ext.models.hub_cache import cache_folder, snapshots
+from wiz_kernel_ext.models.hub_cache import Snapshot, cache_folder, snapshots
 from wiz_kernel_ext.models.library_file import LibraryFile
-from wiz_kernel_ext.models.locate import locate_model
+from wiz_kernel_ext.models.locate import locate_model, near_files, shortened
 from wiz_kernel_ext.models.names import ModelName, is_path, parse_name
-from wiz_kernel_ext.models.places import found_models, hub_models
-from wiz_kernel_ext.models.repo_files import Sorted, choose
-from wiz_kernel_ext.protocol.hub import RepoFile, RepoModel
+from wiz_kernel_ext.models.places import found_models
+from wiz_kernel_ext.models.repo_files import choose, sort_files
+from wiz_kernel_ext.protocol.hub import RepoFile
 
 _MAX_ALIAS_STEPS = 8
 
@@ -43,8 +46,15 @@ class ModelNames:
         directory), an alias, and any form of a hub's name are understood, in that order. Raises
         ModelFileNotFound, BadRequest, AmbiguousModel (several here would do).
         """
-        kept = self._file.read()
+        unread: StoreError | None = None
+        try:
+            kept = self._file.read()
+        except StoreError as error:
+            # The names in it are unknown then; "demo", paths and the hub's names need it not.
+            kept, unread = LibraryFile(), error
         if not name:
+            if unread is not None:
+                raise unread
             if kept.default is None:
                 raise BadRequest(
                     "No model is named, and there is no default.",
@@ -63,16 +73,19 @@ class ModelNames:
         if name.startswith("ollama:"):
             return self._of_ollama(name)
         if is_path(name):
-            return locate_model(name, cwd, self._models_dir)
+            return locate_model(name, cwd or surroundings.directory(), self._models_dir)
         try:
             hub_name = parse_name(name, hosts=self._hosts())
         except BadRequest as error:
             if "/" in name or ":" in name:
                 raise
+            if unread is not None:
+                raise unread from None
             raise ModelFileNotFound(
-                f"There is no model called {name!r}: no file, no alias, no repository.",
-                hint=f"`wiz models` lists what is here, `wiz search {name}` what the hub has. "
-                + error.info().hint,
+                f"There is no model called {shortened(name)!r}: no file, no alias, no repository.",
+                hint=self._near(name, kept)
+                or f"`wiz models` lists what is here, `wiz search {shortened(name)}` what the hub "
+                f"has. {error.info().hint}",
             ) from None
         return self._downloaded(hub_name) or hub_name
 
@@ -129,42 +142,56 @@ class ModelNames:
     def _as_path(self, name: str, cwd: Path | None) -> Path | None:
         if name == "demo":
             return locate_model(name, cwd, self._models_dir)
-        base = cwd or Path.cwd()
-        for place in (base, self._models_dir):
+        base = cwd or surroundings.directory()
+        for place in (base or Path(), self._models_dir):
             path = place / os.path.expanduser(name) if place else None  # noqa: PTH111
-            if path and (path.is_file() or Path(f"{path}.gguf").is_file()):
+            if path and (is_file(path) or is_file(Path(f"{path}.gguf"))):
                 return locate_model(name, base, self._models_dir)
         return None
 
+    def _near(self, name: str, kept: LibraryFile) -> str | None:
+        """A hint at names there are that are nearly this one, or at what lies in the folder of it.
+
+        None where there is none.
+        """
+        folder = (surroundings.directory() or Path()) / name
+        if ggufs := ggufs_in(folder):
+            return f"{name} is a folder. Name a file in it: {ggufs}."
+        here = [found.name for found in found_models(self._models_dir, self._environment)]
+        known = {one.lower(): one for one in [*kept.aliases, *here]}
+        known |= {Path(one).stem.lower(): one for one in here if one.lower().endswith(".gguf")}
+        near = [known[match] for match in get_close_matches(name.lower(), known, n=2, cutoff=0.6)]
+        if near:
+            return f"Did you mean {' or '.join(dict.fromkeys(near))}? `wiz models` lists them all."
+        return near_files([folder])
+
     def _hosts(self) -> list[str]:
-        env = os.environ if self._environment is None else self._environment
+        env = surroundings.environment() if self._environment is None else self._environment
         return [env.get("HF_ENDPOINT", "").rpartition("://")[2].strip("/")]
 
     def _downloaded(self, name: ModelName) -> Path | None:
-        """The (first) file of a model on the hub that is here, of the revision it names if any."""
+        """The (first) file of a model on the hub that is here, of the revision it names if any.
+
+        Snapshots are versions of one model, not rivals: of those that have it the first counts,
+        which is main's, else the newest.
+        """
         for snapshot in snapshots(cache_folder(self._environment), name.repo):
-            if name.revision and name.revision not in (snapshot.commit, *snapshot.revisions):
-                continue
-            if name.file and (snapshot.folder / name.file).is_file():
-                return snapshot.folder / name.file
-        here = {
-            model.name: model
-            for model in hub_models(cache_folder(self._environment), name.repo)
-            if (not name.revision or name.revision in (model.commit, model.revision))
-        }
-        if name.file or not here:
-            return None
-        models = [
-            RepoModel(
-                name=model.name,
-                repo=name.repo,
-                quant=model.quant,
-                files=[RepoFile(path=file) for file in model.files],
-                size_bytes=model.size_bytes,
-            )
-            for model in here.values()
-        ]
-        try:
-            return here[choose(name, Sorted(models, [])).name].path
-        except NotFound:
-            return None
+            if name.revision in (None, snapshot.commit, *snapshot.revisions) and (
+                path := _in_snapshot(name, snapshot)
+            ):
+                return path
+        return None
+
+
+def _in_snapshot(name: ModelName, snapshot: Snapshot) -> Path | None:
+    """The (first) file of the model in one snapshot; raises AmbiguousModel."""
+    if name.file:
+        path = snapshot.folder / name.file
+        return path if is_file(path) else None
+    ggufs = snapshot.ggufs()
+    files = [RepoFile(path=file, size_bytes=size_of(path)) for file, path in ggufs.items()]
+    try:
+        model = choose(name, sort_files(name.repo, name.revision, files))
+    except NotFound:
+        return None
+    return ggufs[model.files[0].path]

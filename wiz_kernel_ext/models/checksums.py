@@ -10,6 +10,7 @@ from pathlib import Path
 
 from wiz_kernel_ext.children.child import OnProgress
 from wiz_kernel_ext.errors import GgufInvalid, ModelFileNotFound, OperationCancelled
+from wiz_kernel_ext.folders import size_of
 from wiz_kernel_ext.gguf_file.header import read_file_header
 from wiz_kernel_ext.models.hub_cache import checksum_of
 from wiz_kernel_ext.protocol.hub import Verification
@@ -23,7 +24,7 @@ async def verify_files(
 ) -> Verification:
     """Whether each of `paths` is what it is kept under; raises OperationCancelled."""
     stop = threading.Event()
-    total = sum(path.stat().st_size for path in paths)
+    total = sum(map(size_of, paths))
     done = 0
 
     def count(n_bytes: int) -> None:

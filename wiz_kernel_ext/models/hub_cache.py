@@ -6,11 +6,16 @@ of snapshots, never of blobs: the parts of a split model are found by their name
 
 from __future__ import annotations
 
-import os
+import contextlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
+from stat import S_ISDIR
+
+from wiz_kernel_ext import surroundings
+from wiz_kernel_ext.folders import changed_at, entries, files_below, is_file, status
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -26,17 +31,16 @@ class Snapshot:
 
     def ggufs(self) -> dict[str, Path]:
         """Its GGUF files by their paths in the repository; dangling links are left out."""
-        found = sorted(self.folder.rglob("*"))
         return {
             path.relative_to(self.folder).as_posix(): path
-            for path in found
-            if path.name.lower().endswith(".gguf") and path.is_file()
+            for path in files_below(self.folder)
+            if path.name.lower().endswith(".gguf")
         }
 
 
 def cache_folder(environment: Mapping[str, str] | None = None) -> Path:
     """Where huggingface_hub keeps its cache, by its own variables."""
-    env = os.environ if environment is None else environment
+    env = surroundings.environment() if environment is None else environment
     for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
         if place := env.get(name):
             return _expanded(place, env)
@@ -51,20 +55,23 @@ def snapshots(cache: Path, repo: str | None = None) -> Iterator[Snapshot]:
 
     What cannot be read is left out.
     """
-    pattern = f"models--{repo.replace('/', '--')}" if repo else "models--*--*"
-    for folder in sorted(cache.glob(pattern)):
+    if repo:
+        folders = [cache / f"models--{repo.replace('/', '--')}"]
+    else:
+        folders = [path for path in entries(cache) if fnmatchcase(path.name, "models--*--*")]
+    for folder in folders:
         name = "/".join(folder.name.split("--")[1:])
         by_commit: dict[str, list[str]] = {}
-        for ref in sorted((folder / "refs").rglob("*")):
-            if ref.is_file():
+        for ref in files_below(folder / "refs"):
+            with contextlib.suppress(OSError):
                 commit = ref.read_text(errors="replace").strip()
                 by_commit.setdefault(commit, []).append(ref.relative_to(folder / "refs").as_posix())
-        commits = [path for path in (folder / "snapshots").glob("*") if _is_snapshot(path)]
+        commits = [path for path in entries(folder / "snapshots") if _is_snapshot(path)]
         commits.sort(
             key=lambda path: (
                 "main" not in by_commit.get(path.name, []),
                 path.name not in by_commit,
-                -path.stat().st_mtime,
+                -changed_at(path),
             )
         )
         for path in commits:
@@ -77,21 +84,23 @@ def cached_files(
     """The files of a repository if all are in one snapshot here; None if they are not."""
     for snapshot in snapshots(cache_folder(environment), repo):
         paths = [snapshot.folder / file for file in files]
-        if all(path.is_file() for path in paths):
+        if all(is_file(path) for path in paths):
             return paths
     return None
 
 
 def checksum_of(path: Path) -> str:
     """The checksum that the cache keeps a file under; "" where the file is no link to a blob."""
-    if not path.is_symlink():
+    try:
+        name = path.readlink().name
+    except OSError:
         return ""
-    name = path.readlink().name
     return name if re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", name) else ""
 
 
 def _is_snapshot(path: Path) -> bool:
-    return bool(_COMMIT.fullmatch(path.name)) and path.is_dir()
+    found = status(path)
+    return bool(_COMMIT.fullmatch(path.name)) and found is not None and S_ISDIR(found.st_mode)
 
 
 def _expanded(place: str, env: Mapping[str, str]) -> Path:

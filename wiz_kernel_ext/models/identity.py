@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from wiz_kernel_ext.errors import ModelFileNotFound
+from wiz_kernel_ext.errors import ModelFileNotFound, not_permitted
 
 
 class FileIdentity(NamedTuple):
@@ -27,10 +27,12 @@ class FileIdentity(NamedTuple):
 
 
 def identify(path: Path) -> FileIdentity:
-    """The file that `path` leads to; raises ModelFileNotFound."""
+    """The file that `path` leads to; raises ModelFileNotFound, NotPermitted."""
     try:
         status = path.stat()
     except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and (refused := not_permitted(error, path, "read")):
+            raise refused from None
         why = getattr(error, "strerror", None) or str(error)
         raise ModelFileNotFound(f"{path} cannot be read: {why}.") from None
     return FileIdentity(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)

@@ -10,6 +10,7 @@ import msgspec
 from wiz_kernel_ext.errors import GgufInvalid
 from wiz_kernel_ext.gguf_file.cursor import GgufArray
 from wiz_kernel_ext.gguf_file.header import Header, read_file_header
+from wiz_kernel_ext.gguf_file.kinds import other_kind
 from wiz_kernel_ext.gguf_file.shape import model_shape
 from wiz_kernel_ext.models.fit import Use, estimate, measured
 from wiz_kernel_ext.models.machine import this_machine
@@ -50,6 +51,7 @@ def inspect_file(path: Path, use: Use, name: str = "") -> Inspection:
 def described(name: str, path: str, header: Header, size_bytes: int, use: Use) -> Inspection:
     """The `Inspection` of a header; `path` is "" where the file is on the hub only."""
     shape, metadata = model_shape(header), header.metadata
+    other = other_kind(name.rpartition("/")[2], header)
     counts: dict[str, tuple[int, int]] = {}
     for tensor in header.tensors:
         count, total = counts.get(tensor.type.name, (0, 0))
@@ -85,7 +87,8 @@ def described(name: str, path: str, header: Header, size_bytes: int, use: Use) -
         chat_template=shape.chat_template,
         licence=str(metadata.get("general.license", "")),
         metadata={key: _shown(value) for key, value in metadata.items()},
-        fit=estimate(header, this_machine(), use, files_bytes=size_bytes),
+        fit=None if other else estimate(header, this_machine(), use, files_bytes=size_bytes),
+        problem=f"It {other.what}. {other.instead}" if other else "",
     )
 
 

@@ -10,6 +10,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 
 from wiz_kernel_ext.children.child import OnProgress, ignore
@@ -25,12 +26,16 @@ from wiz_kernel_ext.models.checksums import verify_files
 from wiz_kernel_ext.models.header_facts import Facts, facts_of
 from wiz_kernel_ext.models.hub_cache import cache_folder
 from wiz_kernel_ext.models.library_file import LibraryFile
+from wiz_kernel_ext.models.locate import shortened
 from wiz_kernel_ext.models.names import ModelName
 from wiz_kernel_ext.models.places import FoundModel, found_models, hub_models
 from wiz_kernel_ext.protocol.hub import (
     LibraryModel,
     Verification,
 )
+
+_N_USED = 1000
+"""As many paths of models are remembered, those used last."""
 
 
 class Library:
@@ -95,14 +100,17 @@ class Library:
 
     def models(self) -> list[LibraryModel]:
         """Every model on this machine."""
-        kept = self._file.read()
+        try:
+            kept = self._file.read()
+        except StoreError:
+            kept = LibraryFile()  # what is here is here, whatever it is called
         facts: dict[str, Facts] = {}
         aliases: dict[str, list[str]] = {}
         for alias in sorted(kept.aliases):
             aliases.setdefault(self._real_path(alias), []).append(alias)
         default = self._real_path(kept.default) if kept.default else ""
         models = []
-        for found in found_models(self._models_dir, self._environment):
+        for found in found_models(self._models_dir, self._environment, kept.used):
             path = str(found.path)
             facts[path] = read = facts_of(found, kept.facts.get(path))
             models.append(
@@ -138,6 +146,8 @@ class Library:
         try:
             with self._file.changing() as kept:
                 kept.used[str(path)] = self._clock()
+                latest = sorted(kept.used, key=lambda path: kept.used[path])[-_N_USED:]
+                kept.used = {path: kept.used[path] for path in latest}
         except StoreError:
             return
 
@@ -164,8 +174,11 @@ class Library:
                 return found
         if isinstance(target, Path):
             return FoundModel(name=str(target), origin="models", paths=[target])
+        near = get_close_matches(model, [found.name for found in everything], n=2, cutoff=0.7)
+        meant = f"Did you mean {' or '.join(near)}? " if near else ""
         raise ModelFileNotFound(
-            f"{model} is not on this machine.", hint="`wiz models` lists what is here."
+            f"{shortened(model)} is not on this machine.",
+            hint=f"{meant}`wiz models` lists what is here.",
         )
 
     def _real_path(self, name: str) -> str:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import quote, unquote, urlsplit
 
 from wiz_kernel_ext.errors import BadRequest
+from wiz_kernel_ext.surroundings import public
 
 _FORMS = "Forms: user/repo, user/repo:Q4_K_M, user/repo/file.gguf, each with @revision after repo."
 _NAME = re.compile(
@@ -63,7 +64,7 @@ def parse_name(text: str, *, hosts: Collection[str] = ()) -> ModelName:
     if len(text) > _LONGEST_PATH or any(ord(char) < 32 or ord(char) == 127 for char in text):
         raise _bad(text, "it is too long or has control characters")
     if "://" in text and not text.startswith("hf://"):
-        return _from_address(text, _HOSTS | {host.lower() for host in hosts})
+        return _from_address(text, _HOSTS | {host.lower() for host in hosts if host})
     path = text
     for prefix in ("hf://models/", "hf://", "hf:", *(f"{host}/" for host in _HOSTS)):
         if path.lower().startswith(prefix):
@@ -177,4 +178,6 @@ def _climbs(path: str) -> bool:
 
 
 def _bad(text: str, why: str, field: str = "model") -> BadRequest:
-    return BadRequest(f"{text[:200]!r} is no name of a model: {why}.", hint=_FORMS, field=field)
+    return BadRequest(
+        f"{public(text[:200])!r} is no name of a model: {why}.", hint=_FORMS, field=field
+    )

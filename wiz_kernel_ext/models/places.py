@@ -12,9 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from wiz_kernel_ext import surroundings
+from wiz_kernel_ext.folders import files_below, is_file, size_of
 from wiz_kernel_ext.models.hub_cache import cache_folder, snapshots
 from wiz_kernel_ext.models.names import ModelName
-from wiz_kernel_ext.models.repo_files import sort_files
+from wiz_kernel_ext.models.repo_files import quant_label, sort_files, split_parts
 from wiz_kernel_ext.protocol.hub import Origin, RepoFile
 
 _MODEL_LAYER = "application/vnd.ollama.image.model"
@@ -42,14 +44,16 @@ class FoundModel:
     @property
     def size_bytes(self) -> int:
         """The bytes of all its files."""
-        return sum(path.stat().st_size for path in self.paths)
+        return sum(map(size_of, self.paths))
 
 
 def found_models(
-    models_dir: Path | None, environment: Mapping[str, str] | None = None
+    models_dir: Path | None,
+    environment: Mapping[str, str] | None = None,
+    used: Iterable[str] = (),
 ) -> Iterator[FoundModel]:
-    """Every model of every place, each file once."""
-    env = os.environ if environment is None else environment
+    """Every model of every place, each file once; `used` are paths of others that were loaded."""
+    env = surroundings.environment() if environment is None else environment
     home = Path(env.get("HOME") or Path.home())
     seen: set[str] = set()
     for model in [
@@ -59,6 +63,7 @@ def found_models(
         *_lm_studio(home),
         *_llama_cpp(home, env),
         *_ollama(home, env),
+        *_elsewhere(used),
     ]:
         real = os.path.realpath(model.path)
         if real not in seen:
@@ -78,9 +83,7 @@ def hub_models(cache: Path, repo: str | None = None) -> Iterator[FoundModel]:
     names: set[str] = set()
     for snapshot in snapshots(cache, repo):
         ggufs = snapshot.ggufs()
-        files = [
-            RepoFile(path=name, size_bytes=path.stat().st_size) for name, path in ggufs.items()
-        ]
+        files = [RepoFile(path=name, size_bytes=size_of(path)) for name, path in ggufs.items()]
         on_main = "main" in snapshot.revisions or not snapshot.revisions
         revision = None if on_main else snapshot.revisions[0]
         for model in sort_files(snapshot.repo, revision, files).models:
@@ -114,10 +117,10 @@ def _llama_cpp(home: Path, env: Mapping[str, str]) -> Iterator[FoundModel]:
 def _in_folder(folder: Path, origin: Origin) -> Iterator[FoundModel]:
     paths = {
         path.relative_to(folder).as_posix(): path
-        for path in _ggufs_below(folder)
-        if not path.name.startswith(".")
+        for path in files_below(folder)
+        if path.suffix.lower() == ".gguf" and not path.name.startswith(".")
     }
-    files = [RepoFile(path=name, size_bytes=path.stat().st_size) for name, path in paths.items()]
+    files = [RepoFile(path=name, size_bytes=size_of(path)) for name, path in paths.items()]
     for model in sort_files("local/files", None, files).models:
         first = model.files[0].path
         yield FoundModel(
@@ -129,21 +132,25 @@ def _in_folder(folder: Path, origin: Origin) -> Iterator[FoundModel]:
         )
 
 
-def _ggufs_below(folder: Path) -> Iterable[Path]:
-    try:
-        return sorted(p for p in folder.rglob("*") if p.suffix.lower() == ".gguf" and p.is_file())
-    except OSError:
-        return []
+def _elsewhere(used: Iterable[str]) -> Iterator[FoundModel]:
+    """Models that were loaded by their paths and are there still."""
+    for path in map(Path, sorted(used)):
+        parts = split_parts(path.name) or [path.name]
+        paths = [path.with_name(part) for part in parts]
+        if all(is_file(part) for part in paths):
+            quant = quant_label(path.name)
+            yield FoundModel(name=str(path), origin="path", paths=paths, quant=quant)
 
 
 def _ollama(home: Path, env: Mapping[str, str]) -> Iterator[FoundModel]:
     root = Path(env.get("OLLAMA_MODELS") or home / ".ollama" / "models")
     manifests = root / "manifests"
-    for manifest in sorted(manifests.rglob("*")) if manifests.is_dir() else ():
+    for manifest in files_below(manifests):
         digest = _model_digest(manifest)
         path = root / "blobs" / f"sha256-{digest}"
-        if digest and path.is_file():
-            *where, name, tag = manifest.relative_to(manifests).parts
+        parts = manifest.relative_to(manifests).parts
+        if digest and is_file(path) and len(parts) > 1:
+            *where, name, tag = parts
             # Its own library needs no host and no owner.
             owner = "" if where[-1:] in ([], ["library"]) else f"{where[-1]}/"
             yield FoundModel(name=f"ollama:{owner}{name}:{tag}", origin="ollama", paths=[path])
@@ -151,11 +158,11 @@ def _ollama(home: Path, env: Mapping[str, str]) -> Iterator[FoundModel]:
 
 def _model_digest(manifest: Path) -> str:
     try:
-        if not manifest.is_file() or manifest.stat().st_size > _MAX_MANIFEST_BYTES:
+        if size_of(manifest) > _MAX_MANIFEST_BYTES:
             return ""
         layers = json.loads(manifest.read_bytes())["layers"]
         digests = [layer["digest"] for layer in layers if layer["mediaType"] == _MODEL_LAYER]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return ""
     match = re.fullmatch(r"sha256:([0-9a-f]{64})", str(digests[0])) if digests else None
     return match[1] if match else ""

@@ -14,10 +14,11 @@ __all__ = ["register", "unregister"]
 
 
 def register(shell: InteractiveShell) -> None:
-    """Add the magics, their `%config` defaults and their completion to `shell`."""
-    from traitlets import TraitError
+    """Add the magics, their `%config` defaults and their completion to `shell`.
 
-    from wiz_kernel_ext.errors import BadRequest
+    What is configured and cannot be taken is left out and said: the rest works.
+    """
+    from wiz_kernel_ext.notebook.configured import configured, say_wrong
     from wiz_kernel_ext.notebook.magics import WizMagics
     from wiz_kernel_ext.notebook.magics.completion import add_completion
     from wiz_kernel_ext.notebook.question_mark import allow_questions
@@ -28,18 +29,12 @@ def register(shell: InteractiveShell) -> None:
 
     unregister(shell)
     read_in("notebook")
-    try:
-        magics = WizMagics(shell)
-    except TraitError as error:
-        raise BadRequest(
-            str(error),
-            hint="Set it again with %config WizMagics.…, then %load_ext.",
-            field="config",
-        ) from None
+    magics, wrong = configured(shell, WizMagics)
     shell.register_magics(magics)
     speak_in(lambda: magics.notebook.session_fields(magics.session or None))
     add_completion(shell)
     allow_questions(shell)
+    say_wrong(wrong)
     if lines := still_running(lambda: magics.notebook.identity()):
         magics.screen.show(Drawing(plain="\n".join(lines)))
 

@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any
 from wiz_kernel_ext.errors import BadRequest
 from wiz_kernel_ext.interrupts import taken
 from wiz_kernel_ext.notebook.identity import Identity, checked_session_name, identify
+from wiz_kernel_ext.printable import encodable, printable
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from wiz_kernel_ext.client import Client
     from wiz_kernel_ext.protocol.results import SessionInfo
+    from wiz_kernel_ext.transport.endpoints import ConnectionInfo
 
 # Jupyter asks for the end 2 to 10 ms after its interrupt, 26 where a machine has twice the work it
 # can do; a user who only stops an answer waits for this.
@@ -49,6 +51,7 @@ class Notebook:
         self.shell: Any = shell
         self._make_client = make_client
         self._client: Client | None = None
+        self._loaded: tuple[str | None, ConnectionInfo | None] = (None, None)
         self._fallback = f"terminal-{secrets.token_hex(3)}"
         self._seen: set[str] = set()
 
@@ -79,6 +82,19 @@ class Notebook:
         self._seen.add(session.id)
         return known
 
+    def loaded(self, path: str) -> None:
+        """Note which model was loaded in this kernel, and in which life of the service."""
+        self._loaded = (path, self.client.connection)
+
+    def model_of_before(self, session: SessionInfo) -> str | None:
+        """The model loaded here in an earlier life of the service, for a session with none.
+
+        The service knows what was loaded in this life; after a pause it may be another one.
+        """
+        path, then = self._loaded
+        is_needed = path is not None and session.model_path is None
+        return path if is_needed and self.client.connection != then else None
+
     def open_session(
         self, name: str | None, *, system: str | None = None, new: bool = False
     ) -> tuple[SessionInfo, bool]:
@@ -105,6 +121,7 @@ class Notebook:
             return None
         try:
             with taken():
+                question = encodable(printable(question), sys.stdout)
                 return input(question).strip().lower() in ("y", "yes")
         except (EOFError, NotImplementedError):  # a pipe; a front end without input
             return None

@@ -48,7 +48,9 @@ def identify(
     )
     for place in told:
         if isinstance(place, str) and place.endswith((".ipynb", ".interactive")):
-            return Identity(name=_stem(place) or fallback, notebook=place, kernel_id=kernel_id)
+            # A file's name may have bytes that are no UTF-8.
+            notebook = place.encode("utf-8", "backslashreplace").decode()
+            return Identity(name=_stem(place) or fallback, notebook=notebook, kernel_id=kernel_id)
     name = f"kernel-{kernel_id[:8]}" if kernel_id else fallback
     return Identity(name=name, kernel_id=kernel_id)
 

@@ -38,8 +38,11 @@ class MagicParser(TypedParser, MagicArgumentParser):
         return self.parse_args(options), text
 
     def parse_argstring(self, argstring: str, *, partial: bool = False) -> Any:
-        """IPython's name for `parse_line`."""
-        return self.parse_line(argstring)
+        """IPython's name for `parse_line`; `partial` asks for the Python code in it: there is none.
+
+        Its completer does, of a line that may be half typed.
+        """
+        return (argparse.Namespace(), []) if partial else self.parse_line(argstring)
 
 
 def takes(parser: MagicParser) -> Callable[[F], F]:

@@ -1,8 +1,8 @@
 """The seam between views and the front end: a notebook that redraws, or a terminal that scrolls.
 
 Knows IPython's display protocol. Knows nothing of operations. Views take a `Screen` and tests pass
-their own. Model text is only ever drawn as Markdown or plain text, which front ends sanitise; HTML
-is made of our own words alone.
+their own. Model text is only ever drawn as Markdown that does nothing or as plain text; HTML is
+made of our own words alone.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
+
+from wiz_kernel_ext.notebook.views.safe_markdown import safe_markdown
+from wiz_kernel_ext.printable import encodable, printable
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -28,6 +31,12 @@ class Drawing:
     plain: str
     markdown: str | None = None
     html: str | None = None
+
+    def __post_init__(self) -> None:
+        # A console prints the plain text as it is, in whatever terminal it runs.
+        object.__setattr__(self, "plain", printable(self.plain))
+        if self.markdown is not None:
+            object.__setattr__(self, "markdown", safe_markdown(self.markdown))
 
     @classmethod
     def small(cls, text: str) -> Drawing:
@@ -79,8 +88,7 @@ class NotebookScreen:
 
     def write(self, text: str) -> None:
         """Write to the cell's standard output."""
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        _write(text)
 
 
 class _DisplayedSlot:
@@ -116,8 +124,12 @@ class TerminalScreen:
 
     def write(self, text: str) -> None:
         """Write to standard output."""
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        _write(text)
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(encodable(printable(text), sys.stdout))
+    sys.stdout.flush()
 
 
 def screen_of(shell: InteractiveShell, output: str) -> Screen:

@@ -9,7 +9,8 @@ class Answer(str):
     """A `str` with `.usage`, `.timings`, `.finish_reason`, `.operation_id` and `.session`.
 
     `finish_reason` is "stop" (the model ended it), "length" (max_tokens or the context was full),
-    "cancelled" or "interrupted" (what there was until then).
+    "runaway" (it said the same over and over, and was ended), "cancelled" or "interrupted" (what
+    there was until then).
     """
 
     usage: Usage

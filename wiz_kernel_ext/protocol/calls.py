@@ -30,6 +30,7 @@ from wiz_kernel_ext.protocol.results import (
     RuntimeInfo,
     UnloadInfo,
 )
+from wiz_kernel_ext.protocol.values import Name
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -60,11 +61,11 @@ class WorkerCalls(ABC, Generic[OperationT]):
         """Start the runtime (`worker:initialize`); takes `Initialize`'s fields."""
         return await self.request(build(Initialize, options))
 
-    async def load_model(self, /, model_path: str | None = None, **options: Any) -> ModelInfo:
+    async def load_model(self, /, model_path: Name | None = None, **options: Any) -> ModelInfo:
         """Load a GGUF model, or share it where it is loaded (`worker:loadModel`).
 
         `model_path` is a path or "demo"; other keywords are `LoadModel`'s fields: gpu_layers,
-        use_mmap, use_mlock, check_tensors, keep_alive_s, reload.
+        use_mmap, use_mlock, check_tensors, keep_alive_s, chat_template, reload.
         Raises ModelFileNotFound, ModelLoadFailed, Conflict.
         """
         return await self.request(build(LoadModel, {"model_path": model_path, **options}))
@@ -88,7 +89,8 @@ class WorkerCalls(ABC, Generic[OperationT]):
         """Answer a prompt (`worker:prompt`); the whole text at the end.
 
         Keywords are `PromptOptions`' (temperature, top_k, max_tokens, seed, stop, …) and `Prompt`'s
-        (session, role, tools, messages). Raises SessionNotLoaded, ContextOverflow, WorkerDied.
+        (session, role, tools, messages, chat_template).
+        Raises SessionNotLoaded, ContextOverflow, WorkerDied.
         """
         request = build_prompt(Prompt, prompt, options)
         return Answer(await self.request(request))
@@ -98,11 +100,13 @@ class WorkerCalls(ABC, Generic[OperationT]):
         return await self.start(build_prompt(SendPrompt, prompt, options))
 
     async def unload_model(
-        self, model_path: str | None = None, *, force: bool = False
+        self, model_path: Name | None = None, *, force: bool = False
     ) -> UnloadInfo:
         """Unload a model and give its memory back (`worker:unloadModel`)."""
-        return await self.request(UnloadModel(model_path=model_path, force=force))
+        values = {"model_path": model_path, "force": force}
+        return await self.request(build(UnloadModel, values))
 
     async def download_model(self, repo: str, file: str, revision: str | None = None) -> str:
         """Download one file of a repository; returns its local path (`worker:downloadModel`)."""
-        return await self.request(DownloadModel(repo=repo, file=file, revision=revision))
+        values = {"repo": repo, "file": file, "revision": revision}
+        return await self.request(build(DownloadModel, values))

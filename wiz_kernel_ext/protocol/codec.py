@@ -18,6 +18,7 @@ from wiz_kernel_ext.errors import BadRequest, ErrorInfo, UnknownTarget
 from wiz_kernel_ext.protocol.events import NIL
 from wiz_kernel_ext.protocol.requests import AnyRequest
 from wiz_kernel_ext.protocol.targets import TARGETS
+from wiz_kernel_ext.protocol.values import plain
 
 PROTOCOL_VERSION = 1
 
@@ -25,11 +26,19 @@ T = TypeVar("T")
 
 
 class Open(msgspec.Struct, frozen=True, array_like=True, tag="open"):
-    """The first frame of a comm: the asker picks its id."""
+    """The first frame of a comm: the asker picks its id.
+
+    `surroundings` is what its environment says (see `surroundings.py`), beside the payload so that
+    it is in nothing that is kept or shown. An older client sends none, an older service skips it.
+    """
 
     comm: str
     target: str
     payload: msgspec.Raw
+    surroundings: dict[str, str] | None = None
+
+    def __repr__(self) -> str:
+        return f"Open({self.comm!r}, {self.target!r}, …)"
 
 
 class Message(msgspec.Struct, frozen=True, array_like=True, tag="msg"):
@@ -47,6 +56,7 @@ class Close(msgspec.Struct, frozen=True, array_like=True, tag="close"):
     error: ErrorInfo | None = None
 
 
+_UNENCODABLE = (TypeError, ValueError, OverflowError, RecursionError)
 AnyFrame = Open | Message | Close
 
 _encoder = msgspec.msgpack.Encoder()
@@ -58,13 +68,33 @@ def _decoder(type: Any) -> msgspec.msgpack.Decoder[Any]:
 
 
 def encode(value: Any) -> bytes:
-    """Any message, or plain builtins, as msgpack."""
-    return _encoder.encode(value)
+    """Any message, or plain builtins, as msgpack; raises BadRequest where it is too deep."""
+    try:
+        return _encoder.encode(value)
+    except RecursionError:
+        raise _too_deep() from None
 
 
 def raw(value: Any) -> msgspec.Raw:
     """`value` encoded, to be put inside another message."""
-    return msgspec.Raw(_encoder.encode(value))
+    return msgspec.Raw(encode(value))
+
+
+def raw_request(value: Any) -> msgspec.Raw:
+    """What a person asks, encoded; raises BadRequest naming what cannot be, and where in it."""
+    try:
+        return raw(value)
+    except _UNENCODABLE:
+        return raw(plain(value))
+
+
+def sound(request: T) -> T:
+    """`request` if it could be sent, or what it means; raises as `raw_request`."""
+    try:
+        encode(request)
+    except _UNENCODABLE:
+        return msgspec.convert(plain(request), type(request))
+    return request
 
 
 def message_frame(comm: str, data: Any) -> bytes:
@@ -76,13 +106,21 @@ def decode(data: bytes | msgspec.Raw, type: type[T]) -> T:
     """A message of `type`; raises BadRequest naming the field that does not fit."""
     try:
         return cast(T, _decoder(cast(Hashable, type)).decode(data))
+    except UnicodeDecodeError as error:
+        raise BadRequest(f"A text in it is not UTF-8: {error}.", field="") from None
+    except RecursionError:
+        raise _too_deep() from None
     except msgspec.DecodeError as error:
         raise bad_request(error, type) from None
 
 
 def decode_any(data: bytes | msgspec.Raw) -> Any:
-    """Plain builtins."""
-    return msgspec.msgpack.decode(data)
+    """Plain builtins; raises BadRequest where it is no message."""
+    return decode(data, object)
+
+
+def _too_deep() -> BadRequest:
+    return BadRequest("It is nested too deeply to be sent.", hint="Make it flatter.", field="")
 
 
 def decode_frame(data: bytes) -> AnyFrame:
@@ -95,13 +133,28 @@ def decode_frame(data: bytes) -> AnyFrame:
 
 def named_comm(data: bytes) -> str | None:
     """The comm that a frame which is none still names, so that it can be answered."""
+    # Read by hand: what follows may be what cannot be read.
+    if not data or data[0] & 0xF0 != 0x90:
+        return None
+    _, at = _text_at(data, 1)
+    comm, _ = _text_at(data, at)
+    return comm
+
+
+def _text_at(data: bytes, at: int) -> tuple[str | None, int]:
+    """The short text that begins there and where it ends; None if there is none."""
+    first = data[at] if at < len(data) else 0
+    if first & 0xE0 == 0xA0:
+        start, size = at + 1, first & 0x1F
+    elif first == 0xD9 and at + 1 < len(data):
+        start, size = at + 2, data[at + 1]
+    else:
+        return None, len(data)
+    text = data[start : start + size]
     try:
-        match msgspec.msgpack.decode(data):
-            case [str(), str(comm), *_]:
-                return comm
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        pass
-    return None
+        return (text.decode() if len(text) == size else None), start + size
+    except UnicodeDecodeError:
+        return None, len(data)
 
 
 def decode_request(target: str, payload: bytes | msgspec.Raw) -> AnyRequest:
@@ -124,11 +177,20 @@ def build(type: type[T], values: dict[str, Any]) -> T:
         raise BadRequest(
             f"Unknown option {unknown[0]!r}.", hint=f"Known: {fields}.", field=unknown[0]
         )
+    defaults = {field.name: field.default for field in _fields(type)}
+    # None is what is not set, also where a field is never None.
+    values = {
+        name: made
+        for name, value in values.items()
+        if (made := plain(value, name)) is not None or defaults[name] in (None, msgspec.NODEFAULT)
+    }
     try:
         return msgspec.convert(msgspec.to_builtins(type(**values)), type)
     except msgspec.ValidationError as error:
         raise bad_request(error, type) from None
-    except TypeError as error:
+    except RecursionError:
+        raise _too_deep() from None
+    except (TypeError, ValueError) as error:
         raise BadRequest(f"{error}.", field="") from None
 
 

@@ -14,7 +14,8 @@ from wiz_kernel_ext.protocol.results import Result
 
 Verdict = Literal["fits", "tight", "too big", "unknown"]
 FitBasis = Literal["measured", "header", "size"]
-Origin = Literal["demo", "hub", "models", "lm-studio", "llama.cpp", "ollama"]
+Origin = Literal["demo", "hub", "models", "lm-studio", "llama.cpp", "ollama", "path"]
+"""Whose place a model lies in; "path": none's, it was loaded by its path."""
 
 
 class Fit(Result, frozen=True, kw_only=True):
@@ -126,7 +127,8 @@ class Inspection(Result, frozen=True, kw_only=True):
     """What a GGUF says of itself, read without loading it.
 
     `metadata` has every key; long arrays are there as a text like "string[151936]".
-    `path` is empty for a file that is not on this machine.
+    `path` is empty for a file that is not on this machine. `problem` says what a file is that is
+    no language model; such a one has no `fit`.
     """
 
     name: str
@@ -151,6 +153,7 @@ class Inspection(Result, frozen=True, kw_only=True):
     licence: str = ""
     metadata: dict[str, Any] = msgspec.field(default_factory=dict)
     fit: Fit | None = None
+    problem: str = ""
 
 
 class LibraryModel(Result, frozen=True, kw_only=True):

@@ -30,8 +30,9 @@ class PromptOptions(
     """Sampling options (`LLamaChatPromptOptions` of the original); None is the engine's default.
 
     temperature 0 is greedy. `max_tokens` bounds the answer, in tokens. `stop` ends it before any
-    of these strings. `seed` makes it repeatable. `logit_bias` maps a token id (as text) or a
-    token's text to a bias in logits. Semantics of each sampler are llama.cpp's.
+    of these strings. `allow_repeats` lets it go on where it says the same lines ten times in a row,
+    which otherwise ends it as "runaway". `seed` makes it repeatable. `logit_bias` maps a token id
+    (as text) or a token's text to a bias in logits. Semantics of each sampler are llama.cpp's.
     """
 
     temperature: Annotated[float, Meta(ge=0.0, le=100.0)] | None = None
@@ -55,6 +56,7 @@ class PromptOptions(
     seed: Annotated[int, Meta(ge=0, le=2**32 - 1)] | None = None
     logit_bias: dict[str, float] | None = None
     max_tokens: Positive | None = None
+    allow_repeats: bool | None = None
     stop: list[str] | None = None
 
     def given(self) -> dict[str, Any]:

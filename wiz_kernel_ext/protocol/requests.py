@@ -12,6 +12,8 @@ from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar, get_args
 import msgspec
 from msgspec import Meta
 
+from wiz_kernel_ext.protocol.chat_templates import MAX_TEMPLATE_CHARS
+from wiz_kernel_ext.protocol.depth import MAX_DEPTH, is_too_deep
 from wiz_kernel_ext.protocol.messages import ChatMessage
 from wiz_kernel_ext.protocol.options import MAX_INT32, PromptOptions
 from wiz_kernel_ext.protocol.results import (
@@ -36,6 +38,8 @@ Sequences = Annotated[int, Meta(ge=1, le=256)]
 Threads = Annotated[int, Meta(ge=1, le=512)]
 BatchSize = Annotated[int, Meta(ge=1, le=MAX_INT32)]
 KvType = Literal["f32", "f16", "bf16", "q8_0", "q4_0"]
+# A family's name, or the Jinja text itself: see `chat_templates`.
+ChatTemplate = Annotated[str, Meta(min_length=1, max_length=MAX_TEMPLATE_CHARS)]
 Seed = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 # Something to see, and nothing that would break a line or a terminal.
 SessionName = Annotated[
@@ -110,8 +114,10 @@ class LoadModel(Request[ModelInfo], frozen=True, kw_only=True):
     """Load a GGUF model, or share it where it is loaded with the same parameters.
 
     `gpu_layers` is a count, -1 for all, or "auto"; `keep_alive_s` is how long an unused model
-    stays, in seconds (-1: for good). Other parameters than the loaded ones are a `Conflict`
-    unless `reload` is set.
+    stays, in seconds (-1: for good). `chat_template` is used instead of the file's own: a family's
+    name (`chat_templates.TEMPLATE_NAMES`) or a Jinja text. Other parameters than the loaded ones
+    are a `Conflict` unless `reload` is set. What takes more memory than is free is refused
+    (`NotEnoughMemory`) unless `anyway` is set.
     """
 
     target = "worker:loadModel"
@@ -122,7 +128,9 @@ class LoadModel(Request[ModelInfo], frozen=True, kw_only=True):
     use_mlock: bool | None = None
     check_tensors: bool | None = None
     keep_alive_s: Annotated[float, Meta(ge=-1)] | None = None
+    chat_template: ChatTemplate | None = None
     reload: bool = False
+    anyway: bool = False
 
 
 class CreateContext(Request[ContextInfo], frozen=True, kw_only=True):
@@ -165,6 +173,7 @@ class AnyPrompt(Request[R], frozen=True, kw_only=True):
     `session` is a session's id or name (default: the one this client began last). `messages` is an
     explicit history, used instead of the session's and not kept. `role` is "tool" for a tool's
     result. `tools` are JSON-schema function descriptions, given to the chat template.
+    `chat_template` is used for this prompt only, as in `LoadModel`.
     `autoload` is the magics' kindness: load the session's model again where it is gone.
     """
 
@@ -175,7 +184,12 @@ class AnyPrompt(Request[R], frozen=True, kw_only=True):
     tools: list[dict[str, Any]] | None = None
     messages: list[ChatMessage] | None = None
     model_path: str | None = None
+    chat_template: ChatTemplate | None = None
     autoload: bool = False
+
+    def __post_init__(self) -> None:
+        if self.tools is not None and is_too_deep(self.tools):
+            raise ValueError(f"tools are nested more than {MAX_DEPTH} deep")
 
 
 class Prompt(AnyPrompt[AnswerInfo], frozen=True, kw_only=True):
@@ -211,9 +225,10 @@ class Load(Request[Loaded], frozen=True, kw_only=True):
     `model` is any name of one ("demo", a path, an alias, `user/repo:QUANT`; None: the default), and
     `fetch` allows that it is downloaded. The fields of `LoadModel` and `CreateContext` say how it
     is loaded; what is left open fits what there is, and what was asked for and is otherwise is a
-    `Conflict`, unless `reload` is set. With `session` the conversation of that name is found or
-    made (`notebook`, `kernel_id`, `new` and `system_prompt` as in `OpenSession`); with `new` alone
-    one without a name is made; else none.
+    `Conflict`, unless `reload` is set. What takes more memory than is free is refused, before it is
+    fetched (`NotEnoughMemory`), unless `anyway` is set. With `session` the conversation of that
+    name is found or made (`notebook`, `kernel_id`, `new` and `system_prompt` as in `OpenSession`);
+    with `new` alone one without a name is made; else none.
     """
 
     target = "service:load"
@@ -225,6 +240,7 @@ class Load(Request[Loaded], frozen=True, kw_only=True):
     use_mlock: bool | None = None
     check_tensors: bool | None = None
     keep_alive_s: Annotated[float, Meta(ge=-1)] | None = None
+    chat_template: ChatTemplate | None = None
     context_size: ContextSize | None = None
     sequences: Sequences | None = None
     threads: Threads | None = None
@@ -233,6 +249,7 @@ class Load(Request[Loaded], frozen=True, kw_only=True):
     flash_attention: bool | None = None
     seed: Seed | None = None
     reload: bool = False
+    anyway: bool = False
     session: SessionName | None = None
     notebook: str | None = None
     kernel_id: str | None = None

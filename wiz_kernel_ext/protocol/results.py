@@ -10,7 +10,7 @@ from wiz_kernel_ext.protocol.messages import ChatMessage
 
 OperationState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
 OperationKind = Literal["prompt", "load", "setup", "download", "verify", "convert", "quantize"]
-FinishReason = Literal["stop", "length", "cancelled", "interrupted"]
+FinishReason = Literal["stop", "length", "runaway", "cancelled", "interrupted"]
 LOAD_KINDS: frozenset[str] = frozenset({"load", "setup"})
 """A load in steps, as the original has it, and the whole of it: one thing to its user."""
 TERMINAL_STATES: frozenset[str] = frozenset({"done", "failed", "cancelled", "interrupted"})
@@ -21,7 +21,11 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class ModelInfo(Result, frozen=True, kw_only=True):
-    """A model's facts. `size_bytes` are its tensors; `n_ctx_train` is in tokens."""
+    """A model's facts. `size_bytes` are its tensors; `n_ctx_train` is in tokens.
+
+    `chat_template` says what is used: "own" (the file's), a family's name, "given" for a text that
+    was given, or "raw" for none. `notices` are what its users should know of it.
+    """
 
     model_path: str
     name: str = ""
@@ -34,13 +38,18 @@ class ModelInfo(Result, frozen=True, kw_only=True):
     n_layers: int = 0
     gpu_layers: int = 0
     has_chat_template: bool = False
+    chat_template: str = ""
     shared: bool = False
     load_time_s: float = 0.0
     worker_pid: int | None = None
+    notices: list[str] = []
 
 
 class ContextInfo(Result, frozen=True, kw_only=True):
-    """A context's facts, in tokens and threads; `pool_size` is the KV cells all sequences share."""
+    """A context's facts, in tokens and threads; `pool_size` is the KV cells all sequences share.
+
+    `notices` are what its users should know of it.
+    """
 
     model_path: str
     context_size: int
@@ -52,6 +61,7 @@ class ContextInfo(Result, frozen=True, kw_only=True):
     flash_attention: bool = False
     seed: int | None = None
     shared: bool = False
+    notices: list[str] = []
 
 
 class RuntimeInfo(Result, frozen=True, kw_only=True):
@@ -174,7 +184,8 @@ class WorkerInfo(Result, frozen=True, kw_only=True):
     """A worker process. `memory_bytes` is resident; `loads` counts since the service began.
 
     `weights_bytes` and `kv_bytes` are the model's tensors and the conversations' memory, as asked
-    for: neither need be resident.
+    for: neither need be resident. `silent_s`: seconds without progress though it has work; 0 until
+    that is worth a word.
     """
 
     pid: int
@@ -190,6 +201,7 @@ class WorkerInfo(Result, frozen=True, kw_only=True):
     n_running: int = 0
     n_queued: int = 0
     idle_s: float = 0.0
+    silent_s: float = 0.0
     keep_alive_s: float | None = None
 
 
@@ -211,7 +223,8 @@ class EngineInfo(Result, frozen=True, kw_only=True):
 class ServiceInfo(Result, frozen=True, kw_only=True):
     """The service process. `memory_available_bytes` is what others could still take here.
 
-    `executable` is the interpreter it runs in, maybe of another environment than the asker's.
+    `executable` is the interpreter it runs in, maybe of another environment than the asker's;
+    `notice` what its user was not told yet.
     """
 
     pid: int
@@ -227,6 +240,7 @@ class ServiceInfo(Result, frozen=True, kw_only=True):
     database: str = ""
     executable: str = ""
     engine: EngineInfo | None = None
+    notice: str = ""
 
 
 class Status(Result, frozen=True, kw_only=True):

@@ -16,11 +16,13 @@ import time
 import psutil
 
 import wiz_kernel_ext
-from wiz_kernel_ext.errors import ServiceError, ServiceStartFailed, ServiceStopping
+from wiz_kernel_ext.configuration.reading import configured_limits
+from wiz_kernel_ext.errors import ServiceStartFailed, ServiceStopping
 from wiz_kernel_ext.hub.collections import Collections
 from wiz_kernel_ext.models.library import Library
 from wiz_kernel_ext.models.machine import this_machine
 from wiz_kernel_ext.protocol.codec import PROTOCOL_VERSION
+from wiz_kernel_ext.protocol.events import Notice
 from wiz_kernel_ext.protocol.requests import (
     Attach,
     AwaitChange,
@@ -44,6 +46,7 @@ from wiz_kernel_ext.service.jobs import Jobs
 from wiz_kernel_ext.service.load_check import LoadCheck
 from wiz_kernel_ext.service.loads import Loads
 from wiz_kernel_ext.service.operations import Operations
+from wiz_kernel_ext.service.presence import Presence
 from wiz_kernel_ext.service.prompting import Prompting
 from wiz_kernel_ext.service.records import Records
 from wiz_kernel_ext.service.sessions import Sessions
@@ -57,16 +60,20 @@ from wiz_kernel_ext.transport.endpoints import (
     Places,
     choose_endpoint,
     places,
-    write_connection,
 )
 from wiz_kernel_ext.transport.keys import KeyPair
-from wiz_kernel_ext.transport.locks import LifetimeLock, start_lock
-from wiz_kernel_ext.transport.python_environment import keep_environment, this_environment
+from wiz_kernel_ext.transport.locks import start_lock
+from wiz_kernel_ext.transport.python_environment import (
+    installed_version,
+    this_environment,
+)
 from wiz_kernel_ext.transport.server import CommServer, ServerComm
 from wiz_kernel_ext.transport.zmq_links import ZmqServerLink
 
 SETTLE_TIMEOUT_S = 1.0
 TICK_S = 1.0
+# What was taken away is back before somebody who misses it has started another service.
+LOOK_S = 0.25
 DRAIN_POLL_S = 0.05
 LATECOMERS_S = 0.3
 """Who found it before it made room, and asks only now, is told to ask the next one."""
@@ -94,22 +101,19 @@ class Service:
         self.settings = settings
         self.places: Places = places(settings)
         self.places.create()
+        self.places.check_owners()
         self._stopping = asyncio.Event()
         self._draining: asyncio.Task[None] | None = None
         self._started_at = time.time()
         self._environment = this_environment()
         self._last_asked = time.monotonic()
-        self._lock = LifetimeLock(self.places.alive_file)
-        self._database_lock = LifetimeLock(self.places.database_lock_file)
+        self._presence = Presence(self.places, self._environment)
 
     async def run(self) -> None:
         """Serve until stopped, signalled or idle; raises ServiceStartFailed if one runs already."""
-        # One that is just ending may still hold it.
-        if not self._lock.acquire(timeout_s=self.settings.start_timeout_s / 2):
-            raise ServiceStartFailed(f"A service called {self.settings.name!r} runs already.")
-        self._own_database()
+        self._presence.hold(self.settings.start_wait_s / 2)
         begin_with_former(self.places.database_file)
-        records = Records(self.places.database_file)
+        records = self._records = Records(self.places.database_file)
         await records.start()
         router = self._assemble(records)
         keys = KeyPair.generate()
@@ -117,11 +121,11 @@ class Service:
         server = CommServer(link, lambda comm: self._handle(router, comm))
         serving = asyncio.create_task(server.serve())
         self._listen_to_signals()
-        self._announce(link.endpoint, keys.public)
+        self._presence.announce(self._connection_info(link.endpoint, keys.public), link)
         try:
             await self._until_stopped()
         finally:
-            self.places.connection_file.unlink(missing_ok=True)
+            self._presence.withdraw()
             if self._draining is not None:
                 await asyncio.sleep(LATECOMERS_S)
             await self._operations.settle(SETTLE_TIMEOUT_S)
@@ -129,32 +133,13 @@ class Service:
             await server.close()
             await serving
             await records.close()
-            self._database_lock.release()
-            self._lock.release()
+            self._presence.leave()
             log.info("stopped")
-
-    def _own_database(self) -> None:
-        """No two services have one database, also where they have runtime directories of their own.
-
-        Raises ServiceStartFailed.
-        """
-        file = self.places.database_lock_file
-        try:
-            if self._database_lock.acquire():
-                file.write_text(str(self.places.runtime_dir))
-                return
-        except ServiceError as error:  # a network file system without locks
-            log.warning("%s", error)
-            return
-        raise ServiceStartFailed(
-            f"{self.places.database_file} is in use by the service with the runtime directory "
-            f"{file.read_text()}.",
-            hint="Set WIZ_RUNTIME_DIR to that, or WIZ_SERVICE to a name for one of its own.",
-        )
 
     def _assemble(self, records: Records) -> Router:
         """The parts, put together."""
-        clients, changes, sessions = Clients(), Changes(), Sessions(records)
+        clients, sessions = Clients(), Sessions(records)
+        self._changes = changes = Changes()
         self._operations = Operations(records, on_change=changes.tell)
 
         def gone(model: str) -> None:
@@ -166,10 +151,11 @@ class Service:
             self._spawn,
             keep_alive_s=self.settings.keep_alive_s,
             on_gone=gone,
+            limits=configured_limits,
         )
         library = Library(self.places.data_dir, self.places.models_dir)
-        jobs = Jobs(self._operations, library, self.places.models_dir)
-        climb = Climb(self._supervisor, library, LoadCheck())
+        jobs = Jobs(self._operations, library, self.places.models_dir, configured_limits)
+        climb = Climb(self._supervisor, library, LoadCheck(), configured_limits)
         loads = Loads(
             clients=clients,
             climb=climb,
@@ -219,7 +205,22 @@ class Service:
         )
 
     async def _spawn(self, emit: Emit, on_crash: OnCrash) -> WorkerProcess:
-        return await spawn_worker(self.places, await self._engine.way(emit), on_crash)
+        installed = await asyncio.to_thread(installed_version)
+        if installed != wiz_kernel_ext.__version__:
+            emit(
+                Notice(
+                    text=f"wiz_kernel_ext was changed to {installed} under its service, which is "
+                    f"{wiz_kernel_ext.__version__}: `wiz stop` ends it, and the next is of one "
+                    "piece."
+                )
+            )
+        return await spawn_worker(
+            self.places,
+            await self._engine.way(emit),
+            on_crash,
+            hung_after_s=self.settings.hung_after_s,
+            on_change=self._changes.tell,
+        )
 
     def info(self) -> ServiceInfo:
         """What the status shows of this process."""
@@ -238,6 +239,7 @@ class Service:
             database=str(self.places.database_file),
             executable=self._environment.executable,
             engine=self._engine.info,
+            notice=self._records.untold.text,
         )
 
     async def _handle(self, router: Router, comm: ServerComm) -> object:
@@ -253,8 +255,8 @@ class Service:
         finally:
             self._last_asked = time.monotonic() if asked else self._last_asked
 
-    def _announce(self, endpoint: str, server_key: str) -> None:
-        info = ConnectionInfo(
+    def _connection_info(self, endpoint: str, server_key: str) -> ConnectionInfo:
+        return ConnectionInfo(
             endpoint=endpoint,
             server_key=server_key,
             pid=os.getpid(),
@@ -267,12 +269,6 @@ class Service:
             executable=self._environment.executable,
             has_engine=self._environment.has_engine,
         )
-        try:
-            keep_environment(self.places.environment_file, self._environment)
-        except ServiceError as error:
-            log.warning("%s", error)
-        write_connection(self.places.connection_file, info)
-        log.info("serving at %s", endpoint)
 
     def _listen_to_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -289,16 +285,23 @@ class Service:
     async def _drain(self) -> None:
         """Take nothing new, and stop when what runs has ended, or has had its time."""
         log.info("making room: %d operations are running", len(self._operations.running()))
-        deadline = time.monotonic() + self.settings.drain_timeout_s
+        deadline = time.monotonic() + self.settings.drain_wait_s
         while self._operations.running() and time.monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(DRAIN_POLL_S)
         self._stopping.set()
 
     async def _until_stopped(self) -> None:
+        next_tick = time.monotonic() + TICK_S
         while not self._stopping.is_set():
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), TICK_S)
+                await asyncio.wait_for(self._stopping.wait(), min(LOOK_S, TICK_S))
+            if self._stopping.is_set() or not await self._presence.look(self._records.put_back):
+                break
+            if time.monotonic() < next_tick:
+                continue
+            next_tick = time.monotonic() + TICK_S
             await self._supervisor.unload_expired()
+            self._supervisor.shorten_logs()
             if self._idle() and self._withdraw():
                 log.info("idle for %.0f s: stopping", self.settings.idle_exit_s)
                 self._stopping.set()
@@ -306,13 +309,14 @@ class Service:
     def _idle(self) -> bool:
         unused_s = time.monotonic() - self._last_asked
         busy = len(self._supervisor) or self._operations.running()
-        return not busy and unused_s > self.settings.idle_exit_s
+        limit_s = self.settings.idle_exit_s
+        return not busy and 0 <= limit_s < unused_s
 
     def _withdraw(self) -> bool:
         """Take the connection file away, unless a client is about to use it."""
         try:
             with start_lock(self.places.start_lock_file, timeout_s=0.0):
-                self.places.connection_file.unlink(missing_ok=True)
+                self._presence.withdraw()
                 return True
         except ServiceStartFailed:
             return False

@@ -19,6 +19,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from wiz_kernel_ext.children.child import ignore
+from wiz_kernel_ext.configuration.limits import Limits, no_limits
 from wiz_kernel_ext.errors import WizError
 from wiz_kernel_ext.models.identity import FileIdentity, identify
 from wiz_kernel_ext.models.library import Library
@@ -26,10 +27,11 @@ from wiz_kernel_ext.protocol.events import Notice
 from wiz_kernel_ext.protocol.hub import Fit
 from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel
 from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo
+from wiz_kernel_ext.service.limits import check_load, check_memory, lowered
 from wiz_kernel_ext.service.load_check import LoadCheck, too_big
 from wiz_kernel_ext.service.operations import Operation
 from wiz_kernel_ext.service.supervisor import Supervisor, Worker
-from wiz_kernel_ext.service.waiting import telling
+from wiz_kernel_ext.service.waiting import telling, telling_silence
 
 log = logging.getLogger(__name__)
 
@@ -64,8 +66,15 @@ class Ready:
 class Climb:
     """Has models ready, and remembers how each was loaded, to do it again after a crash."""
 
-    def __init__(self, supervisor: Supervisor, library: Library, check: LoadCheck) -> None:
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        library: Library,
+        check: LoadCheck,
+        limits: Callable[[], Limits] = no_limits,
+    ) -> None:
         self._supervisor = supervisor
+        self._limits = limits
         self._library = library
         self._check = check
         self._wishes: dict[str, Wish] = {}
@@ -85,8 +94,15 @@ class Climb:
 
         Where the climb fails, or the block does, all is as it was. Raises what loading may raise:
         ModelFileNotFound, GgufInvalid, BadRequest (no memory for the context), Conflict,
-        WorkerDied, OperationCancelled.
+        WorkerDied, LimitExceeded, OperationCancelled.
         """
+        # Read anew for each: an administrator's word counts for what runs already.
+        limits = await asyncio.to_thread(self._limits)
+        if wish.takes_what_is_there:
+            # As it was once asked for, maybe before there were limits.
+            load, context = lowered(limits, wish.load, wish.context)
+            wish = Wish(path=wish.path, load=load, context=context, takes_what_is_there=True)
+        await asyncio.to_thread(check_load, limits, wish.path, wish.load, wish.context)
         identity = await asyncio.to_thread(identify, wish.path)
         async with self._alone(operation, identity.key):
             undo: list[Undo] = []
@@ -138,7 +154,7 @@ class Climb:
         if worker is None:
             await self._make_room(operation, wish, undo)
             worker = await operation.unless_cancelled(
-                self._supervisor.start(key, wish.path, operation.emit)
+                self._supervisor.start(key, wish.path, operation.emit, operation.client)
             )
             undo.append(partial(self._supervisor.end, worker))
         ready = Ready(worker, await self._model(operation, worker, wish))
@@ -149,10 +165,13 @@ class Climb:
 
     async def _model(self, operation: Operation, worker: Worker, wish: Wish) -> ModelInfo:
         if worker.model is not None and wish.takes_what_is_there:
+            _tell(operation, worker.model.notices)
             return replace(worker.model, shared=True)
         # Shared under another path, a link's: the worker knows its own.
         request = replace(wish.load, model_path=worker.path, reload=False)
-        return await self._supervisor.load(worker, request, operation.emit, operation.on_cancel)
+        return await self._supervisor.load(
+            worker, request, operation.emit, operation.on_cancel, telling_silence(operation)
+        )
 
     async def _context(
         self, operation: Operation, worker: Worker, wish: Wish
@@ -160,10 +179,13 @@ class Climb:
         if wish.context is None:
             return None
         if worker.context is not None and wish.takes_what_is_there:
+            _tell(operation, worker.context.notices)
             return replace(worker.context, shared=True)
         request = replace(wish.context, model_path=None, reload=False)
         making = asyncio.ensure_future(
-            self._supervisor.create_context(worker, request, operation.emit)
+            self._supervisor.create_context(
+                worker, request, operation.emit, telling_silence(operation)
+            )
         )
         making.add_done_callback(lambda task: task.cancelled() or task.exception())
         # The library cannot be stopped in the middle of it; the worker is ended where it is ours.
@@ -179,9 +201,22 @@ class Climb:
         fit = await fit_now()
         if fit.verdict == "too big":
             fit = await self._unload_idle(operation, fit, fit_now, undo)
+        await self._within_limit(operation, path.name, fit.least_bytes, undo)
         await asyncio.to_thread(self._check.refuse_too_large, path, context, fit)
         if fit.verdict == "too big":
+            if not wish.load.anyway:
+                refuse = partial(self._check.refuse_too_big, path.name, fit, path=path)
+                await asyncio.to_thread(refuse, context=context)
             operation.emit(too_big(path.name, fit))
+
+    def room_bytes(self) -> int:
+        """The memory that idle models would give back."""
+        return sum(worker.process.memory_bytes() for worker in self._supervisor.idle())
+
+    def refuse_too_big(self, name: str, fit: Fit, context: CreateContext) -> None:
+        """Raise NotEnoughMemory for a model that is not here yet and would not fit anyway."""
+        if fit.least_bytes > fit.available_bytes + self.room_bytes():
+            self._check.refuse_too_big(name, fit, context=context)
 
     async def _unload_idle(
         self,
@@ -192,18 +227,38 @@ class Climb:
     ) -> Fit:
         """Unload idle models, longest unused first, until it fits; none where that is in vain."""
         idle = sorted(self._supervisor.idle(), key=lambda worker: -worker.idle_s())
-        freed = sum(worker.process.memory_bytes() for worker in idle)
-        if fit.available_bytes + freed < fit.least_bytes:
+        if fit.available_bytes + self.room_bytes() < fit.least_bytes:
             return fit
         for worker in idle:
             if fit.verdict != "too big":
                 break
-            undo.append(partial(self._put_back_idle, worker.key, self._wish_of(worker)))
-            await self._supervisor.end(worker)
-            text = f"{worker.name} was unloaded to make room: it was not in use."
-            operation.emit(Notice(text=text))
+            await self._give_way(operation, worker, undo)
             fit = await fit_now()
         return fit
+
+    async def _within_limit(
+        self, operation: Operation, name: str, needed_bytes: int, undo: list[Undo]
+    ) -> None:
+        """Unload idle models as far as the machine's limit wants it; raises LimitExceeded."""
+        limits = await asyncio.to_thread(self._limits)
+        most = limits.max_memory_bytes
+        if most is None:
+            return
+        used = {worker.key: worker.process.memory_bytes() for worker in self._supervisor.all()}
+        idle = sorted(self._supervisor.idle(), key=lambda worker: -worker.idle_s())
+        kept = sum(used.values()) - sum(used[worker.key] for worker in idle)
+        check_memory(limits, name, needed_bytes, kept)
+        for worker in idle:
+            if sum(used.values()) + needed_bytes <= most:
+                break
+            await self._give_way(operation, worker, undo)
+            del used[worker.key]
+
+    async def _give_way(self, operation: Operation, worker: Worker, undo: list[Undo]) -> None:
+        undo.append(partial(self._put_back_idle, worker.key, self._wish_of(worker)))
+        await self._supervisor.end(worker)
+        text = f"{worker.name} was unloaded to make room: it was not in use."
+        operation.emit(Notice(text=text))
 
     async def _put_back(self, key: str, wish: Wish) -> None:
         """Load again what was ended for a climb that failed; the model's lock is held."""
@@ -235,6 +290,12 @@ class Climb:
                     await self._supervisor.end(worker)
 
 
+def _tell(operation: Operation, notices: list[str]) -> None:
+    """Tell who takes what is there what the one who had it loaded was told."""
+    for text in notices:
+        operation.emit(Notice(text=text))
+
+
 async def _undone(undo: list[Undo]) -> None:
     for step in reversed(undo):
         await step()
@@ -246,7 +307,12 @@ def _settled(wish: Wish, ready: Ready, before: Wish | None) -> Wish:
     context = before.context if before is not None else None
     if ready.context is not None and not ready.context.shared:
         context = wish.context and _as_default(wish.context)
-    return Wish(path=loaded.path, load=replace(loaded.load, reload=False), context=context)
+    return Wish(path=loaded.path, load=_by_itself(loaded.load), context=context)
+
+
+def _by_itself(request: LoadModel) -> LoadModel:
+    """A model's parameters, for a load that nobody asks for: what was agreed to is asked again."""
+    return replace(request, reload=False, anyway=False)
 
 
 def _as_default(request: CreateContext) -> CreateContext:

@@ -7,14 +7,17 @@ way already gets the same operation. The work itself is the hub's.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from wiz_kernel_ext.configuration.limits import Limits, no_limits
 from wiz_kernel_ext.errors import BadRequest, Conflict
+from wiz_kernel_ext.folders import is_folder
 from wiz_kernel_ext.hub.checkpoints import fetch_checkpoint
 from wiz_kernel_ext.hub.download import discard, download, download_key, pull
 from wiz_kernel_ext.making.convert import checkout_for_refused, convert, find_checkout
@@ -33,19 +36,28 @@ from wiz_kernel_ext.protocol.hub_requests import (
 from wiz_kernel_ext.protocol.requests import AnyRequest, DownloadModel
 from wiz_kernel_ext.protocol.results import OperationKind
 from wiz_kernel_ext.service.operations import Body, Operation, Operations
+from wiz_kernel_ext.surroundings import public, who_asks
 
 
 class Jobs:
     """Begins work on models, or joins what is under way."""
 
-    def __init__(self, operations: Operations, library: Library, models_dir: Path) -> None:
+    def __init__(
+        self,
+        operations: Operations,
+        library: Library,
+        models_dir: Path,
+        limits: Callable[[], Limits] = no_limits,
+    ) -> None:
         self._operations = operations
+        self._limits = limits
         self._library = library
         self._models_dir = models_dir
-        self._under_way: dict[str, _UnderWay] = {}
+        self._under_way: dict[Hashable, _UnderWay] = {}
 
     async def download(self, request: DownloadModel, client: str) -> Operation:
         """`worker:downloadModel`: one file of a repository; ends in its path."""
+        self._limits().check_repo(request.repo)
         key = download_key(request.repo, request.file, request.revision)
 
         async def body(operation: Operation) -> str:
@@ -58,13 +70,16 @@ class Jobs:
                 cancelled=_cancelled(operation),
             )
 
-        return await self._begin("download", key, f"{request.repo}/{request.file}", client, body)
+        title = f"{request.repo}/{request.file}"
+        return await self._begin("download", (key, who_asks()), title, client, body)
 
     async def pull(self, request: PullModel, client: str) -> Operation:
         """`hub:pull`: a model by its name; ends in its path, at once if it is here."""
         find = self._library.upstream if request.update else self._library.resolve
         found = find(request.model)
         title = str(found)
+        if not isinstance(found, Path):
+            self._limits().check_repo(found.repo)
 
         async def body(operation: Operation) -> str:
             if isinstance(found, Path):
@@ -79,7 +94,7 @@ class Jobs:
 
         # One that began before the hub had something newer is not what an update asks for.
         key = f"{'update' if request.update else 'pull'} {title}"
-        return await self._begin("download", key, title, client, body)
+        return await self._begin("download", (key, who_asks()), title, client, body)
 
     async def discard(self, operation: Operation) -> int:
         """End a download, running or paused, and delete what came of it; the bytes freed."""
@@ -96,8 +111,8 @@ class Jobs:
                 request.model, _progress(operation, "verify"), _cancelled(operation)
             )
 
-        key = f"verify {request.model}"
-        return await self._begin("verify", key, request.model, client, body)
+        key = (f"verify {request.model}", who_asks())
+        return await self._begin("verify", key, public(request.model), client, body)
 
     async def convert(self, request: ConvertModel, client: str) -> Operation:
         """`hub:convert`: a checkpoint to a GGUF; ends in its path."""
@@ -105,6 +120,8 @@ class Jobs:
         title = name.repo if name else folder.name
         target = self._target(request.output, title.rpartition("/")[2], request.out_type.upper())
         # Before gigabytes are fetched for nothing.
+        if name is not None:
+            self._limits().check_repo(name.repo)
         check_target(target, request.overwrite)
         llama_cpp = find_checkout(Path(request.llama_cpp)) if request.llama_cpp else None
         handed_over = (llama_cpp or checkout_for_refused()) is not None
@@ -157,8 +174,8 @@ class Jobs:
 
     def _source(self, source: str) -> tuple[Path, ModelName | None]:
         """A folder on this machine, or the name of a repository."""
-        folder = Path(source).expanduser()
-        if folder.is_dir():
+        folder = _expanded(source)
+        if is_folder(folder):
             return folder, None
         found = self._library.resolve(source)
         if isinstance(found, Path):
@@ -185,9 +202,9 @@ class Jobs:
     def _target(self, output: str | None, name: str, quant: str) -> Path:
         """Where a new model goes: as named, else into the models directory."""
         if output is not None:
-            path = Path(output).expanduser()
+            path = _expanded(output)
             return path if path.is_absolute() else self._models_dir / path
-        self._models_dir.mkdir(parents=True, exist_ok=True)
+        self._models_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         return self._models_dir / f"{name}-{quant}.gguf"
 
     async def _write(
@@ -213,7 +230,7 @@ class Jobs:
     async def _begin(
         self,
         kind: OperationKind,
-        key: str,
+        key: Hashable,
         title: str,
         client: str,
         work: Body,
@@ -253,6 +270,10 @@ async def _end_of(operation: Operation) -> None:
     """Wait for a cancelled one to let go of its files."""
     async for _ in operation.follow():
         pass
+
+
+def _expanded(name: str) -> Path:
+    return Path(os.path.expanduser(name))  # noqa: PTH111 - Path's raises for an unknown user
 
 
 def _progress(operation: Operation, stage: str) -> Callable[[int, int | None], None]:

@@ -43,12 +43,15 @@ _Item = _Pieces | _Whole | _TextlessEnd
 
 
 def pack(entries: Iterable[EncodedEvent]) -> tuple[str, bytes]:
-    """A log as its text and the rest."""
+    """A log as its text and the rest; a piece of text that cannot be read is left out."""
     text: list[str] = []
     items: list[_Item] = []
     for entry in entries:
         if isinstance(entry.head, DeltaHead):
-            piece = decode(entry.data, Delta)
+            try:
+                piece = decode(entry.data, Delta)
+            except BadRequest:
+                continue
             text.append(piece.text)
             last = items[-1] if items else None
             if not isinstance(last, _Pieces) or last.first + len(last.n_chars) != entry.seq:

@@ -5,17 +5,18 @@ The same estimate that the downloader shows (`models/fit.py`). Knows files and m
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from wiz_kernel_ext.engine_check.build import engine_build
-from wiz_kernel_ext.errors import BadRequest, EngineUnusable
+from wiz_kernel_ext.errors import BadRequest, EngineUnusable, NotEnoughMemory
 from wiz_kernel_ext.gguf_file.header import Header
+from wiz_kernel_ext.gguf_file.kinds import refuse_other_kinds
 from wiz_kernel_ext.gguf_file.shape import model_shape
 from wiz_kernel_ext.models.fit import Use, estimate
 from wiz_kernel_ext.models.headers import header_of
-from wiz_kernel_ext.models.kinds import refuse_other_kinds
 from wiz_kernel_ext.models.machine import Machine, this_machine
 from wiz_kernel_ext.models.repo_files import split_parts
 from wiz_kernel_ext.protocol.events import Notice
@@ -24,6 +25,7 @@ from wiz_kernel_ext.protocol.requests import CreateContext
 from wiz_kernel_ext.sizes import size
 
 _SMALLEST_CONTEXT = 256
+_WHERE = {"memory": "", "cgroup": " within this container's limit"}
 
 
 class LoadCheck:
@@ -67,6 +69,36 @@ class LoadCheck:
             if largest
             else "Unload other models or close other programs: nothing fits now.",
             field="contextSize",
+            needed_bytes=fit.least_bytes,
+            available_bytes=fit.available_bytes,
+        )
+
+    def refuse_too_big(
+        self, name: str, fit: Fit, *, path: Path | None = None, context: CreateContext
+    ) -> None:
+        """Raise NotEnoughMemory where the model as a whole is more than the memory there is.
+
+        `path` is its file, where it is here. A card's memory is unknown here, as above.
+        """
+        if fit.verdict != "too big" or self._has_card():
+            return
+        command = f"wiz load {shlex.quote(str(path) if path else name)}"
+        largest = (
+            _largest_context(header_of(path), self._machine(), _use(context), fit.context_size)
+            if path
+            else 0
+        )
+        smaller = (
+            f"With a smaller context it fits: `{command} --ctx {largest}`."
+            if 0 < largest < fit.context_size
+            else "Take a smaller file (another quantization), unload other models or close other "
+            "programs."
+        )
+        raise NotEnoughMemory(
+            f"{name} is not loaded: it takes {size(fit.least_bytes)} of memory, and "
+            f"{size(fit.available_bytes)} are free{_WHERE[fit.limit]}. The system would end "
+            "processes, or read the model from the disk again for each token.",
+            hint=f"{smaller} `{command} --anyway` loads it all the same.",
             needed_bytes=fit.least_bytes,
             available_bytes=fit.available_bytes,
         )

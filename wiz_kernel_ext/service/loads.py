@@ -14,10 +14,18 @@ from typing import Any
 
 import msgspec
 
-from wiz_kernel_ext.errors import BadRequest, ModelFileNotFound, error_from_info
+from wiz_kernel_ext import surroundings
+from wiz_kernel_ext.errors import (
+    BadRequest,
+    ModelFileNotFound,
+    ModelLoadFailed,
+    StoreError,
+    error_from_info,
+)
 from wiz_kernel_ext.hub.inspection import inspect
 from wiz_kernel_ext.models.library import Library
 from wiz_kernel_ext.models.names import ModelName
+from wiz_kernel_ext.protocol.chat_templates import check_chat_template
 from wiz_kernel_ext.protocol.codec import decode
 from wiz_kernel_ext.protocol.events import End, Notice, Progress, StateChanged
 from wiz_kernel_ext.protocol.hub_requests import PullModel
@@ -29,6 +37,7 @@ from wiz_kernel_ext.service.jobs import Jobs
 from wiz_kernel_ext.service.load_check import too_big
 from wiz_kernel_ext.service.operations import Operation, Operations
 from wiz_kernel_ext.service.sessions import Sessions, session_info
+from wiz_kernel_ext.service.supervisor import Worker
 
 
 @dataclass(frozen=True)
@@ -44,8 +53,9 @@ class Loads:
 
     async def begin(self, request: Load, client: str) -> Operation:
         """`service:load`: an operation that ends in `Loaded`."""
+        check_chat_template(request.chat_template)
         title = request.model or await asyncio.to_thread(self.library.default) or ""
-        title = Path(title).name if Path(title).is_absolute() else title
+        title = Path(title).name if Path(title).is_absolute() else surroundings.public(title)
         operation = Operation("setup", title=title, client=client, session=request.session)
 
         async def body(operation: Operation) -> Loaded:
@@ -57,6 +67,7 @@ class Loads:
 
     async def begin_model(self, request: LoadModel, client: str) -> Operation:
         """`worker:loadModel`: an operation that ends in `ModelInfo`."""
+        check_chat_template(request.chat_template)
         state = self.clients[client]
         request = _with_defaults(request, state)
         path = await asyncio.to_thread(self.locate, request.model_path)
@@ -90,9 +101,10 @@ class Loads:
                 field="modelPath",
             )
         try:
-            return self.library.resolve(name, Path("/"))
+            return self.library.resolve(name, surroundings.directory() or Path("/"))
         except ModelFileNotFound as error:
-            if name is None or Path(name).is_absolute() or not name.endswith(".gguf"):
+            told = surroundings.directory() is not None
+            if told or name is None or Path(name).is_absolute() or not name.endswith(".gguf"):
                 raise
             # The asker, who knows its working directory, has looked there.
             raise ModelFileNotFound(
@@ -115,7 +127,10 @@ class Loads:
         state = self.clients[operation.client]
         load = _with_defaults(_part(request, LoadModel), state)
         context = _part(request, CreateContext)
-        asks_nothing = load == LoadModel() and context == CreateContext()
+        asks_nothing = (
+            msgspec.structs.replace(load, anyway=False) == LoadModel()
+            and context == CreateContext()
+        )
         wish = Wish(path=path, load=load, context=context, takes_what_is_there=asks_nothing)
         async with self.climb.ready(operation, wish) as ready:
             session = await self._session(request)
@@ -123,6 +138,8 @@ class Loads:
             state.contexts.add(ready.worker.key)
             if session is not None:
                 state.session_id = session.id
+        if session is not None:
+            await self.bind(operation, session.id, ready.worker)
         timings = LoadTimings(
             found_s=found_s,
             fetched_s=fetched_s,
@@ -131,6 +148,21 @@ class Loads:
             total_s=time.monotonic() - began,
         )
         return _loaded(operation, ready, session, timings)
+
+    async def bind(self, operation: Operation, session_id: str, worker: Worker) -> None:
+        """Let a conversation remember the model it is held with, and how that was loaded.
+
+        So whoever comes back to it, after the model and the service went for want of use, is
+        answered by the same one.
+        """
+        known = self.climb.remembered(worker.key) or Wish(path=Path(worker.path))
+        load, context = known.load, known.context or CreateContext()
+        try:
+            await self.sessions.bind(
+                session_id, worker.path, msgspec.to_builtins(load), msgspec.to_builtins(context)
+            )
+        except StoreError as error:
+            operation.emit(Notice(text=f"The session cannot be kept: {error}"))
 
     async def _session(self, request: Load) -> SessionInfo | None:
         if request.session is not None:
@@ -148,7 +180,12 @@ class Loads:
         # Before gigabytes come: is there such a model, and is there room for it here.
         operation.emit(Progress(stage="find", done=0.0))
         found = await operation.unless_cancelled(inspect(name, request.context_size))
+        if found.problem:
+            raise ModelLoadFailed(f"{found.name} cannot answer.", hint=found.problem)
         if found.fit is not None and found.fit.verdict == "too big":
+            if not request.anyway:
+                context = _part(request, CreateContext)
+                self.climb.refuse_too_big(found.name, found.fit, context)
             operation.emit(too_big(found.name, found.fit))
         pull = await self.jobs.pull(PullModel(model=found.name), operation.client)
         if pull.client == operation.client:

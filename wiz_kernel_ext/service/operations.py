@@ -18,7 +18,13 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from wiz_kernel_ext.errors import InternalError, OperationCancelled, OperationInterrupted, WizError
+from wiz_kernel_ext.errors import (
+    OperationCancelled,
+    OperationInterrupted,
+    WizError,
+    not_permitted,
+    unexpected,
+)
 from wiz_kernel_ext.protocol.codec import decode, raw
 from wiz_kernel_ext.protocol.events import AnyEvent, Delta, End, Notice, Progress, StateChanged
 from wiz_kernel_ext.protocol.results import (
@@ -328,9 +334,11 @@ class Operations:
         except asyncio.CancelledError:
             return operation.stopped()
         except Exception as error:
+            if isinstance(error, OSError) and (refused := not_permitted(error)):
+                return End(state="failed", error=refused.info())
             log.exception("operation %s failed", operation.id)
-            internal = InternalError(f"The service failed: {type(error).__name__}: {error}")
-            return End(state="failed", error=internal.info())
+            what = f"The service failed: {type(error).__name__}: {error}"
+            return End(state="failed", error=unexpected(error, what).info())
         if not isinstance(result, AnswerInfo) or result.finish_reason != "cancelled":
             return End(state="done", result=raw(result))
         if operation.was_stopped:

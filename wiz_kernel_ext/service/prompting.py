@@ -6,11 +6,12 @@ Called by the handlers with a request already decoded; runs as the body of an op
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -18,11 +19,13 @@ from wiz_kernel_ext.errors import (
     ContextNotLoaded,
     ModelFileNotFound,
     ModelNotLoaded,
+    NotPermitted,
+    OperationCancelled,
     SessionNotLoaded,
-    StoreError,
 )
 from wiz_kernel_ext.models.identity import identify
-from wiz_kernel_ext.protocol.events import Notice, StateChanged
+from wiz_kernel_ext.protocol.chat_templates import check_chat_template
+from wiz_kernel_ext.protocol.events import StateChanged
 from wiz_kernel_ext.protocol.messages import ChatMessage
 from wiz_kernel_ext.protocol.requests import AnyPrompt, CreateContext, LoadModel, Prompt
 from wiz_kernel_ext.protocol.results import AnswerInfo, SessionMessage
@@ -32,8 +35,12 @@ from wiz_kernel_ext.service.loads import Loads
 from wiz_kernel_ext.service.operations import Operation, Operations
 from wiz_kernel_ext.service.sessions import Sessions
 from wiz_kernel_ext.service.supervisor import Supervisor, Worker
-from wiz_kernel_ext.service.waiting import before, telling
+from wiz_kernel_ext.service.waiting import before, telling, telling_silence
 from wiz_kernel_ext.store import SessionRow
+
+T = TypeVar("T", LoadModel, CreateContext)
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,7 @@ class Prompting:
 
     async def begin(self, request: AnyPrompt[Any], client: str) -> Operation:
         """Start the operation that answers `request`; what is wrong at once is raised at once."""
+        check_chat_template(request.chat_template)
         state = self.clients[client]
         session = await self._session(request, state)
         meant = await self._meant(request, state, session)
@@ -151,7 +159,7 @@ class Prompting:
         if session is not None:
             session = await self.sessions.find(session.id)
             history = await self.sessions.history(session)
-            await self._bind(operation, session, worker)
+            await self.loads.bind(operation, session.id, worker)
             operation.asked = SessionMessage(
                 role="tool" if request.role == "tool" else "user",
                 content=request.prompt,
@@ -181,9 +189,19 @@ class Prompting:
             role=request.role,
             tools=request.tools,
             messages=history,
+            chat_template=request.chat_template,
         )
         with telling(operation, lambda: self._answered_before(operation, worker)):
-            return await worker.process.prompt(passed_on, operation.pass_on, operation.on_cancel)
+            try:
+                return await worker.process.prompt(
+                    passed_on,
+                    operation.pass_on,
+                    operation.on_cancel,
+                    telling_silence(operation),
+                )
+            except OperationCancelled:
+                # The worker did not say in time how it ended: with what is here.
+                return AnswerInfo(text=operation.text, finish_reason="cancelled")
 
     @asynccontextmanager
     async def _worker(
@@ -234,26 +252,25 @@ class Prompting:
         if session is not None and session.model_path == str(meant.path):
             return Wish(
                 path=meant.path,
-                load=msgspec.convert(session.load_options, LoadModel),
-                context=msgspec.convert(session.context_options, CreateContext),
+                load=_readable(session.load_options, LoadModel),
+                context=_readable(session.context_options, CreateContext),
                 takes_what_is_there=True,
             )
         return Wish(path=meant.path, takes_what_is_there=True)
 
-    async def _bind(self, operation: Operation, session: SessionRow, worker: Worker) -> None:
-        known = self.climb.remembered(worker.key) or Wish(path=Path(worker.path))
-        load, context = known.load, known.context or CreateContext()
-        try:
-            await self.sessions.bind(
-                session.id, worker.path, msgspec.to_builtins(load), msgspec.to_builtins(context)
-            )
-        except StoreError as error:
-            operation.emit(Notice(text=f"The session cannot be kept: {error}"))
+
+def _readable(options: dict[str, Any], kind: type[T]) -> T:
+    """How a model was loaded; as by default where what was kept of it is damaged."""
+    try:
+        return msgspec.convert(options, kind)
+    except msgspec.ValidationError as error:
+        log.warning("How a model was loaded cannot be read: %s", error)
+        return kind()
 
 
 def _of_path(path: Path) -> Meant:
     """The model of a path; without a key where the file is gone."""
     try:
         return Meant(identify(path).key, path)
-    except ModelFileNotFound:
+    except (ModelFileNotFound, NotPermitted):
         return Meant(None, path)

@@ -53,13 +53,20 @@ class Sessions:
         """Find or make a session, as `OpenSession` says."""
         store, call = self._records.sessions, self._records.call
         row = await self._of_notebook(request) or await self._called(request)
+        former: SessionRow | None = None
         if row is not None and request.new and row.n_messages:
             await self._set_aside(row)
-            row = None
+            row, former = None, row
         if row is None:
-            return await self._create(
+            row = await self._create(
                 request.session, request.system_prompt, request.notebook, request.kernel_id
             )
+            if former is None or not former.model_path:
+                return row
+            # Another conversation, with the same model.
+            options = (former.load_options, former.context_options)
+            await self.bind(row.id, former.model_path, *options)
+            return await self.find(row.id)
         if request.system_prompt is not None:
             await call(store.set_system_prompt, row.id, request.system_prompt)
         if request.notebook or request.kernel_id:
@@ -88,7 +95,7 @@ class Sessions:
 
     async def history(self, row: SessionRow) -> list[ChatMessage]:
         """The conversation so far as the model reads it, the system prompt first."""
-        messages = await self._records.call(self._records.sessions.messages, row.id)
+        messages = await self._records.messages(row.id)
         system = (
             [ChatMessage(role="system", content=row.system_prompt)] if row.system_prompt else []
         )
@@ -114,13 +121,14 @@ class Sessions:
     async def detail(self, name: str) -> SessionDetail:
         """A session with its messages."""
         row = await self.find(name)
-        messages = await self._records.call(self._records.sessions.messages, row.id)
+        messages = await self._records.messages(row.id)
         return SessionDetail(info=session_info(row), messages=messages)
 
     async def drop_last_turn(self, name: str) -> Sequence[SessionMessage]:
         """Take the last question and its answer away, in the session's turn; returns them."""
         row = await self.find(name)
         async with self.turn(row.id):
+            await self._records.write_waiting()
             return await self._records.call(self._records.sessions.drop_last_turn, row.id)
 
     async def delete(self, name: str) -> SessionInfo:

@@ -11,10 +11,10 @@ import contextlib
 import logging
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
-
+from wiz_kernel_ext.children.child import ignore
 from wiz_kernel_ext.children.ending import not_started
 from wiz_kernel_ext.engine.environment import worker_environment
 from wiz_kernel_ext.engine.way import AS_IT_IS, Way
@@ -24,6 +24,7 @@ from wiz_kernel_ext.service.crashes import OnCrash, nothing_known
 from wiz_kernel_ext.service.worker_process import N_LOG_LINES, WorkerProcess
 from wiz_kernel_ext.transport.client import CommClient
 from wiz_kernel_ext.transport.endpoints import Places, choose_endpoint
+from wiz_kernel_ext.transport.introduction import introduce
 from wiz_kernel_ext.transport.keys import KeyPair
 from wiz_kernel_ext.transport.zmq_links import ZmqClientLink
 
@@ -34,18 +35,23 @@ log = logging.getLogger(__name__)
 
 
 async def spawn_worker(
-    where: Places, way: Way = AS_IT_IS, on_crash: OnCrash = nothing_known
+    where: Places,
+    way: Way = AS_IT_IS,
+    on_crash: OnCrash = nothing_known,
+    *,
+    hung_after_s: float = 0.0,
+    on_change: Callable[[], object] = ignore,
 ) -> WorkerProcess:
     """A running worker that answers, its engine used in that `way`.
 
-    `on_crash` as in `WorkerProcess`. Raises WorkerDied if it does not come up.
+    The others as in `WorkerProcess`. Raises WorkerDied if it does not come up.
     """
     log_file = _new_log(where)
-    process = await _start(log_file)
+    process = await _start(log_file, way)
     keys = KeyPair.generate()
     try:
         endpoint = await asyncio.wait_for(
-            _introduce(process, choose_endpoint(where.socket_dir), keys, way), START_TIMEOUT_S
+            introduce(process, choose_endpoint(where.socket_dir), keys, way), START_TIMEOUT_S
         )
     except asyncio.TimeoutError:
         await _kill(process)
@@ -62,10 +68,18 @@ async def spawn_worker(
     except asyncio.CancelledError:
         await _kill(process)
         raise
-    return WorkerProcess(process, client, endpoint=endpoint, log_file=log_file, on_crash=on_crash)
+    return WorkerProcess(
+        process,
+        client,
+        endpoint=endpoint,
+        log_file=log_file,
+        on_crash=on_crash,
+        hung_after_s=hung_after_s,
+        on_change=on_change,
+    )
 
 
-async def _start(log_file: Path) -> asyncio.subprocess.Process:
+async def _start(log_file: Path, way: Way) -> asyncio.subprocess.Process:
     try:
         with log_file.open("ab") as log:
             return await asyncio.create_subprocess_exec(
@@ -76,7 +90,7 @@ async def _start(log_file: Path) -> asyncio.subprocess.Process:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
                 cwd="/",
-                env=worker_environment(os.environ),
+                env=worker_environment(os.environ, way),
             )
     except OSError as error:
         raise not_started("The model is not loaded", error) from error
@@ -95,18 +109,6 @@ def _no_start(what: str, log_file: Path) -> WorkerDied:
         hint="`jupyter wiz logs` tells more; `wiz doctor` looks at the engine.",
         log=tail,
     )
-
-
-async def _introduce(
-    process: asyncio.subprocess.Process, endpoint: str, keys: KeyPair, way: Way
-) -> str:
-    assert process.stdin is not None
-    assert process.stdout is not None
-    introduction = {"endpoint": endpoint, "secretKey": keys.secret, "way": way}
-    with contextlib.suppress(ConnectionError):  # it is gone already: it answers nothing either
-        process.stdin.write(msgspec.json.encode(introduction) + b"\n")
-        await process.stdin.drain()
-    return (await process.stdout.readline()).decode().strip()
 
 
 def _worker_lost() -> WizError:

@@ -16,12 +16,15 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from wiz_kernel_ext.children.child import ignore
+from wiz_kernel_ext.configuration.limits import Limits, at_most, no_limits
 from wiz_kernel_ext.errors import BadRequest, Conflict, ModelNotLoaded, WizError
 from wiz_kernel_ext.models.context_memory import context_bytes
 from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel
 from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo, UnloadInfo, WorkerInfo
 from wiz_kernel_ext.service.crashes import Crashes, OnCrash
+from wiz_kernel_ext.service.limits import context_within
 from wiz_kernel_ext.service.worker_process import Emit, OnCancel, WorkerProcess
+from wiz_kernel_ext.service.worker_watch import OnSilence
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +51,7 @@ class Worker:
         self.keep_alive_s = 0.0
         self.kv_bytes = 0
         self.n_loads = 0
+        self.wanted_by = ""
         self.users: Counter[str] = Counter()
         self.lock = asyncio.Lock()
         self._clock = clock
@@ -102,6 +106,7 @@ class Worker:
             n_running=min(self.n_running, n_sequences),
             n_queued=max(0, self.n_running - n_sequences),
             idle_s=self.idle_s(),
+            silent_s=self.process.silent_s,
             keep_alive_s=self.keep_alive_s,
         )
 
@@ -116,8 +121,10 @@ class Supervisor:
         keep_alive_s: float,
         on_gone: Callable[[str], None] = lambda key: None,
         clock: Callable[[], float] = time.monotonic,
+        limits: Callable[[], Limits] = no_limits,
     ) -> None:
         self._spawn = spawn
+        self._limits = limits
         self._keep_alive_s = keep_alive_s
         self._on_gone = on_gone
         self._clock = clock
@@ -181,11 +188,13 @@ class Supervisor:
             and not self.locked(worker.key).locked()
         ]
 
-    async def start(self, key: str, path: Path, emit: Emit) -> Worker:
-        """A worker for the model, with nothing loaded yet."""
+    async def start(self, key: str, path: Path, emit: Emit, client: str = "") -> Worker:
+        """A worker for the model, with nothing loaded yet; `client` wants it."""
+        limits = await asyncio.to_thread(self._limits)
         process = await self._spawn(emit, lambda crash: self.crashes.note(key, crash))
         worker = Worker(key, str(path), process, self._clock)
-        worker.keep_alive_s = self._keep_alive_s
+        worker.keep_alive_s = at_most(self._keep_alive_s, limits.max_keep_alive_s)
+        worker.wanted_by = client
         self._workers[key] = worker
         watch = asyncio.create_task(self._watch(worker))
         self._watches.add(watch)
@@ -193,10 +202,15 @@ class Supervisor:
         return worker
 
     async def load(
-        self, worker: Worker, request: LoadModel, emit: Emit = ignore, on_cancel: OnCancel = ignore
+        self,
+        worker: Worker,
+        request: LoadModel,
+        emit: Emit = ignore,
+        on_cancel: OnCancel = ignore,
+        on_silence: OnSilence = ignore,
     ) -> ModelInfo:
         """Load the model of `worker`, or share it; see `LoadModel`."""
-        info = await worker.process.load(request, emit, on_cancel)
+        info = await worker.process.load(request, emit, on_cancel, on_silence)
         if worker.model is None:
             self._loads[worker.key] += 1
         worker.n_loads = self._loads[worker.key]
@@ -207,19 +221,37 @@ class Supervisor:
         return info
 
     async def create_context(
-        self, worker: Worker, request: CreateContext, emit: Emit = ignore
+        self,
+        worker: Worker,
+        request: CreateContext,
+        emit: Emit = ignore,
+        on_silence: OnSilence = ignore,
     ) -> ContextInfo:
-        """Create the context of `worker`'s model, or share it."""
+        """Create the context of `worker`'s model, or share it; raises LimitExceeded."""
         async with worker.lock:
-            info = await worker.process.create_context(request, emit)
+            if worker.model is not None:
+                limits = await asyncio.to_thread(self._limits)
+                request = context_within(limits, request, worker.model)
+            info = await worker.process.create_context(request, emit, on_silence)
             worker.context = replace(info, shared=False)
             worker.kv_bytes = await asyncio.to_thread(_context_bytes, worker.path, info)
             worker.last_used = self._clock()
             return info
 
     async def unload(self, key: str | None, client: str, *, force: bool) -> UnloadInfo:
-        """End the process of a model; refused while others use it, unless forced."""
-        worker = self.get(key)
+        """End the process of a model, also of one that loads; others' only if forced.
+
+        Raises ModelNotLoaded, Conflict.
+        """
+        worker = self.find(key) if key is not None else None
+        if worker is None:
+            raise ModelNotLoaded()
+        is_loading = worker.model is None or worker.lock.locked()
+        if is_loading and client != worker.wanted_by and not force:
+            raise Conflict(
+                f"{worker.name} is being loaded for another.",
+                hint="Wait for it, or unload it all the same with `--force`.",
+            )
         others = worker.busy_for_others(client)
         if others and not force:
             prompts = "a prompt" if others == 1 else f"{others} prompts"
@@ -237,6 +269,11 @@ class Supervisor:
             if worker.expired() and not self.locked(worker.key).locked():
                 log.info("unloading %s: idle for %.0f s", worker.path, worker.idle_s())
                 await self.end(worker)
+
+    def shorten_logs(self) -> None:
+        """Keep every worker's log within bounds."""
+        for worker in self.all():
+            worker.process.shorten_log()
 
     async def close(self) -> None:
         """End every worker."""

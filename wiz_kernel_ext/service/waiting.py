@@ -1,6 +1,7 @@
 """What an operation says while it waits for another: for which, how far that is, how to end that.
 
 Knows operations only. Who waits for a turn, a model or a place in the engine says who is ahead.
+And what it says while the worker it waits for makes no progress.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from wiz_kernel_ext.protocol.events import WAITING, Progress
 from wiz_kernel_ext.protocol.results import LOAD_KINDS
 from wiz_kernel_ext.service.operations import Operation
+from wiz_kernel_ext.service.progress import Silent
 
 Ahead = Callable[[], Sequence[Operation]]
 
@@ -19,6 +21,11 @@ SOON_S = 0.3
 """A wait that is over by then is not worth a word."""
 AGAIN_S = 1.0
 TITLE_LENGTH = 40
+
+
+def telling_silence(operation: Operation) -> Callable[[Silent], None]:
+    """What tells `operation` that the worker it waits for makes no progress."""
+    return lambda silent: operation.emit(silent.notice(operation.id))
 
 
 @contextmanager

@@ -9,18 +9,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 import psutil
 
-from wiz_kernel_ext.children.ending import describe_exit
-from wiz_kernel_ext.errors import WizError, WorkerDied
-from wiz_kernel_ext.log_file import last_lines
+from wiz_kernel_ext.children.child import ignore
+from wiz_kernel_ext.children.ending import describe_exit, signal_name
+from wiz_kernel_ext.children.libraries import native_libraries
+from wiz_kernel_ext.errors import OperationCancelled, WizError, WorkerDied, WorkerHung
+from wiz_kernel_ext.log_file import last_lines, shorten
 from wiz_kernel_ext.protocol.codec import decode
 from wiz_kernel_ext.protocol.events import AnyEvent, CancelThis
+from wiz_kernel_ext.protocol.pulse import PULSE, Pulse
 from wiz_kernel_ext.protocol.requests import (
     AnyRequest,
     CreateContext,
@@ -30,6 +33,8 @@ from wiz_kernel_ext.protocol.requests import (
 )
 from wiz_kernel_ext.protocol.results import AnswerInfo, ContextInfo, ModelInfo, RuntimeInfo
 from wiz_kernel_ext.service.crashes import REPEATED_HINT, Crash, OnCrash, Stage, nothing_known
+from wiz_kernel_ext.service.progress import look_at
+from wiz_kernel_ext.service.worker_watch import Asked, OnSilence, Reason, WorkerWatch
 from wiz_kernel_ext.transport.client import ClientComm, CommClient
 from wiz_kernel_ext.transport.endpoints import remove_socket
 
@@ -41,7 +46,11 @@ Take = Callable[[msgspec.Raw], None]
 OnCancel = Callable[[Callable[[], None]], None]
 
 TERM_TIMEOUT_S = 1.0
+KILL_TIMEOUT_S = 1.0
+CANCEL_TIMEOUT_S = 1.0
+"""Who cancels waits no longer for the worker to say how that ended."""
 N_LOG_LINES = 12
+MAX_LOG_BYTES = 8 << 20
 _CRASHES = {
     "SIGABRT": "llama.cpp stopped itself",
     "SIGSEGV": "a crash inside llama.cpp",
@@ -52,7 +61,8 @@ _CRASHES = {
 class WorkerProcess:
     """A running worker; every open request ends with WorkerDied when its process does.
 
-    `on_crash` is told of its death while it worked, and knows whether that is a repetition.
+    `on_crash` is told of its death while it worked, and knows whether that is a repetition;
+    `hung_after_s` and `on_change` as in `WorkerWatch`.
     """
 
     def __init__(
@@ -63,6 +73,8 @@ class WorkerProcess:
         endpoint: str,
         log_file: Path,
         on_crash: OnCrash = nothing_known,
+        hung_after_s: float = 0.0,
+        on_change: Callable[[], object] = ignore,
     ) -> None:
         self._process = process
         self._client = client
@@ -70,9 +82,19 @@ class WorkerProcess:
         self._log_file = log_file
         self._on_crash = on_crash
         self._stage: Stage | None = None
+        self._libraries: list[str] = []
         self._n_open = 0
-        self._ending = False
+        self._reason: Reason | None = None
         self._repeats = False
+        self._over = asyncio.Event()
+        self._ending: set[asyncio.Task[None]] = set()
+        self._progress = WorkerWatch(
+            self._pulse,
+            lambda pulse: look_at(self.pid, pulse),
+            self._end_soon,
+            hung_after_s=hung_after_s,
+            on_change=on_change,
+        )
         self._gone = asyncio.create_task(self._watch())
 
     @property
@@ -87,37 +109,82 @@ class WorkerProcess:
         except psutil.Error:
             return 0
 
+    @property
+    def silent_s(self) -> float:
+        """Seconds without progress though it has work; 0 until that is worth a word."""
+        return self._progress.silent_s
+
+    def shorten_log(self) -> None:
+        """Keep its log within bounds, however much a library prints."""
+        shorten(self._log_file, MAX_LOG_BYTES)
+
     async def initialize(self) -> RuntimeInfo:
         """Wait until it answers; raises WorkerDied if it never does."""
         return await self._ask("start", Initialize(), RuntimeInfo)
 
-    async def load(self, request: LoadModel, emit: Emit, on_cancel: OnCancel) -> ModelInfo:
+    async def load(
+        self, request: LoadModel, emit: Emit, on_cancel: OnCancel, on_silence: OnSilence = ignore
+    ) -> ModelInfo:
         """Pass `worker:loadModel` on."""
-        info = await self._ask("load", request, ModelInfo, _decoding(emit), on_cancel)
+        # Now, since nobody can ask a dead process which library it died of.
+        self._libraries = await asyncio.to_thread(native_libraries, self.pid)
+        take = _decoding(emit)
+        info = await self._ask("load", request, ModelInfo, take, on_cancel, on_silence)
         return msgspec.structs.replace(info, worker_pid=self.pid)
 
-    async def create_context(self, request: CreateContext, emit: Emit) -> ContextInfo:
+    async def create_context(
+        self, request: CreateContext, emit: Emit, on_silence: OnSilence = ignore
+    ) -> ContextInfo:
         """Pass `worker:createContext` on."""
-        return await self._ask("context", request, ContextInfo, _decoding(emit))
+        take = _decoding(emit)
+        return await self._ask("context", request, ContextInfo, take, on_silence=on_silence)
 
-    async def prompt(self, request: Prompt, take: Take, on_cancel: OnCancel) -> AnswerInfo:
-        """Pass `worker:prompt` on; `take` gets its events as they come, encoded."""
-        return await self._ask("prompt", request, AnswerInfo, take, on_cancel)
+    async def prompt(
+        self, request: Prompt, take: Take, on_cancel: OnCancel, on_silence: OnSilence = ignore
+    ) -> AnswerInfo:
+        """Pass `worker:prompt` on; `take` gets its events as they come, encoded.
+
+        Raises OperationCancelled where it was cancelled and the worker has not said how it ended.
+        """
+        return await self._ask("prompt", request, AnswerInfo, take, on_cancel, on_silence)
 
     async def wait(self) -> None:
-        """Return when the process is gone."""
-        await asyncio.shield(self._gone)
+        """Return when the process is gone, or going for good."""
+        await self._over.wait()
 
-    async def end(self) -> None:
-        """End the process: politely, then not."""
-        self._ending = True
-        with contextlib.suppress(ProcessLookupError):
-            self._process.terminate()
-        done, _ = await asyncio.wait({self._gone}, timeout=TERM_TIMEOUT_S)
-        if not done:
+    async def end(self, reason: Reason = "unloaded") -> None:
+        """End the process: politely, then not. One that makes no progress is not asked first."""
+        self._reason = self._reason or reason
+        if reason == "unloaded" and not self.silent_s and not look_at(self.pid, None).is_stopped:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.terminate()
+            await asyncio.wait({self._gone}, timeout=TERM_TIMEOUT_S)
+        if not self._gone.done():
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
-            await self.wait()
+            await asyncio.wait({self._gone}, timeout=KILL_TIMEOUT_S)
+        if not self._gone.done():
+            # It hangs in the system, in a read of a disk that does not answer: it will end when
+            # that does, and nobody is to wait for it.
+            log.error("worker %d cannot be ended", self.pid)
+            self._over.set()
+            self._client.fail(self._death())
+
+    def _end_soon(self, reason: Reason) -> None:
+        log.error("worker %d makes no progress: it is ended (%s)", self.pid, reason)
+        self._reason = self._reason or reason
+        self._over.set()  # nobody is to ask it any more
+        task = asyncio.create_task(self.end(reason))
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    async def _pulse(self) -> Pulse:
+        comm = await self._client.open(PULSE, {})
+        try:
+            return decode(await comm.result(), Pulse)
+        except asyncio.CancelledError:
+            await comm.close()
+            raise
 
     async def _ask(
         self,
@@ -126,27 +193,31 @@ class WorkerProcess:
         result: type[T],
         take: Take | None = None,
         on_cancel: OnCancel | None = None,
+        on_silence: OnSilence = ignore,
     ) -> T:
-        if self._gone.done():
+        if self._over.is_set():
             raise self._death()
         comm = await self._client.open(request.target, request)
-        if on_cancel is not None:
-            loop = asyncio.get_running_loop()
-            pending: set[asyncio.Task[Any]] = set()
-
-            def cancel() -> None:
-                pending.add(loop.create_task(comm.send(CancelThis())))
-
-            on_cancel(cancel)
+        asked = Asked(stage, on_silence)
+        cancelling = _Cancelling(comm, asked)
         self._stage = stage
         self._n_open += 1
+        self._progress.enter(asked)
+        if on_cancel is not None:
+            on_cancel(cancelling.begin)
         try:
             return await self._follow(comm, result, take)
         except asyncio.CancelledError:
             await comm.close()
             raise
+        except OperationCancelled:
+            if asked.is_given_up:
+                raise OperationCancelled("Cancelled.") from None
+            raise
         finally:
+            cancelling.done()
             self._n_open -= 1
+            self._progress.leave(asked)
 
     async def _follow(self, comm: ClientComm, result: type[T], take: Take | None) -> T:
         async for data in comm:
@@ -161,34 +232,84 @@ class WorkerProcess:
 
     async def _watch(self) -> None:
         await self._process.wait()
-        if self._n_open and not self._ending and self._stage is not None:
-            crash = Crash(self._stage, describe_exit(self._process.returncode, _CRASHES))
-            self._repeats = self._on_crash(crash)
+        self._over.set()
+        if self._n_open and self._reason in (None, "hung") and self._stage is not None:
+            self._repeats = self._on_crash(Crash(self._stage, self._cause()))
         self._client.fail(self._death())
+        await self._progress.close()
         await self._client.close()
         remove_socket(self._endpoint)
         if self._process.stdin is not None:
             self._process.stdin.close()
 
+    def _cause(self) -> str:
+        if self._reason == "hung":
+            return "made no progress any more, and was ended"
+        return describe_exit(self._process.returncode, _CRASHES)
+
     def _death(self) -> WizError:
-        if self._ending:
+        if self._reason == "unloaded":
             return WorkerDied(
                 "The model was unloaded while it was working.",
                 hint="Load it again, or just run it again.",
                 cause="unloaded",
             )
-        cause = describe_exit(self._process.returncode, _CRASHES)
+        if self._reason == "given up":
+            return WorkerDied(
+                "The model's process made no progress when its last prompt was cancelled, and was "
+                "ended.",
+                cause="given up",
+            )
+        cause = self._cause()
+        kind = WorkerHung if self._reason == "hung" else WorkerDied
         tail = last_lines(self._log_file, N_LOG_LINES)
         last = f" Last engine line: {tail[-1]}" if tail else ""
         log.error("worker %d: %s", self.pid, cause)
+        details: dict[str, Any] = {}
+        if kind is WorkerHung:
+            details["stage"] = self._stage
+        elif self._stage == "load" and signal_name(self._process.returncode or 0) in _CRASHES:
+            details["libraries"] = self._libraries
+            names = [path.rpartition("/")[2] for path in self._libraries]
+            last = f" It had loaded {', '.join(names)}.{last}" if names else last
         again = " It did so at the same place before." if self._repeats else ""
-        return WorkerDied(
+        return kind(
             f"The model's process (pid {self.pid}) {cause}.{again}{last}",
             hint=REPEATED_HINT if self._repeats else None,
             cause=cause,
             log=tail,
             pid=self.pid,
+            **details,
         )
+
+
+class _Cancelling:
+    """Tells the worker that its asker cancels, and waits only so long for what it says to that."""
+
+    def __init__(self, comm: ClientComm, asked: Asked) -> None:
+        self._comm = comm
+        self._asked = asked
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self) -> None:
+        """The asker cancels."""
+        self._start(self._comm.send(CancelThis()))
+        self._timer = asyncio.get_running_loop().call_later(CANCEL_TIMEOUT_S, self._give_up)
+
+    def done(self) -> None:
+        """It has ended."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _give_up(self) -> None:
+        self._asked.is_given_up = True
+        self._start(self._comm.close())
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
 
 def _decoding(emit: Emit) -> Take:

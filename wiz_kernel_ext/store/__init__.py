@@ -4,8 +4,8 @@ Knows rows, not what they mean. Synchronous, one connection, used by the service
 the only room that imports sqlite3.
 """
 
-from wiz_kernel_ext.store.database import Database
+from wiz_kernel_ext.store.database import Database, Recovered
 from wiz_kernel_ext.store.operations import OperationRow, OperationStore
 from wiz_kernel_ext.store.sessions import SessionRow, SessionStore
 
-__all__ = ["Database", "OperationRow", "OperationStore", "SessionRow", "SessionStore"]
+__all__ = ["Database", "OperationRow", "OperationStore", "Recovered", "SessionRow", "SessionStore"]

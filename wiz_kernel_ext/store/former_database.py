@@ -10,7 +10,10 @@ import contextlib
 import logging
 import os
 import sqlite3
+from fnmatch import fnmatchcase
 from pathlib import Path
+
+from wiz_kernel_ext.folders import changed_at, entries, is_file
 
 _PREFIX = "main-"
 _FORMER_PREFIX = "env-????????-"
@@ -22,8 +25,9 @@ def begin_with_former(file: Path) -> Path | None:
     """Where there is no `file`, make it of the latest former one of this host; says of which."""
     if file.exists() or not file.name.startswith(_PREFIX):
         return None
-    former = file.parent.glob(_FORMER_PREFIX + file.name.removeprefix(_PREFIX))
-    for candidate in sorted(former, key=lambda path: path.stat().st_mtime, reverse=True):
+    pattern = _FORMER_PREFIX + file.name.removeprefix(_PREFIX)
+    former = [path for path in entries(file.parent) if fnmatchcase(path.name, pattern)]
+    for candidate in sorted(filter(is_file, former), key=changed_at, reverse=True):
         temporary = file.with_name(f".{file.name}.{os.getpid()}")
         try:
             os.close(os.open(temporary, os.O_CREAT | os.O_EXCL, 0o600))

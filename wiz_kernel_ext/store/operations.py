@@ -7,9 +7,12 @@ written last: clocks are put back. Called by the service, on the store's thread.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+import msgspec
 
 from wiz_kernel_ext.protocol.results import OperationKind, OperationState
-from wiz_kernel_ext.store.database import LISTED_LENGTH, Database
+from wiz_kernel_ext.store.database import LISTED_LENGTH, Database, readable, readable_row
 
 _COLUMNS = """
     operations.id, kind, state, session_id, sessions.name AS session, operations.model_path,
@@ -86,11 +89,11 @@ class OperationStore:
             self._database.execute("DELETE FROM journal WHERE operation_id = ?", id)
 
     def get(self, id: str) -> OperationRow | None:
-        """One operation, if it is kept."""
+        """One operation, if it is kept and can be read."""
         row = self._database.row(
             f"SELECT {_COLUMNS}, title, text, log {_FROM} WHERE operations.id = ?", id
         )
-        return None if row is None else OperationRow(**row)
+        return None if row is None else readable_row(row, _operation)
 
     def unfinished(self) -> list[str]:
         """What is queued or running, oldest first."""
@@ -124,4 +127,8 @@ class OperationStore:
             f" {_FROM} {condition} ORDER BY operations.rowid DESC LIMIT ?",
             *(*values, limit),
         )
-        return [OperationRow(**row) for row in rows]
+        return readable(rows, _operation)
+
+
+def _operation(row: dict[str, Any]) -> OperationRow:
+    return msgspec.convert(row, OperationRow)

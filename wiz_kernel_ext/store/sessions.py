@@ -8,15 +8,18 @@ name it had before.
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+import msgspec
+
 from wiz_kernel_ext.errors import Conflict, SessionNotFound
 from wiz_kernel_ext.protocol.results import SessionMessage
-from wiz_kernel_ext.store.database import LISTED_LENGTH, Database
+from wiz_kernel_ext.store.database import LISTED_LENGTH, Database, readable, readable_row
 
 _COLUMNS = """
     id, name, notebook, kernel_id, model_path, load_options, context_options, created_at,
@@ -29,6 +32,8 @@ _SELECT_MESSAGES = """
         coalesce(content, (SELECT text FROM operations WHERE id = operation_id)) AS content
     FROM messages
 """
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,8 +91,8 @@ class SessionStore:
             "WHERE id = (SELECT session_id FROM aliases WHERE aliases.name = ?)",
         ):
             row = self._database.row(f"{_SELECT} {condition}", name_or_id)
-            if row is not None:
-                return _session(row)
+            if row is not None and (session := readable_row(row, _session)):
+                return session
         return None
 
     def find_by_notebook(
@@ -98,8 +103,8 @@ class SessionStore:
             row = value and self._database.row(
                 f"{_SELECT} WHERE {column} = ? ORDER BY updated_at DESC, rowid DESC LIMIT 1", value
             )
-            if row:
-                return _session(row)
+            if row and (session := readable_row(row, _session)):
+                return session
         return None
 
     def rename(self, session_id: str, name: str) -> None:
@@ -187,7 +192,7 @@ class SessionStore:
         rows = self._database.rows(
             f"{_SELECT_MESSAGES} WHERE session_id = ? ORDER BY position", session_id
         )
-        return [SessionMessage(**row) for row in rows]
+        return readable(rows, _message)
 
     def drop_last_turn(self, session_id: str) -> list[SessionMessage]:
         """Forget what was said from the user's last message on; returns it, oldest first.
@@ -207,7 +212,7 @@ class SessionStore:
                 f"{_SELECT_MESSAGES} {where} ORDER BY position", session_id, row["last"]
             )
             self._database.execute(f"DELETE FROM messages {where}", session_id, row["last"])
-        return [SessionMessage(**message) for message in dropped]
+        return readable(dropped, _message)
 
     def delete(self, session_id: str) -> None:
         """Forget a session, its messages and its names; its operations stay in the history."""
@@ -221,7 +226,7 @@ class SessionStore:
             " FROM sessions ORDER BY updated_at DESC, rowid DESC LIMIT ?",
             limit,
         )
-        return [_session(row) for row in rows]
+        return readable(rows, _session)
 
     def _get(self, session_id: str) -> SessionRow:
         row = self._database.row(f"{_SELECT} WHERE id = ?", session_id)
@@ -248,8 +253,22 @@ class SessionStore:
 
 
 def _session(row: dict[str, Any]) -> SessionRow:
-    options = {name: json.loads(row[name]) for name in ("load_options", "context_options")}
-    return SessionRow(**{**row, **options})
+    options = {name: _options(row[name]) for name in ("load_options", "context_options")}
+    return msgspec.convert({**row, **options}, SessionRow)
+
+
+def _options(text: Any) -> dict[str, Any]:
+    """How a model was loaded; nothing where that is damaged, as after a load with the defaults."""
+    try:
+        return msgspec.json.decode(text, type=dict[str, Any])
+    except (msgspec.DecodeError, TypeError, UnicodeDecodeError) as error:
+        log.warning("How a session's model was loaded is damaged: %s", error)
+        return {}
+
+
+def _message(row: dict[str, Any]) -> SessionMessage:
+    message = SessionMessage(**row)
+    return msgspec.convert(msgspec.to_builtins(message), SessionMessage)
 
 
 def _unknown(session_id: str) -> SessionNotFound:

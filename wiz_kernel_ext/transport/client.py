@@ -30,7 +30,7 @@ from wiz_kernel_ext.protocol.codec import (
     encode,
     message_frame,
     named_comm,
-    raw,
+    raw_request,
 )
 from wiz_kernel_ext.protocol.events import NIL
 from wiz_kernel_ext.transport.links import ClientLink, LinkLost
@@ -115,10 +115,15 @@ class CommClient:
         """Begin to read, in the running event loop."""
         self._reader = asyncio.create_task(self._read())
 
-    async def open(self, target: str, payload: Any) -> ClientComm:
-        """Ask `target`; raises the WizError of a failed client, BadRequest for a huge payload."""
+    async def open(
+        self, target: str, payload: Any, surroundings: dict[str, str] | None = None
+    ) -> ClientComm:
+        """Ask `target`; raises the WizError of a failed client, BadRequest for what cannot be sent.
+
+        `surroundings` is what the asker's environment says, where that can matter.
+        """
         comm = ClientComm(self, uuid4().hex)
-        frame = encode(Open(comm.id, target, raw(payload)))
+        frame = encode(Open(comm.id, target, raw_request(payload), surroundings))
         if self._failure is not None:
             raise error_from_info(self._failure.info())
         # Registered before it is sent: an answer may be here before the send returns.

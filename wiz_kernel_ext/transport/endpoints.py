@@ -8,12 +8,15 @@ home directory may be shared by many hosts. Read by clients, written by the serv
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
 import secrets
 import socket
+import stat
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import msgspec
@@ -21,17 +24,21 @@ import zmq
 from jupyter_core.paths import jupyter_data_dir, jupyter_runtime_dir
 
 from wiz_kernel_ext.errors import ServiceError
+from wiz_kernel_ext.folders import changed_at, entries, is_file
 from wiz_kernel_ext.settings import Settings
-from wiz_kernel_ext.transport.owned_file import read_owned, write_owned
+from wiz_kernel_ext.transport.owned_file import make_private, read_owned, write_owned
 
 # sun_path is 104 bytes on macOS and 108 on Linux, with its final NUL.
 MAX_SOCKET_PATH_BYTES = 100
+# About what a service writes as it starts: its database, its log.
+_ROOM_BYTES = 512 * 1024
 
 
 class ConnectionInfo(msgspec.Struct, frozen=True, kw_only=True):
     """How to reach a service; `server_key` is its public CURVE key, `started_at` epoch seconds.
 
-    `executable` is the interpreter it runs in, and `has_engine` whether there is an engine there.
+    `executable` is the interpreter it runs in, and `has_engine` whether there is an engine there;
+    `is_full` that it lets nobody else in, having too few descriptors left.
     """
 
     endpoint: str
@@ -45,6 +52,7 @@ class ConnectionInfo(msgspec.Struct, frozen=True, kw_only=True):
     log_file: str = ""
     executable: str = ""
     has_engine: bool = True
+    is_full: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,14 +78,50 @@ class Places:
         """Make the directories that are missing, owner-only; raises ServiceError if it cannot."""
         try:
             for directory in (self.runtime_dir, self.socket_dir, self.data_dir):
-                directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+                make_private(directory)
             self.socket_dir.chmod(0o700)
             self.log_file.touch(mode=0o600)
         except OSError as error:
-            raise ServiceError(
-                f"{error.filename} cannot be made or written: {error.strerror}.",
-                hint="Point WIZ_RUNTIME_DIR and WIZ_DATA_DIR at directories of yours.",
-            ) from error
+            raise _refused(Path(error.filename or self.data_dir), error) from error
+
+    def check_owners(self) -> None:
+        """Whether nobody else can have written here; raises ServiceError that names what is not so.
+
+        What belongs to another user is neither read nor waited for.
+        """
+        for directory in (self.runtime_dir, self.socket_dir, self.data_dir):
+            mode = _mode(directory)
+            if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+                raise ServiceError(
+                    f"Anybody may write in {directory}, so what is there is not believed.",
+                    hint=f"`chmod go-w {directory}`, or point WIZ_RUNTIME_DIR and WIZ_DATA_DIR at "
+                    "directories of yours.",
+                    path=str(directory),
+                )
+        for file in (
+            *(self.connection_file, self.alive_file, self.start_lock_file, self.socket_dir),
+            *(self.database_file, self.database_lock_file, self.environment_file, self.log_file),
+        ):
+            owner = _owner(file)
+            if owner not in (None, os.getuid()):
+                raise ServiceError(
+                    f"{file} belongs to another user (uid {owner}): it is not used.",
+                    hint="Have it removed, or point WIZ_RUNTIME_DIR and WIZ_DATA_DIR at "
+                    "directories of yours.",
+                    path=str(file),
+                )
+
+    def check_room(self) -> None:
+        """Whether a service can begin to write here; raises ServiceError that names the disk."""
+        for directory in (self.runtime_dir, self.data_dir):
+            probe = directory / f".room-{os.getpid()}"
+            try:
+                probe.write_bytes(bytes(_ROOM_BYTES))
+            except OSError as error:
+                raise _refused(directory, error) from error
+            finally:
+                with contextlib.suppress(OSError):
+                    probe.unlink(missing_ok=True)
 
     def worker_log(self, number: str) -> Path:
         """The log of a worker of this service."""
@@ -85,8 +129,50 @@ class Places:
 
     def logs_of_workers(self) -> list[Path]:
         """The logs there are of this service's workers, the latest last."""
-        logs = self.worker_logs.glob(self.worker_log("*").name)
-        return sorted(logs, key=lambda file: file.stat().st_mtime)
+        name = self.worker_log("*").name
+        logs = [path for path in entries(self.worker_logs) if fnmatchcase(path.name, name)]
+        return sorted(filter(is_file, logs), key=changed_at)
+
+
+def _mode(path: Path) -> int:
+    try:
+        return path.stat().st_mode
+    except OSError:
+        return 0
+
+
+def _owner(path: Path) -> int | None:
+    """Whose it is, a link itself and not what it leads to; None if there is none."""
+    try:
+        return path.lstat().st_uid
+    except OSError:
+        return None
+
+
+def _refused(path: Path, error: OSError) -> ServiceError:
+    """Why nothing can be written at `path`, and what to do: about its disk, or with another."""
+    instead = "point WIZ_RUNTIME_DIR and WIZ_DATA_DIR at directories of yours"
+    disk = path.absolute()
+    while not disk.is_mount() and disk != disk.parent:
+        disk = disk.parent
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        where = f" (the disk {disk})" if error.errno == errno.EROFS else ""
+        return ServiceError(
+            f"{path} cannot be made or written{where}: {error.strerror}.",
+            hint=f"{instead[0].upper()}{instead[1:]}.",
+        )
+    free = ""
+    with contextlib.suppress(OSError):
+        left = os.statvfs(path if path.exists() else disk)
+        free = f", {left.f_bavail * left.f_frsize // 2**20} MB are free"
+    quota = "your quota of it" if error.errno == errno.EDQUOT else "it"
+    return ServiceError(
+        f"There is no room to start the service: {path} is on the disk {disk}, and {quota} is full"
+        f"{free}.",
+        hint=f"Delete what is not needed there (`du -xh {disk} | sort -h | tail` tells what is "
+        f"large), or {instead}.",
+        path=str(path),
+    )
 
 
 def places(settings: Settings) -> Places:
@@ -149,9 +235,10 @@ def remove_stale(where: Places) -> None:
     always is the running service's.
     """
     where.connection_file.unlink(missing_ok=True)
-    for path in where.socket_dir.glob("*.sock"):
-        if not _has_listener(path):
-            path.unlink(missing_ok=True)
+    for path in entries(where.socket_dir):
+        if path.suffix == ".sock" and not _has_listener(path):
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
 
 
 def remove_socket(endpoint: str) -> None:

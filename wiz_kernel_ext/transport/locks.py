@@ -2,13 +2,14 @@
 
 The operating system lets go of both when their holder dies, however it dies; so they tell the
 living from the dead where a process id (used again) or a file (left behind) cannot. Lock files
-are never removed: a removed one could be held twice. A lock is shared with processes made by
-`os.fork`; children made by `subprocess` do not get it.
+are never removed by us: a removed one could be held twice, so its holder looks whether it is there.
+A lock is shared with processes made by `os.fork`; children made by `subprocess` do not get it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import time
@@ -20,6 +21,10 @@ import filelock
 from wiz_kernel_ext.errors import ServiceError, ServiceStartFailed
 
 _RETRY_S = 0.005
+LOCAL_DISK_HINT = (
+    "Set WIZ_RUNTIME_DIR and WIZ_DATA_DIR to directories of yours on a local disk, each to its "
+    "own, and run it again: in a notebook with %env."
+)
 
 
 class LifetimeLock:
@@ -50,6 +55,28 @@ class LifetimeLock:
         finally:
             if handle >= 0:
                 os.close(handle)
+
+    @property
+    def in_place(self) -> bool:
+        """Whether the file that is locked is the one others look at; it may have been removed."""
+        try:
+            there = os.stat(self._path)  # noqa: PTH116
+            return self._handle is not None and os.path.samestat(os.fstat(self._handle), there)
+        except FileNotFoundError:
+            return False
+
+    def renew(self) -> bool:
+        """Lock the file that is there now, or a new one; False where another holds that.
+
+        Raises as `acquire` does.
+        """
+        former, self._handle = self._handle, None
+        if self.acquire():
+            if former is not None:
+                os.close(former)
+            return True
+        self._handle = former
+        return False
 
     def release(self) -> None:
         """Let go before the end of the process."""
@@ -86,10 +113,11 @@ def _typed(path: Path) -> Iterator[None]:
     except (BlockingIOError, filelock.Timeout):
         raise
     except (OSError, NotImplementedError) as error:
-        # Some network file systems have no locks.
+        has_none = getattr(error, "errno", None) in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+        why = "Its file system has no locks. " if has_none else ""
         raise ServiceError(
             f"{path} cannot be locked: {getattr(error, 'strerror', None) or error}.",
-            hint="Point WIZ_RUNTIME_DIR at a directory of yours on a local disk.",
+            hint=why + LOCAL_DISK_HINT,
         ) from error
 
 

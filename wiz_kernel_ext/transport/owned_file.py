@@ -36,6 +36,14 @@ def write_owned(path: Path, value: msgspec.Struct) -> None:
         ) from error
 
 
+def make_private(directory: Path) -> None:
+    """Make `directory` and those above it that are missing, each its owner's; raises OSError."""
+    for folder in [*reversed(directory.parents), directory]:
+        # `parents=True` would make those above with the umask's mode.
+        if not folder.is_dir():
+            folder.mkdir(mode=0o700, exist_ok=True)
+
+
 def read_owned(path: Path, kind: type[T]) -> T | None:
     """What the file says; None if it is absent, unreadable or could be somebody else's word."""
     try:

@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 import wiz_kernel_ext
+from wiz_kernel_ext.errors import PackageGone
 from wiz_kernel_ext.protocol.codec import PROTOCOL_VERSION
 from wiz_kernel_ext.transport.owned_file import read_owned, write_owned
 
@@ -58,6 +59,24 @@ def this_environment() -> PythonEnvironment:
         protocol=PROTOCOL_VERSION,
         has_engine=has_engine(),
     )
+
+
+def installed_version() -> str:
+    """The version of the package as it lies on the disk now, where new processes would find it.
+
+    Raises PackageGone where it was removed since this process began.
+    """
+    file = Path(wiz_kernel_ext.__file__)
+    try:
+        text = file.read_text()
+    except OSError:
+        raise PackageGone(
+            f"wiz_kernel_ext is no longer installed in {file.parent.parent}, where this process "
+            f"({sys.executable}) has it from.",
+            executable=sys.executable,
+        ) from None
+    found = re.search(r'^__version__ = "(.*)"', text, re.MULTILINE)
+    return found[1] if found else ""
 
 
 def has_engine() -> bool:

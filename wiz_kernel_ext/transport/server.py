@@ -20,6 +20,8 @@ from wiz_kernel_ext.errors import (
     OperationCancelled,
     ServiceStopping,
     WizError,
+    not_permitted,
+    unexpected,
 )
 from wiz_kernel_ext.protocol.codec import (
     Close,
@@ -52,6 +54,7 @@ class ServerComm:
         self.client = client
         self.target = opening.target
         self.payload = opening.payload
+        self.surroundings = opening.surroundings
         self.closed = False
         self._link = link
         self._inbox: asyncio.Queue[msgspec.Raw | None] = asyncio.Queue()
@@ -197,9 +200,12 @@ class CommServer:
         except asyncio.CancelledError:
             await comm.end(error=OperationCancelled("The request was cancelled."))
         except BaseException as error:
+            if isinstance(error, OSError) and (refused := not_permitted(error)):
+                await comm.end(error=refused)
+                return
             log.exception("The handler of %s failed.", comm.target)
             what = f"{comm.target} failed with {type(error).__name__}: {error}"
-            await comm.end(error=InternalError(what))
+            await comm.end(error=unexpected(error, what))
             if not isinstance(error, Exception):
                 raise
 

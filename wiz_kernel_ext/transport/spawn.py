@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from wiz_kernel_ext.errors import ServiceStartFailed
+from wiz_kernel_ext.surroundings import without_secrets
 
 _KERNEL_VARIABLES = ("JPY_", "IPY_", "MPLBACKEND")
 _LAUNCH_TIMEOUT_S = 20.0
@@ -34,8 +35,9 @@ os._exit(0)
 
 
 def detached_environment(env: Mapping[str, str]) -> dict[str, str]:
-    """`env` without what ties a process to a notebook kernel."""
-    return {name: value for name, value in env.items() if not name.startswith(_KERNEL_VARIABLES)}
+    """`env` without what ties a process to a notebook kernel, and without tokens."""
+    kept = without_secrets(env)
+    return {name: value for name, value in kept.items() if not name.startswith(_KERNEL_VARIABLES)}
 
 
 def spawn_detached(argv: Sequence[str], log_file: Path, env: Mapping[str, str]) -> int:
@@ -51,6 +53,7 @@ def spawn_detached(argv: Sequence[str], log_file: Path, env: Mapping[str, str]) 
             capture_output=True,
             text=True,
             cwd="/",
+            env=without_secrets(os.environ),
             timeout=_LAUNCH_TIMEOUT_S,
             start_new_session=True,
             check=False,

@@ -27,6 +27,7 @@ import zmq.asyncio
 from zmq.utils.monitor import recv_monitor_message
 
 from wiz_kernel_ext.errors import ServiceError
+from wiz_kernel_ext.transport import descriptors
 from wiz_kernel_ext.transport.keys import KeyPair
 from wiz_kernel_ext.transport.links import MAX_FRAME_BYTES, LinkLost, check_size
 
@@ -86,9 +87,10 @@ class _ZmqSocket:
         if self.waiting is not None and not self.waiting.done():
             self.waiting.set_result([])
 
-    async def event(self) -> None:
-        """Wait for the monitor's next event."""
-        await recv_monitor_message(self.monitor)
+    async def event(self) -> tuple[int, int]:
+        """Wait for the monitor's next event; returns its kind, and the descriptor it is about."""
+        message = await recv_monitor_message(self.monitor)
+        return int(message["event"]), int(message["value"])
 
     async def close(self, linger_ms: int) -> None:
         """Close socket and context; waits at most `linger_ms` for what is still queued."""
@@ -132,7 +134,7 @@ class ZmqServerLink:
     """
 
     def __init__(self, endpoint: str, keys: KeyPair) -> None:
-        self._zmq = _ZmqSocket(zmq.ROUTER, zmq.EVENT_DISCONNECTED)
+        self._zmq = _ZmqSocket(zmq.ROUTER, zmq.EVENT_DISCONNECTED | zmq.EVENT_ACCEPTED)
         socket = self._zmq.socket
         socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
         socket.setsockopt(zmq.CURVE_SERVER, 1)
@@ -144,11 +146,49 @@ class ZmqServerLink:
             raise ServiceError(f"Cannot listen at {endpoint}: {error}.") from error
         self.endpoint = socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
         self._file = self.endpoint.removeprefix("ipc://") if endpoint.startswith("ipc:") else None
-        if self._file is not None:
-            Path(self._file).chmod(0o600)
+        self._inode = self._made_private()
         self._routes: dict[str, bytes] = {}
         self._gone: deque[str] = deque()
-        self._watch = asyncio.get_running_loop().create_task(self._watch_connections())
+        self._hidden: Path | None = None
+        self._broken = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        self._tasks = [
+            loop.create_task(self._watch_connections()),
+            loop.create_task(self._probe_when_broken()),
+        ]
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nobody else is let in, as there are too few descriptors left."""
+        return self._hidden is not None
+
+    def _made_private(self) -> int | None:
+        if self._file is None:
+            return None
+        Path(self._file).chmod(0o600)
+        return Path(self._file).stat().st_ino
+
+    def listen_again(self) -> bool:
+        """Listen where it listened, if its socket file was removed; whether that was so.
+
+        Who is connected stays connected. One that was full lets others in again, where there are
+        enough descriptors. Raises OSError.
+        """
+        if self._file is None or self._zmq.closed:
+            return False
+        if self._hidden is not None:
+            if descriptors.n_open() > descriptors.limit() - descriptors.margin() * 5 // 4:
+                return False
+            log.warning("There are descriptors for other clients again.")
+            hidden, self._hidden = self._hidden, None
+            with contextlib.suppress(FileNotFoundError):
+                hidden.rename(self._file)
+        if _inode(self._file) == self._inode:
+            return False
+        # The former listener is left: without it its connections would break.
+        self._zmq.socket.bind(self.endpoint)
+        self._inode = self._made_private()
+        return True
 
     async def receive(self) -> tuple[str, bytes]:
         """See `ServerLink`."""
@@ -189,19 +229,43 @@ class ZmqServerLink:
                 self._zmq.wake()
 
     async def _watch_connections(self) -> None:
+        while True:
+            event, value = await self._zmq.event()
+            if event == zmq.EVENT_DISCONNECTED:
+                self._broken.set()
+            elif value >= descriptors.limit() - descriptors.margin():
+                self._hide()
+
+    def _hide(self) -> None:
+        """Let nobody else in: the socket's file gets another name, as unbinding breaks all."""
+        if self._file is None or self._hidden is not None:
+            return
+        hidden = Path(f"{self._file}.full")
+        try:
+            Path(self._file).rename(hidden)
+        except OSError as error:
+            log.warning("Too few descriptors, and the socket cannot be hidden: %s", error)
+            return
+        self._hidden = hidden
+        log.warning(
+            "Too few descriptors are left (of %d): no other client is let in.", descriptors.limit()
+        )
+
+    async def _probe_when_broken(self) -> None:
         # The monitor tells that a connection broke, not whose: ask every client's route.
         while True:
-            await self._zmq.event()
+            await self._broken.wait()
             for delay_s in _PROBE_DELAYS_S:
                 # Before the pause: news that come in the last one are waited out in the next round.
-                drain(self._zmq.monitor)
+                self._broken.clear()
                 await asyncio.sleep(delay_s)
                 for client, route in tuple(self._routes.items()):
                     await self._send(client, route, b"")
 
     async def close(self) -> None:
         """See `ServerLink`."""
-        self._watch.cancel()
+        for task in self._tasks:
+            task.cancel()
         await self._zmq.close(SERVER_LINGER_MS)
         self._remove_file()
 
@@ -209,6 +273,15 @@ class ZmqServerLink:
         # ZeroMQ leaves it behind.
         if self._file is not None:
             Path(self._file).unlink(missing_ok=True)
+        if self._hidden is not None:
+            self._hidden.unlink(missing_ok=True)
+
+
+def _inode(file: str) -> int | None:
+    try:
+        return Path(file).stat().st_ino
+    except FileNotFoundError:
+        return None
 
 
 class ZmqClientLink:
@@ -219,7 +292,8 @@ class ZmqClientLink:
     """
 
     def __init__(self, endpoint: str, server_key: str, client_id: str) -> None:
-        self._zmq = _ZmqSocket(zmq.DEALER, _LOST_EVENTS)
+        self._zmq = _ZmqSocket(zmq.DEALER, _LOST_EVENTS | zmq.EVENT_HANDSHAKE_SUCCEEDED)
+        self._met = asyncio.Event()
         self._endpoint = endpoint
         self._lost = False
         self._last: deque[list[bytes]] = deque()
@@ -260,8 +334,15 @@ class ZmqClientLink:
             raise LinkLost("The server is gone.")
         await self._zmq.socket.send(frame)
 
+    async def met(self, timeout_s: float) -> bool:
+        """Whether a server answers there, that has the key it should; waits at most `timeout_s`."""
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._met.wait(), timeout_s)
+        return self._met.is_set()
+
     async def _watch_connection(self) -> None:
-        await self._zmq.event()
+        while (await self._zmq.event())[0] == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+            self._met.set()
         await asyncio.sleep(_SETTLE_S)
         self._last = drain(self._zmq.socket)
         self._lost = True

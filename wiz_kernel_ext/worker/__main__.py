@@ -4,10 +4,18 @@ Reads one line on standard input, `{"endpoint": …, "secretKey": …, "way": �
 it there; `way` is how the engine is to be used), answers with one line on standard output, the
 endpoint it listens at, and then serves comms until its standard input ends: whoever started it is
 gone then, and no orphan keeps a model in memory. The engine owns the main thread; sockets have
-another. Standard error is the log.
+another. Standard error is the log, and so is all else that is printed on standard output.
 """
 
 from __future__ import annotations
+
+import os
+
+if __name__ == "__main__":
+    # Before any library can print: who started this process reads one line there, and a pipe that
+    # nobody reads holds up whoever writes to it.
+    _answers = os.dup(1)
+    os.dup2(2, 1)
 
 # Before all that links a C++ library: where libzmq comes first, some builds for CUDA die in every
 # load. And before any thread: what cannot be imported ends the process in good order.
@@ -16,7 +24,6 @@ import wiz_kernel_ext.engine.llama.backend as llama
 # isort: split
 import asyncio
 import logging
-import os
 import signal
 import sys
 import threading
@@ -29,6 +36,7 @@ import msgspec
 from wiz_kernel_ext.engine.backend import Backend
 from wiz_kernel_ext.engine.llama.log_tail import INFO
 from wiz_kernel_ext.engine.way import AS_IT_IS, Way
+from wiz_kernel_ext.out_of_memory import go_first
 from wiz_kernel_ext.transport.keys import KeyPair
 from wiz_kernel_ext.transport.server import CommServer, ServerComm
 from wiz_kernel_ext.transport.zmq_links import ZmqServerLink
@@ -48,8 +56,9 @@ class Introduction(msgspec.Struct, frozen=True, rename="camel"):
     way: Way = AS_IT_IS
 
 
-def main() -> None:
-    """Serve until standard input ends."""
+def main(answers: int) -> None:
+    """Serve until standard input ends; the line of answer goes to the descriptor `answers`."""
+    go_first()
     # An interrupt in a terminal reaches the whole process group; SIGTERM keeps its default, which
     # ends the process at once, even inside the library.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -64,7 +73,8 @@ def main() -> None:
     threading.Thread(target=_watch_stdin, args=(loop,), name="wiz-stdin", daemon=True).start()
     host = ModelHost(_logging_backend, way=introduction.way)
     worker = LlamaWorker(loop, host)
-    threading.Thread(target=_serve, args=(introduction, worker), name="wiz-io", daemon=True).start()
+    serving = (introduction, worker, answers)
+    threading.Thread(target=_serve, args=serving, name="wiz-io", daemon=True).start()
     host.backend  # noqa: B018 - the library is set up here, on its thread, before it is needed
     loop.run(host.step)
     _end(0)
@@ -76,14 +86,14 @@ def _logging_backend() -> Backend:
     return llama.LlamaBackend()
 
 
-def _serve(introduction: Introduction, worker: LlamaWorker) -> None:
+def _serve(introduction: Introduction, worker: LlamaWorker, answers: int) -> None:
     """The I/O thread: comms, until the process ends."""
 
     async def serve() -> None:
         keys = KeyPair.from_secret(introduction.secret_key)
         link = ZmqServerLink(introduction.endpoint, keys)
-        sys.stdout.write(link.endpoint + "\n")
-        sys.stdout.flush()
+        with os.fdopen(answers, "w") as answer:
+            answer.write(link.endpoint + "\n")
         bridge, is_connected = LlamaWorkerBridge(worker), False
 
         async def handle(comm: ServerComm) -> Any:
@@ -127,4 +137,4 @@ def _end(code: int) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(_answers)

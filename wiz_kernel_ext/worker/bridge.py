@@ -13,6 +13,7 @@ from typing import Any
 
 from wiz_kernel_ext.protocol.codec import decode, decode_request
 from wiz_kernel_ext.protocol.events import AnyEvent, AskerMessage, CancelThis
+from wiz_kernel_ext.protocol.pulse import PULSE
 from wiz_kernel_ext.transport.server import CommClosed, ServerComm
 from wiz_kernel_ext.worker.call import Call
 from wiz_kernel_ext.worker.llama_worker import LlamaWorker
@@ -26,6 +27,8 @@ class LlamaWorkerBridge:
 
     async def __call__(self, comm: ServerComm) -> Any:
         """Answer one comm: its events as messages, its result as the return value."""
+        if comm.target == PULSE:
+            return self._worker.pulse()
         request = decode_request(comm.target, comm.payload)
         loop = asyncio.get_running_loop()
         events: asyncio.Queue[AnyEvent | None] = asyncio.Queue()

@@ -44,6 +44,7 @@ class ContextPlan:
             kv_type=self.parameters.kv_type,
             flash_attention=self.parameters.flash_attention,
             seed=self.seed,
+            notices=self.notices,
         )
 
 

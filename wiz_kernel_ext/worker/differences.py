@@ -12,6 +12,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from wiz_kernel_ext.engine.backend import LoadParameters
+from wiz_kernel_ext.protocol.chat_templates import RAW, TEMPLATE_NAMES
 from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel
 from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo
 
@@ -25,9 +26,12 @@ def model_difference(
     path: Path,
     request: LoadModel,
     *,
+    chat_template: str | None = None,
     can_offload: bool,
 ) -> Difference:
     """How the model in memory differs from what `request` asks for, `path` being its file.
+
+    `chat_template` is the one that it was loaded with, None for its own.
 
     Where nothing can be offloaded to a GPU, every number of layers to offload is the same.
     """
@@ -40,7 +44,17 @@ def model_difference(
         asked, has = getattr(request, name), getattr(parameters, name)
         if asked is not None and asked != "auto" and asked != has:
             difference[_camel(name)] = [has, asked]
+    if request.chat_template not in (None, chat_template):
+        names = [info.chat_template, template_name(request.chat_template, own=False)]
+        difference["chatTemplate"] = names
     return difference
+
+
+def template_name(given: str | None, *, own: bool) -> str:
+    """What a chat template is called: see `ModelInfo`; `own` is whether the file has one."""
+    if given is None:
+        return "own" if own else RAW
+    return given if given in TEMPLATE_NAMES else "given"
 
 
 def context_difference(info: ContextInfo, request: CreateContext) -> Difference:

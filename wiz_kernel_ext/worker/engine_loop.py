@@ -26,6 +26,8 @@ class EngineLoop:
 
     def __init__(self) -> None:
         self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
+        self.n_commands = 0
+        """How many have been run; read from any thread."""
         self._running = True
         self._ended = False
 
@@ -82,3 +84,4 @@ class EngineLoop:
             command()
         except Exception:
             log.exception("A command to the engine failed")
+        self.n_commands += 1

@@ -35,11 +35,14 @@ from wiz_kernel_ext.errors import (
     ServiceStopping,
     SessionNotLoaded,
     WizError,
+    not_permitted,
 )
 from wiz_kernel_ext.models.locate import locate_model
 from wiz_kernel_ext.protocol.calls import WorkerCalls
+from wiz_kernel_ext.protocol.codec import sound
 from wiz_kernel_ext.protocol.events import Progress
 from wiz_kernel_ext.protocol.messages import ChatMessage
+from wiz_kernel_ext.protocol.pulse import Pulse
 from wiz_kernel_ext.protocol.requests import (
     AnyRequest,
     CreateContext,
@@ -58,6 +61,7 @@ from wiz_kernel_ext.settings import Settings
 from wiz_kernel_ext.transport.endpoints import places
 from wiz_kernel_ext.worker.call import Call
 from wiz_kernel_ext.worker.engine_loop import EngineLoop
+from wiz_kernel_ext.worker.in_child import EngineInChild
 from wiz_kernel_ext.worker.local_operation import LocalOperation
 from wiz_kernel_ext.worker.model_host import ModelHost
 
@@ -75,20 +79,29 @@ def llama_backend() -> Backend:
     return LlamaBackend()
 
 
-async def _checked_way(data_dir: Path) -> Way:
-    """How the engine is to be used in this very process; raises EngineUnusable, WorkerDied."""
+async def _checked_way(data_dir: Path) -> tuple[Way, bool]:
+    """How the engine is to be used, and whether in a child; raises EngineUnusable, WorkerDied."""
     # Here, since a worker's process, which was told its way, does without.
     from wiz_kernel_ext.engine_check.check import checked
-    from wiz_kernel_ext.engine_check.diagnosis import notice, usable
+    from wiz_kernel_ext.engine_check.diagnosis import notice, suspected, usable
     from wiz_kernel_ext.engine_check.processor import this_processor
 
     sockets_first = "zmq" in sys.modules and "llama_cpp" not in sys.modules
     verdict = await checked(data_dir, sockets_first=sockets_first)
+    in_child = False
+    if sockets_first and verdict.way is None:
+        alone = await checked(data_dir)
+        if in_child := alone.way is not None:
+            log.warning(
+                "The engine has a process of its own: after %s, here first, it would end this one.",
+                suspected(verdict, this_processor()).partition(",")[0],
+            )
+            verdict = alone
     processor = this_processor()
     way = usable(verdict, processor)
     if text := notice(verdict, processor):
         log.warning("%s", worded(text))
-    return way
+    return way, in_child
 
 
 @dataclass
@@ -124,6 +137,7 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
         self._host = host
         self._models_dir = models_dir
         self._thread: threading.Thread | None = None
+        self._child: EngineInChild | None = None
         self._defaults = Initialize()
         self._sessions: dict[str, Session] = {}
         self._latest: Session | None = None
@@ -139,13 +153,20 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
         """A worker in this process; its engine has a thread of its own, for life.
 
         `models_dir` is where a relative model path is looked up after the working directory. The
-        engine is tried in a process of its own first, once for each build. Raises EngineUnusable,
-        before anything of it is loaded here.
+        engine is tried in a process of its own first, once for each build, and stays in one where
+        it would end this program. Raises EngineUnusable, before anything of it is loaded here.
         """
         where = places(Settings.from_environment())
-        way = await _checked_way(where.data_dir) if make_backend is llama_backend else AS_IT_IS
+        way, in_child = AS_IT_IS, False
+        if make_backend is llama_backend:
+            way, in_child = await _checked_way(where.data_dir)
         loop, host = EngineLoop(), ModelHost(make_backend, way=way)
         worker = cls(loop, host, models_dir=models_dir or where.models_dir)
+        if in_child:
+            await asyncio.to_thread(where.create)
+            worker._child = EngineInChild()
+            await worker._child.begin(way, where.socket_dir)
+            return worker
         os.environ.update(waiting_policy(os.environ))
         thread = threading.Thread(
             target=loop.run, args=(host.step,), name="wiz-engine", daemon=True
@@ -159,6 +180,9 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
 
     async def close(self) -> None:
         """Give the model back and end the engine's thread; a second time changes nothing."""
+        if self._child is not None:
+            await self._child.end()
+            return
         with suppress(ServiceStopping):
             await self._loop.call(self._host.close)
         self._loop.stop()
@@ -167,13 +191,19 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
 
     async def request(self, request: Request[R]) -> R:
         """What `request` ends in; raises its error."""
-        return cast(R, await self.handle(request, Call()))
+        return cast(R, await self.handle(sound(request), Call()))
 
     async def start(self, request: AnyRequest) -> LocalOperation:
         """Begin `request` and return at once; it goes on whether or not anyone follows it."""
         if isinstance(request, SendPrompt):
             request = Prompt(**msgspec.structs.asdict(request))
+        request = sound(request)
         return LocalOperation(lambda call: self.handle(request, call))
+
+    def pulse(self) -> Pulse:
+        """How much is done so far; from any thread, also in the middle of a step."""
+        host = self._host
+        return Pulse(self._loop.n_commands + host.n_told + host.n_steps, host.n_steps)
 
     async def handle(self, request: AnyRequest, call: Call) -> Any:
         """Answer one request; events go to `call`. The one entry of both faces."""
@@ -185,6 +215,8 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
         except WizError:
             raise
         except Exception as error:
+            if isinstance(error, OSError) and (refused := not_permitted(error)):
+                raise refused from None
             log.exception("%s failed", request.target)
             raise InternalError(f"The worker failed: {error!r}.") from error
 
@@ -195,6 +227,8 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
             self._operations.add(operation)
             operation.on_end(self._operations.discard)
             return operation.id
+        if self._child is not None and not isinstance(request, DownloadModel):
+            return await self._child.handle(self._here(request), call)
         if isinstance(request, Prompt):
             return await self._prompt(request, call)
         if isinstance(request, Initialize):
@@ -211,6 +245,12 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
         if isinstance(request, DownloadModel):
             return await self._download(request, call)
         raise BadRequest(f"{request.target} is not for a worker.", field="target")
+
+    def _here(self, request: AnyRequest) -> AnyRequest:
+        """`request` as another process takes it: with the path of a model for its name."""
+        if isinstance(request, LoadModel) and request.model_path:
+            return msgspec.structs.replace(request, model_path=str(self._locate(request)))
+        return request
 
     async def _initialize(self, request: Initialize) -> RuntimeInfo:
         self._defaults = request
@@ -288,7 +328,9 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
             return AnswerInfo(text="", finish_reason="cancelled")
 
         def submit() -> None:
-            sequence = self._host.submit(messages, request.tools, request.options, listener)
+            sequence = self._host.submit(
+                messages, request.tools, request.options, listener, request.chat_template
+            )
             # Here, so that an asker who gives up just now leaves no answer nobody can stop.
             call.on_cancel(lambda: self._loop.post(lambda: self._host.cancel(sequence)))
 

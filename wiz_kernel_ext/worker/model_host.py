@@ -10,7 +10,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from wiz_kernel_ext.engine.backend import (
     LoadCancelled,
     LoadParameters,
     Model,
+    OnLoadProgress,
 )
 from wiz_kernel_ext.engine.chat import ChatEncoder
 from wiz_kernel_ext.engine.contention import ThreadCount
@@ -46,9 +47,26 @@ from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel
 from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo, UnloadInfo
 from wiz_kernel_ext.worker.call import Call
 from wiz_kernel_ext.worker.context_plan import plan_context
-from wiz_kernel_ext.worker.differences import context_difference, model_difference, named
+from wiz_kernel_ext.worker.differences import (
+    context_difference,
+    model_difference,
+    named,
+    template_name,
+)
 
 PROGRESS_INTERVAL_S = 0.05
+_NEWER = (
+    "The file is well formed; it may need a newer llama-cpp-python: `wiz doctor` tells which is "
+    "installed."
+)
+RAW_MAX_TOKENS = 256
+"""The longest completion of raw text where nothing else is asked for: nothing in it ends one."""
+MAX_ENCODERS = 8
+
+NO_TEMPLATE = (
+    "The model has no chat template: each prompt is continued as plain text, by itself, for up to "
+    f"{RAW_MAX_TOKENS} tokens (`wiz load MODEL --chat-template chatml` or another has it chat)."
+)
 # In words of `LlamaWorker`; where a service is asked, it looks itself before it asks a worker.
 MODEL_HINT = "Call load_model first."
 CONTEXT_HINT = "Call create_context first."
@@ -64,6 +82,8 @@ class Loaded:
     info: ModelInfo
     parameters: LoadParameters
     chat: ChatEncoder
+    chat_template: str | None = None
+    encoders: dict[str, ChatEncoder] = field(default_factory=dict)
     context: Context | None = None
     context_info: ContextInfo | None = None
     engine: Engine | None = None
@@ -87,6 +107,10 @@ class ModelHost:
         self._backend: Backend | None = None
         self._clock = clock
         self._loaded: Loaded | None = None
+        self.n_steps = 0
+        """How many steps computed something; read from any thread, as the next one."""
+        self.n_told = 0
+        """How often the library told how far a load is."""
 
     @property
     def backend(self) -> Backend:
@@ -113,9 +137,11 @@ class ModelHost:
                 self._loaded.parameters,
                 path,
                 request,
+                chat_template=self._loaded.chat_template,
                 can_offload=self.can_offload,
             )
             if not difference:
+                _tell(call, self._loaded.info.notices)
                 return replace(self._loaded.info, shared=True)
             if not request.reload:
                 raise Conflict(
@@ -125,20 +151,28 @@ class ModelHost:
             self.unload(force=True)
         check_gguf(path)
         started_at = self._clock()
-        parameters = self._parameters(request, call)
+        notices: list[str] = []
+        parameters = self._parameters(request, notices)
         model = self._load(path, parameters, call)
         try:
-            chat = ChatEncoder(model)
+            chat = ChatEncoder(model, request.chat_template)
         except Exception:
             model.close()
             raise
-        info = _model_info(model, path, parameters, self._clock() - started_at)
-        self._loaded = Loaded(model, info, parameters, chat)
-        if not info.has_chat_template:
-            call.emit(Notice(text="The model has no chat template: ChatML is used."))
+        if chat.is_raw and request.chat_template is None:
+            notices.append(NO_TEMPLATE)
+        info = replace(
+            _model_info(model, path, parameters, self._clock() - started_at),
+            chat_template=template_name(
+                request.chat_template, own=model.facts.chat_template is not None
+            ),
+            notices=notices,
+        )
+        self._loaded = Loaded(model, info, parameters, chat, request.chat_template)
+        _tell(call, notices)
         return info
 
-    def _parameters(self, request: LoadModel, call: Call) -> LoadParameters:
+    def _parameters(self, request: LoadModel, notices: list[str]) -> LoadParameters:
         gpu_layers = request.gpu_layers
         if gpu_layers is None or gpu_layers == "auto":
             gpu_layers = -1 if self.can_offload else 0
@@ -148,7 +182,7 @@ class ModelHost:
                 if self.backend.supports_gpu_offload
                 else "This build of llama.cpp is for the CPU only"
             )
-            call.emit(Notice(text=f"{why}: no layer is offloaded to a GPU."))
+            notices.append(f"{why}: no layer is offloaded to a GPU.")
             gpu_layers = 0
         return LoadParameters(
             gpu_layers=gpu_layers,
@@ -160,13 +194,23 @@ class ModelHost:
 
     def _load(self, path: Path, parameters: LoadParameters, call: Call) -> Model:
         try:
-            return self.backend.load(str(path), parameters, _LoadProgress(call, self._clock))
+            return self.backend.load(str(path), parameters, self._progress(call))
         except LoadCancelled:
             raise OperationCancelled(f"Loading {path.name} was cancelled.") from None
         except LibraryRefused as error:
+            hint = _NEWER if "unknown model architecture" in f"{error} {error.log}" else None
             raise ModelLoadFailed(
-                f"llama.cpp cannot load {path.name}: {error}.", log=error.log
+                f"llama.cpp cannot load {path.name}: {error}.", hint=hint, log=error.log
             ) from None
+
+    def _progress(self, call: Call) -> OnLoadProgress:
+        told = _LoadProgress(call, self._clock)
+
+        def progress(fraction: float) -> bool:
+            self.n_told += 1
+            return told(fraction)
+
+        return progress
 
     def create_context(self, request: CreateContext, call: Call) -> ContextInfo:
         """Create the context, or share the one there is if it has the same parameters."""
@@ -176,6 +220,7 @@ class ModelHost:
         if loaded.context_info is not None:
             difference = context_difference(loaded.context_info, request)
             if not difference:
+                _tell(call, loaded.context_info.notices)
                 return replace(loaded.context_info, shared=True)
             if not request.reload:
                 raise Conflict(
@@ -184,8 +229,7 @@ class ModelHost:
                 )
             self._close_context(loaded)
         plan = plan_context(request, loaded.model.facts)
-        for text in plan.notices:
-            call.emit(Notice(text=text))
+        _tell(call, plan.notices)
         try:
             context = loaded.model.create_context(plan.parameters)
         except LibraryRefused as error:
@@ -222,12 +266,16 @@ class ModelHost:
         tools: list[dict[str, Any]] | None,
         options: PromptOptions,
         listener: Listener,
+        chat_template: str | None = None,
     ) -> Sequence:
-        """Queue a conversation for its next answer."""
+        """Queue a conversation for its next answer; `chat_template` as in `AnyPrompt`."""
         loaded = self._need_model()
         if loaded.engine is None:
             raise ContextNotLoaded(hint=CONTEXT_HINT)
-        return loaded.engine.submit(loaded.chat.encode(messages, tools), options, listener)
+        chat = _encoder(loaded, chat_template)
+        if chat.is_raw and options.max_tokens is None:
+            options = replace(options, max_tokens=RAW_MAX_TOKENS)
+        return loaded.engine.submit(chat.encode(messages, tools), options, listener, chat.turns)
 
     def cancel(self, sequence: Sequence) -> None:
         """End a prompt with what it has."""
@@ -259,7 +307,7 @@ class ModelHost:
         if engine is None or not engine.is_busy:
             return False
         try:
-            engine.step()
+            self.n_steps += engine.step()
         except Exception as error:
             log.exception("The engine failed")
             engine.fail(InternalError(f"The engine failed: {error!r}."))
@@ -281,6 +329,24 @@ class ModelHost:
         if loaded.context is not None:
             loaded.context.close()
         loaded.engine = loaded.context = loaded.context_info = None
+
+
+def _tell(call: Call, notices: list[str]) -> None:
+    for text in notices:
+        call.emit(Notice(text=text))
+
+
+def _encoder(loaded: Loaded, chat_template: str | None) -> ChatEncoder:
+    """The encoder of a template, made when first needed; the latest few are kept."""
+    if chat_template in (None, loaded.chat_template):
+        return loaded.chat
+    assert chat_template is not None
+    encoder = loaded.encoders.pop(chat_template, None)
+    encoder = encoder or ChatEncoder(loaded.model, chat_template)
+    loaded.encoders[chat_template] = encoder
+    while len(loaded.encoders) > MAX_ENCODERS:
+        del loaded.encoders[next(iter(loaded.encoders))]
+    return encoder
 
 
 def _parking_bytes() -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from wiz_kernel_ext.commands.command import (
     NOTEBOOK,
@@ -15,6 +16,8 @@ from wiz_kernel_ext.commands.command import (
 )
 from wiz_kernel_ext.commands.definitions.convert import OUT_TYPE
 from wiz_kernel_ext.commands.flags import add_flags, context_flags, given, model_flags
+
+T = TypeVar("T")
 
 
 def arguments(parser: Parser, face: Face) -> None:
@@ -36,6 +39,9 @@ def arguments(parser: Parser, face: Face) -> None:
     parser.add_argument(
         "--reload", action="store_true", help="load it anew where it is loaded with other options"
     )
+    parser.add_argument(
+        "--anyway", action="store_true", help="also where it takes more memory than is free"
+    )
     add_flags(parser, {**context_flags(), **model_flags()}.values())
 
 
@@ -53,8 +59,30 @@ def run(ui: UserInterface, arguments: argparse.Namespace) -> Any:
     else:
         model = located(name) if name else None
     wish = given(arguments, {**context_flags(), **model_flags()}.values())
-    request = build(Load, {"model": model, "fetch": True, "reload": arguments.reload, **wish})
-    return ui.follow(ui.client.start(request), name or "the default model")
+    title = name or "the default model"
+
+    def load(anyway: bool) -> Any:
+        fields = {"model": model, "fetch": True, "reload": arguments.reload, "anyway": anyway}
+        return ui.follow(ui.client.start(build(Load, {**fields, **wish})), title)
+
+    return asked_about(load, ui.confirm, anyway=arguments.anyway)
+
+
+def asked_about(
+    load: Callable[[bool], T], confirm: Callable[[str], bool | None], *, anyway: bool
+) -> T:
+    """What `load` returns; where it needs more memory than is free, the user is asked first.
+
+    Raises NotEnoughMemory where the user says no, or nobody can be asked.
+    """
+    from wiz_kernel_ext.errors import NotEnoughMemory
+
+    try:
+        return load(anyway)
+    except NotEnoughMemory as error:
+        if not confirm(f"{error} Load it all the same? [y/N] "):
+            raise
+    return load(True)
 
 
 def completes(words: list[str], known: KnownNames) -> list[str]:

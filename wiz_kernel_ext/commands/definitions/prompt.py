@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wiz_kernel_ext.commands.command import BOTH, Command, Face, Parser
-from wiz_kernel_ext.commands.flags import add_flags, sampling_flags
+from wiz_kernel_ext.commands.flags import add_flags, prompt_flags, sampling_flags
 
 
 def arguments(parser: Parser, face: Face) -> None:
@@ -20,10 +20,16 @@ def arguments(parser: Parser, face: Face) -> None:
             "and -o keeps the operation: NAME.result() waits for the Answer",
         )
     else:
-        parser.add_argument("text", nargs="*", metavar="TEXT", help="- or nothing: standard input")
+        parser.add_argument(
+            "text",
+            nargs="*",
+            metavar="TEXT",
+            help="what standard input has follows it, or stands at -",
+        )
         parser.add_argument("--model", metavar="MODEL", help="a .gguf file, or demo")
         parser.add_argument("--session", metavar="NAME", help="go on with this conversation")
         parser.add_argument("--system", metavar="TEXT", help="the system prompt")
+    add_flags(parser, prompt_flags().values())
     add_flags(parser.add_argument_group("sampling"), sampling_flags().values())
 
 

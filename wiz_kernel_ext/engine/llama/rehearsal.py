@@ -12,6 +12,7 @@ import re
 import sys
 
 from wiz_kernel_ext.engine.backend import ContextParameters
+from wiz_kernel_ext.out_of_memory import go_first
 
 _MIB = 1 << 20
 _KV = re.compile(r"llama_kv_cache\w*: +size = +([\d.]+) MiB")
@@ -33,6 +34,7 @@ def main(path: str, cells: str, sequence_ids: str, batch: str, kv_type: str, fla
     """Print the figures as JSON."""
     from wiz_kernel_ext.engine.llama.backend import rehearse
 
+    go_first()
     parameters = ContextParameters(
         pool_size=int(cells),
         sequence_ids=int(sequence_ids),

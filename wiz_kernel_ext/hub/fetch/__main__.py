@@ -44,6 +44,8 @@ def run_task(task: m.AnyTask, say: Callable[[Line], None]) -> Any:
             return looking.list_repo(task, say)
         case m.AskUpstream():
             return looking.ask_upstream(task, say)
+        case m.Reach():
+            return looking.reach(task, say)
         case m.ReadCollection():
             return looking.read_collection(task, say)
 
@@ -57,7 +59,10 @@ def error_of(task: m.AnyTask, error: Exception) -> WizError:
 
 def main() -> None:
     """Do what the task on standard input says."""
-    task = msgspec.json.decode(sys.stdin.buffer.readline(), type=m.AnyTask)
+    order = msgspec.json.decode(sys.stdin.buffer.readline(), type=m.Order)
+    # Before huggingface_hub is imported, which reads it once. Nobody sees it from outside.
+    os.environ.update(order.environment)
+    task = order.task
     speaker = Speaker()
     end_with_parent()
     try:

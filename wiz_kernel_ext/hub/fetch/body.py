@@ -49,7 +49,7 @@ def _direct_socket(answer: Any) -> Any:
     if (
         stream is None
         or answer.http_version != "HTTP/1.1"
-        or not headers.get("Content-Length", "").isdigit()
+        or not headers.get("Content-Length", "").isdecimal()
         or "Content-Encoding" in headers
         or "Transfer-Encoding" in headers
     ):

@@ -16,6 +16,9 @@ from pathlib import Path
 from huggingface_hub import constants
 from huggingface_hub.file_download import repo_folder_name
 
+from wiz_kernel_ext.errors import DownloadFailed
+from wiz_kernel_ext.folders import changed_at, entries, files_below, is_file
+
 PARTIAL_SUFFIX = ".wiz.incomplete"
 """huggingface_hub's scan and prune know the end of it as an unfinished download."""
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -63,14 +66,14 @@ class RepoCache:
             commits += self._newest_first()
         for commit in commits:
             paths = [self.folder / "snapshots" / commit / file for file in files]
-            if all(path.is_file() for path in paths):
+            if all(is_file(path) for path in paths):
                 return paths
         return None
 
     def ref(self, revision: str) -> str | None:
         """The commit that a branch or tag was at, the last time it was fetched."""
         try:
-            commit = (self.folder / "refs" / revision).read_text().strip()
+            commit = (self.folder / "refs" / revision).read_text(errors="replace").strip()
         except OSError:
             return None
         return commit if is_commit(commit) else None
@@ -89,7 +92,7 @@ class RepoCache:
             return
         if old is not None and self.snapshot(old).is_dir():
             checksums = upstream()
-            for path in sorted(self.snapshot(old).rglob("*")):
+            for path in files_below(self.snapshot(old)):
                 file = path.relative_to(self.snapshot(old)).as_posix()
                 if path.is_symlink() and checksums.get(file) == path.readlink().name:
                     self._link(path, self.snapshot(commit) / file)
@@ -111,16 +114,20 @@ class RepoCache:
                     break
                 except BlockingIOError:
                     wait(_POLL_S)
+                except OSError as error:
+                    # Without a lock, two downloads would write into one file.
+                    raise DownloadFailed(
+                        f"{self._locks} cannot be locked: {error.strerror}.",
+                        hint="Its file system has no locks: set HF_HOME to a directory on a local "
+                        "disk, and run it again.",
+                    ) from error
             yield
         finally:
             os.close(file)
 
     def _newest_first(self) -> list[str]:
-        snapshots = self.folder / "snapshots"
-        if not snapshots.is_dir():
-            return []
-        found = [path for path in snapshots.iterdir() if is_commit(path.name)]
-        return [p.name for p in sorted(found, key=lambda p: p.stat().st_mtime, reverse=True)]
+        found = [path for path in entries(self.folder / "snapshots") if is_commit(path.name)]
+        return [path.name for path in sorted(found, key=changed_at, reverse=True)]
 
     @staticmethod
     def _link(old: Path, new: Path) -> None:

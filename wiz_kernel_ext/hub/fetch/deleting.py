@@ -5,12 +5,15 @@ A blob goes only when no snapshot needs it; blobs may be shared by the whole cac
 
 from __future__ import annotations
 
+import contextlib
+import os
 from functools import partial
 from pathlib import Path
 
 from huggingface_hub import get_hf_file_metadata, hf_hub_url, scan_cache_dir
 
-from wiz_kernel_ext.errors import BadRequest, Conflict, NotFound
+from wiz_kernel_ext.errors import BadRequest, Conflict, NotFound, not_permitted
+from wiz_kernel_ext.hub.deleted import refuse_what_is_left
 from wiz_kernel_ext.hub.fetch.cache import RepoCache, is_etag
 from wiz_kernel_ext.hub.fetch.failures import Subject
 from wiz_kernel_ext.hub.fetch.retrying import Say, asked
@@ -18,8 +21,14 @@ from wiz_kernel_ext.hub.fetch.tasks import DeleteFiles, DiscardParts
 
 
 def delete_files(task: DeleteFiles) -> int:
-    """Delete, or only say how many bytes that would free; raises NotFound, BadRequest."""
-    cache = scan_cache_dir()
+    """Delete, or only say how many bytes that would free; what was freed is what is gone.
+
+    Raises NotFound, BadRequest, NotPermitted telling what was deleted all the same.
+    """
+    try:
+        cache = scan_cache_dir()
+    except OSError as error:
+        raise not_permitted(error) or error from None
     wanted = set(task.paths)
     repos = [r for r in cache.repos if r.repo_type == "model" and r.repo_id == task.repo]
     revisions = [revision for repo in repos for revision in repo.revisions]
@@ -40,9 +49,17 @@ def delete_files(task: DeleteFiles) -> int:
             f"The huggingface_hub installed here can only delete all of {task.repo}.",
             hint="Upgrade it to 1.33 or newer, or use `hf cache rm`.",
         )
-    if not task.only_ask:
+    if task.only_ask:
+        return strategy.expected_freed_size
+    blobs = {file.blob_path: file.size_on_disk for file in selected}
+    # It says of none that could not be deleted, but in a log: look what is there afterwards.
+    with contextlib.suppress(OSError):
         strategy.execute()
-    return strategy.expected_freed_size
+    freed = sum(size for blob, size in blobs.items() if not os.path.lexists(blob))
+    left = [str(file.file_path) for file in selected if os.path.lexists(file.file_path)]
+    kept = [str(blob) for blob in strategy.blobs if os.path.lexists(blob)]
+    refuse_what_is_left(len(selected), left or kept, freed)
+    return freed
 
 
 def discard_parts(task: DiscardParts, say: Say) -> int:

@@ -19,8 +19,10 @@ from huggingface_hub.file_download import are_symlinks_supported
 
 from wiz_kernel_ext.children.lines import Noted, Ticked
 from wiz_kernel_ext.errors import DiskFull, DownloadFailed, HubUnreachable
+from wiz_kernel_ext.hub.fetch.api import checksums_at
+from wiz_kernel_ext.hub.fetch.bounds import in_time
 from wiz_kernel_ext.hub.fetch.cache import RepoCache, is_commit, is_etag
-from wiz_kernel_ext.hub.fetch.failures import Subject, explain
+from wiz_kernel_ext.hub.fetch.failures import ENDPOINT, Subject, explain
 from wiz_kernel_ext.hub.fetch.retrying import ASKING_PATIENCE_S, Say, asked
 from wiz_kernel_ext.hub.fetch.tasks import Download
 from wiz_kernel_ext.hub.fetch.throttle import Throttle
@@ -91,10 +93,11 @@ class _Job:
                 etag is None
                 or found is None
                 or size_bytes is None
+                or size_bytes < 0
                 or not (is_etag(etag) and is_commit(found))
             ):
                 raise DownloadFailed(
-                    f"{constants.ENDPOINT} answered, but not as a hub does, for {subject}.",
+                    f"{ENDPOINT} answered, but not as a hub does, for {subject}.",
                     hint="Is HF_ENDPOINT a hub's address, and no login page between?",
                 )
             commit = found
@@ -160,7 +163,7 @@ class _Job:
                     ).run()
                     self._place(growing, blob, pointer)
             if not pointer.exists():
-                self._link(commit, remote.subject)
+                self._link(commit, remote.subject, remote.etag)
         count(remote.size_bytes - counted)
 
     def _place(self, growing: Path, blob: Path, pointer: Path) -> None:
@@ -171,10 +174,10 @@ class _Job:
             pointer.parent.mkdir(parents=True, exist_ok=True)
             growing.replace(pointer)
 
-    def _link(self, commit: str, subject: Subject) -> None:
+    def _link(self, commit: str, subject: Subject, etag: str) -> None:
         """Let huggingface_hub link the blob, which it finds in place."""
         link = partial(hf_hub_download, self._task.repo, subject.file, revision=commit)
-        asked(link, subject, self._say)
+        asked(link, subject, self._say, n_bytes=self._cache.blob(etag).stat().st_size)
 
     def _move_ref(self, commit: str) -> None:
         revision = self._task.revision or "main"
@@ -182,14 +185,8 @@ class _Job:
             return
 
         def upstream() -> Mapping[str, str]:
-            # A third of the child's start, and rarely needed.
-            from huggingface_hub import HfApi
-
-            info = HfApi().model_info(self._task.repo, revision=commit, files_metadata=True)
-            return {
-                sibling.rfilename: (sibling.lfs.sha256 if sibling.lfs else sibling.blob_id) or ""
-                for sibling in info.siblings or []
-            }
+            with in_time(self._say):
+                return checksums_at(self._task.repo, commit)
 
         try:
             self._cache.move_ref(revision, commit, upstream)

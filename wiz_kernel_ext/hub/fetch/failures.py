@@ -22,8 +22,11 @@ from wiz_kernel_ext.errors import (
     HubUnreachable,
     WizError,
 )
+from wiz_kernel_ext.hub.fetch.bounds import misbehaved
 from wiz_kernel_ext.hub.fetch.http import is_transport_error, root_cause
+from wiz_kernel_ext.surroundings import shown
 
+ENDPOINT = shown(constants.ENDPOINT)
 LOGIN_HINT = "Log in with `hf auth login`, or set HF_TOKEN, and run it again."
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _SKEW_S = 300.0
@@ -46,7 +49,7 @@ class Subject:
     @property
     def page(self) -> str:
         """Where to look at the repository."""
-        return f"{constants.ENDPOINT}/{self.repo}"
+        return f"{ENDPOINT}/{self.repo}"
 
 
 def explain(error: BaseException, subject: Subject) -> WizError:
@@ -59,6 +62,8 @@ def explain(error: BaseException, subject: Subject) -> WizError:
         return found
     if isinstance(error, OSError) and not isinstance(error, errors.HfHubHTTPError):
         return _not_written(error, subject, details)
+    if isinstance(error, ValueError | TypeError | LookupError | AttributeError | RecursionError):
+        return misbehaved(f"{subject} in a way that no hub does ({type(error).__name__})")
     return DownloadFailed(
         f"Fetching {subject} failed ({type(error).__name__}).",
         hint="Run it again in a while; report it if it stays.",
@@ -118,7 +123,7 @@ def _missing(error: BaseException, subject: Subject, details: dict[str, Any]) ->
             return _wrong_clock(subject, skew, details)
         return HubAccessDenied(
             f"The hub refused {subject} ({status}): it does not take this token.",
-            hint=f"Make another at {constants.ENDPOINT}/settings/tokens. {LOGIN_HINT}",
+            hint=f"Make another at {ENDPOINT}/settings/tokens. {LOGIN_HINT}",
             page=subject.page,
             **details,
         )
@@ -132,7 +137,7 @@ def _asked_for(subject: Subject) -> str:
 def _unreachable(
     error: BaseException, subject: Subject, details: dict[str, Any]
 ) -> WizError | None:
-    endpoint = constants.ENDPOINT
+    endpoint = ENDPOINT
     if isinstance(error, errors.OfflineModeIsEnabled) or constants.HF_HUB_OFFLINE:
         what = f"{subject} is not on this machine" if subject.file else "The hub is not asked"
         return HubUnreachable(

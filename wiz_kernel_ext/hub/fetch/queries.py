@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-from huggingface_hub import constants, hf_hub_url
+from huggingface_hub import hf_hub_url
 from huggingface_hub.utils import build_hf_headers, hf_raise_for_status, parse_datetime
 
-from wiz_kernel_ext.errors import AmbiguousModel, GgufInvalid, HubAccessDenied, HubNotFound
+from wiz_kernel_ext.errors import (
+    AmbiguousModel,
+    BadRequest,
+    GgufInvalid,
+    HubAccessDenied,
+    HubNotFound,
+)
 from wiz_kernel_ext.gguf_file.header import read_header
 from wiz_kernel_ext.gguf_file.skeleton import write_skeleton
 from wiz_kernel_ext.gguf_file.source import RangeSource
-from wiz_kernel_ext.hub.fetch.failures import Subject
-from wiz_kernel_ext.hub.fetch.http import session
+from wiz_kernel_ext.hub.fetch import api
+from wiz_kernel_ext.hub.fetch.bounds import MAX_ANSWER_BYTES, MAX_BYTES, misbehaved
+from wiz_kernel_ext.hub.fetch.failures import ENDPOINT, Subject
+from wiz_kernel_ext.hub.fetch.http import question_timeouts_s, session
 from wiz_kernel_ext.hub.fetch.retrying import Say, asked
 from wiz_kernel_ext.hub.fetch.tasks import (
     CONFIG,
     AskUpstream,
     Found,
     ListRepo,
+    Reach,
     ReadCollection,
     RepoContents,
     Search,
@@ -35,7 +42,6 @@ from wiz_kernel_ext.protocol.hub import RepoFile, RepoHit
 
 _LISTED_AT_ONCE = 4
 _MAX_HEADER_BYTES = 64 << 20
-_MAX_FILES = 20_000
 _MAX_CONFIG_BYTES = 1 << 20
 
 
@@ -48,8 +54,10 @@ def search(task: Search, say: Say) -> list[Found]:
         "limit": task.limit,
         "expand": ["gguf", "downloads", "likes", "gated", "tags", "lastModified"],
     }
-    found = asked(partial(_json, "models", params), Subject(), say)[: task.limit]
-    hits = [_hit(model) for model in found]
+    found = asked(partial(api.found_by, params), Subject(), say)
+    hits = [hit for hit in map(_hit, found[: task.limit]) if hit is not None]
+    if found and not hits:
+        raise misbehaved("this search with nothing that could be a repository")
     if not task.with_files:
         return [Found(hit) for hit in hits]
 
@@ -64,26 +72,31 @@ def search(task: Search, say: Say) -> list[Found]:
         return list(pool.map(contents, hits))
 
 
+def reach(task: Reach, say: Say) -> dict[str, str]:
+    """The endpoint that answers and, with the token, its user's name."""
+    if not task.with_token:
+        asked(api.anybody, Subject(), say)
+        return {"endpoint": ENDPOINT}
+    return {"endpoint": ENDPOINT, "user": asked(api.user_name, Subject(), say)}
+
+
 def list_repo(task: ListRepo, say: Say) -> RepoContents:
     """The files of a repository, with sizes and checksums, at the commit its revision is at."""
-    path = f"models/{task.repo}"
-    if task.revision:
-        path += f"/revision/{quote(task.revision, safe='')}"
     subject = Subject(task.repo, revision=task.revision)
-    info = asked(partial(_json, path, {"blobs": True}), subject, say)
+    info = asked(partial(api.repository, task.repo, task.revision), subject, say)
     contents = RepoContents(
-        commit=info.get("sha") or "",
+        commit=api.text(info.get("sha")),
         files=[
             RepoFile(
-                path=file["rfilename"],
-                size_bytes=file.get("size") or 0,
-                sha256=(file.get("lfs") or {}).get("sha256") or "",
+                path=api.text(file["rfilename"]),
+                size_bytes=api.number(file.get("size")),
+                sha256=api.text(api.table(file.get("lfs")).get("sha256")),
             )
-            for file in (info.get("siblings") or [])[:_MAX_FILES]
+            for file in api.files_of(info)
         ],
         gated=bool(info.get("gated")),
         private=bool(info.get("private")),
-        licence=_licence(info.get("tags") or []),
+        licence=_licence(info.get("tags")),
     )
     if task.skeleton:
         _write_skeleton(task, contents, Path(task.skeleton), say)
@@ -106,7 +119,8 @@ def _write_skeleton(task: ListRepo, contents: RepoContents, into: Path, say: Say
     url = hf_hub_url(task.repo, file.path, revision=contents.commit or task.revision)
 
     def fetch(offset: int, size_bytes: int) -> bytes:
-        return asked(partial(_range, url, offset, size_bytes), subject, say)
+        request = partial(_range, url, offset, size_bytes)
+        return asked(request, subject, say, n_bytes=offset + size_bytes)
 
     source = _Kept(RangeSource(fetch, file.size_bytes or None))
     try:
@@ -132,15 +146,11 @@ def _write_config(task: ListRepo, contents: RepoContents, into: Path, say: Say) 
 
 def ask_upstream(task: AskUpstream, say: Say) -> dict[str, dict[str, str]]:
     """The checksums that paths have now; asks nothing that writes into the cache."""
-    from huggingface_hub import HfApi
 
     def checksums(repo: str) -> tuple[str, dict[str, str]]:
-        request = partial(HfApi().get_paths_info, repo, task.files[repo])
-        found = dict.fromkeys(task.files[repo], "")
-        for info in asked(request, Subject(repo), say):
-            lfs = getattr(info, "lfs", None)
-            found[info.path] = lfs.sha256 if lfs else getattr(info, "blob_id", "")
-        return repo, found
+        request = partial(api.checksums_of, repo, task.files[repo])
+        found = asked(request, Subject(repo), say)
+        return repo, {path: found.get(path, "") for path in task.files[repo]}
 
     answers: dict[str, dict[str, str]] = {}
     with ThreadPoolExecutor(_LISTED_AT_ONCE) as pool:
@@ -153,10 +163,7 @@ def ask_upstream(task: AskUpstream, say: Say) -> dict[str, dict[str, str]]:
 
 def read_collection(task: ReadCollection, say: Say) -> list[str]:
     """The models of a collection on the hub."""
-    from huggingface_hub import HfApi
-
-    collection = asked(partial(HfApi().get_collection, task.slug), Subject(task.slug), say)
-    return [item.item_id for item in collection.items if item.item_type == "model"]
+    return asked(partial(api.models_in, task.slug), Subject(task.slug), say)
 
 
 class _Kept:
@@ -183,8 +190,10 @@ def _range(url: str, offset: int, size_bytes: int) -> bytes:
         "Accept-Encoding": "identity",
         "Range": f"bytes={offset}-{offset + size_bytes - 1}",
     }
-    timeout = float(constants.HF_HUB_DOWNLOAD_TIMEOUT)
-    with session().stream("GET", url, headers=headers, timeout=timeout) as answer:
+    timeout = question_timeouts_s()
+    # A server that ignores ranges sends it all.
+    bound = {MAX_BYTES: offset + size_bytes + MAX_ANSWER_BYTES}
+    with session().stream("GET", url, headers=headers, timeout=timeout, extensions=bound) as answer:
         if answer.status_code >= 400:
             hf_raise_for_status(answer)
         # A server that ignores ranges sends it all, from the beginning: read what is wanted.
@@ -197,45 +206,36 @@ def _range(url: str, offset: int, size_bytes: int) -> bytes:
     return bytes(data[skip : skip + size_bytes])
 
 
-def _json(path: str, params: dict[str, Any]) -> Any:
-    """What the hub's API answers.
-
-    Not by HfApi: that takes half of the child's start to import, and its searches try for 23
-    seconds where there is no network.
-    """
-    answer = session().get(
-        f"{constants.ENDPOINT}/api/{path}",
-        params=params,
-        headers=build_hf_headers(),
-        timeout=float(constants.HF_HUB_DOWNLOAD_TIMEOUT),
-    )
-    hf_raise_for_status(answer)
-    return answer.json()
-
-
-def _hit(model: dict[str, Any]) -> RepoHit:
-    facts = model["gguf"] if isinstance(model.get("gguf"), dict) else {}
-    modified = model.get("lastModified")
+def _hit(model: dict[str, Any]) -> RepoHit | None:
+    """A repository that was found; None where that could be none."""
+    try:
+        repo = make_name(api.text(model.get("id"))).repo
+    except BadRequest:
+        return None
+    facts, modified = api.table(model.get("gguf")), api.text(model.get("lastModified"))
     return RepoHit(
-        repo=model["id"],
-        downloads=_number(model.get("downloads")),
-        likes=_number(model.get("likes")),
-        n_params=_number(facts.get("total")),
-        n_ctx_train=_number(facts.get("context_length")),
-        architecture=str(facts.get("architecture") or ""),
-        licence=_licence(model.get("tags") or []),
+        repo=repo,
+        downloads=api.number(model.get("downloads")),
+        likes=api.number(model.get("likes")),
+        n_params=api.number(facts.get("total")),
+        n_ctx_train=api.number(facts.get("context_length")),
+        architecture=api.text(facts.get("architecture")),
+        licence=_licence(model.get("tags")),
         gated=bool(model.get("gated")),
-        updated_at=parse_datetime(modified).timestamp() if modified else 0.0,
-        page=f"{constants.ENDPOINT}/{model['id']}",
+        updated_at=_time(modified),
+        page=f"{ENDPOINT}/{repo}",
     )
 
 
-def _licence(tags: Iterable[str]) -> str:
-    for tag in tags:
+def _time(text: str) -> float:
+    try:
+        return parse_datetime(text).timestamp() if text else 0.0
+    except (ValueError, OverflowError):
+        return 0.0
+
+
+def _licence(tags: Any) -> str:
+    for tag in map(api.text, tags if isinstance(tags, list) else []):
         if tag.startswith("license:"):
             return tag.removeprefix("license:")
     return ""
-
-
-def _number(value: Any) -> int:
-    return value if isinstance(value, int) and value > 0 else 0

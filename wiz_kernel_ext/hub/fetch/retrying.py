@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from wiz_kernel_ext.children.lines import Line, Noted
+from wiz_kernel_ext.hub.fetch.bounds import in_time
 from wiz_kernel_ext.hub.fetch.failures import Subject, explain, is_retried
 from wiz_kernel_ext.hub.fetch.http import is_transport_error, retry_after_s, session
 from wiz_kernel_ext.hub.fetch.retry_policy import Retries
@@ -20,14 +21,23 @@ _LONGEST_ASKED_S = 60.0
 
 
 def asked(
-    request: Callable[[], T], subject: Subject, say: Say, patience_s: float = ASKING_PATIENCE_S
+    request: Callable[[], T],
+    subject: Subject,
+    say: Say,
+    patience_s: float = ASKING_PATIENCE_S,
+    *,
+    n_bytes: int = 0,
 ) -> T:
-    """What `request()` answers; raises WizError after `patience_s`, sooner if nobody is there."""
+    """What `request()` answers; raises WizError after `patience_s`, sooner if nobody is there.
+
+    `n_bytes` is how much it is asked for, where that is known: an answer has its bounded time.
+    """
     session()
     retries = Retries(patience_s, time.monotonic())
     while True:
         try:
-            return request()
+            with in_time(say, n_bytes):
+                return request()
         except Exception as error:
             failure = error
         if is_transport_error(failure):

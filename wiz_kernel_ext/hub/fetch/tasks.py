@@ -115,7 +115,25 @@ class DiscardParts(Task, frozen=True, kw_only=True, tag="discard"):
     revision: str | None = None
 
 
-AnyTask = Download | Search | ListRepo | AskUpstream | ReadCollection | DeleteFiles | DiscardParts
+class Reach(Task, frozen=True, kw_only=True, tag="reach"):
+    """Whether the hub answers, or knows whose the token is; the result: endpoint and user."""
+
+    with_token: bool = False
+
+
+AnyTask = (
+    Download | Search | ListRepo | AskUpstream | ReadCollection | DeleteFiles | DiscardParts | Reach
+)
+
+
+class Order(msgspec.Struct, frozen=True):
+    """A task, and what the environment of who asks says; see `surroundings`."""
+
+    task: AnyTask
+    environment: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        return f"Order({self.task!r}, …)"
 
 
 class RepoContents(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -19,6 +19,7 @@ from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
 
 from wiz_kernel_ext.errors import ChecksumMismatch, DownloadFailed, WizError
 from wiz_kernel_ext.hub.fetch.body import read_body
+from wiz_kernel_ext.hub.fetch.bounds import ANY, MAX_BYTES
 from wiz_kernel_ext.hub.fetch.digest import Digest, is_checksum
 from wiz_kernel_ext.hub.fetch.failures import Subject, explain, is_retried, status_of
 from wiz_kernel_ext.hub.fetch.flusher import Flusher
@@ -135,7 +136,13 @@ class Transfer:
             headers["Range"] = f"bytes={self._have}-"
         stall_s = float(constants.HF_HUB_DOWNLOAD_TIMEOUT)
         timeout = (_CONNECT_TIMEOUT_S, stall_s, stall_s, stall_s)
-        with session().stream("GET", self._remote.url, headers=headers, timeout=timeout) as answer:
+        with session().stream(
+            "GET",
+            self._remote.url,
+            headers=headers,
+            timeout=timeout,
+            extensions={MAX_BYTES: ANY},  # those that are missing are counted here
+        ) as answer:
             if answer.status_code == 416:
                 raise DownloadFailed(
                     f"{self._remote.subject} has not the {self._size:,} bytes the hub says it has.",

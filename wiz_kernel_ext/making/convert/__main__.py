@@ -14,6 +14,7 @@ from pathlib import Path
 from wiz_kernel_ext.children.in_child import NICENESS, Speaker, end_on_signal, end_with_parent
 from wiz_kernel_ext.errors import ConversionFailed, WizError
 from wiz_kernel_ext.making.target import discard, part_file
+from wiz_kernel_ext.out_of_memory import go_first
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,6 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--overwrite", action="store_true")
     parser.add_argument("--tied", action="store_true", help="end when standard input ends")
     options = parser.parse_args(arguments)
+    go_first()
     speaker = Speaker()
     tidy_up = partial(discard, part_file(options.target, os.getpid()))
     end_on_signal(tidy_up)

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from wiz_kernel_ext.errors import ConversionRefused, ModelFileNotFound
+from wiz_kernel_ext.folders import entries, is_file
 from wiz_kernel_ext.making.convert.safetensors import StoredTensor, read_header
 
 MAX_CONFIG_BYTES = 4 << 20
@@ -144,9 +145,10 @@ class Checkpoint:
         return tensors
 
     def _all_tensors(self) -> dict[str, StoredTensor]:
-        files = sorted(self.folder.glob("*.safetensors"))
+        there = [path for path in entries(self.folder) if is_file(path)]
+        files = [path for path in there if path.suffix == ".safetensors"]
         if not files:
-            pickles = sorted([*self.folder.glob("*.bin"), *self.folder.glob("*.pt*")])
+            pickles = [path for path in there if path.suffix.startswith((".bin", ".pt"))]
             raise self.refusal(
                 f"its weights are pickled ({pickles[0].name}), which can run any code when opened"
                 if pickles

@@ -13,8 +13,10 @@ import sys
 import time
 from pathlib import Path
 
+from wiz_kernel_ext import surroundings
 from wiz_kernel_ext.children.child import OnProgress, run_child
 from wiz_kernel_ext.errors import BadRequest, ConversionFailed, ModelFileNotFound
+from wiz_kernel_ext.folders import entries, is_file, size_of
 from wiz_kernel_ext.making.convert.report import ConversionReport
 from wiz_kernel_ext.making.target import check_space, check_target, discard, part_file
 
@@ -26,14 +28,14 @@ _PERCENT = re.compile(r"^Writing:\s+(\d{1,3})%")
 
 def checkout_for_refused() -> Path | None:
     """The checkout named for good, to which goes what this package's converter refuses."""
-    named = os.environ.get("LLAMA_CPP_DIR")
+    named = surroundings.environment().get("LLAMA_CPP_DIR")
     return find_checkout(Path(named)) if named else None
 
 
 def find_checkout(folder: Path) -> Path:
     """The folder of the converter's script; raises BadRequest when it is not there."""
-    folder = folder.expanduser()
-    if not (folder / SCRIPT).is_file():
+    folder = Path(os.path.expanduser(folder))  # noqa: PTH111 - Path's raises for an unknown user
+    if not is_file(folder / SCRIPT):
         raise BadRequest(
             f"There is no {SCRIPT} in {folder}.",
             hint="Name a checkout of llama.cpp (`--llama-cpp FOLDER`, or LLAMA_CPP_DIR).",
@@ -55,7 +57,7 @@ def _weights_bytes(source: Path) -> int:
     """The size of the checkpoint's weights; raises ModelFileNotFound for no folder."""
     if not source.is_dir():
         raise ModelFileNotFound(f"There is no folder {source}.", hint="Give the model's folder.")
-    return sum(f.stat().st_size for f in source.iterdir() if f.suffix in (".safetensors", ".bin"))
+    return sum(size_of(f) for f in entries(source) if f.suffix in (".safetensors", ".bin"))
 
 
 async def convert_with_llama_cpp(

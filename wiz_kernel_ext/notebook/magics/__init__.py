@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.magic import line_cell_magic, line_magic, magics_class, no_var_expand
 
 from wiz_kernel_ext.commands.command import Command
+from wiz_kernel_ext.errors import PackageGone, unexpected
 from wiz_kernel_ext.notebook.defaults import Defaults
 from wiz_kernel_ext.notebook.magic_parser import MagicParser, takes
 from wiz_kernel_ext.notebook.magics.parsers import COMMANDS, PARSERS
@@ -34,9 +35,13 @@ def _connect() -> Client:
 
 def _do(host: Any, name: str, command: Command, *parsed: Any) -> Any:
     """Do a command in its own file here, if it has one, or as its definition says."""
-    if "notebook" in command.own_file:
-        return import_module(f"{__name__}.{name}").run(host, *parsed)
-    return import_module(f"{__name__}.notebook_ui").run(host, command, *parsed)
+    try:
+        if "notebook" in command.own_file:
+            return import_module(f"{__name__}.{name}").run(host, *parsed)
+        return import_module(f"{__name__}.notebook_ui").run(host, command, *parsed)
+    except ModuleNotFoundError as error:
+        gone = unexpected(error, "")
+        raise gone if isinstance(gone, PackageGone) else error from None
 
 
 def _line_magic(name: str, command: Command, parser: MagicParser) -> Callable[..., Any]:

@@ -1,4 +1,4 @@
-"""`%wiz_doctor`: whether the engine is right on this processor.
+"""`%wiz_doctor`: what is wrong on this machine.
 
 The command line's own command, in a process of its own: what it tries may die, what it builds
 takes minutes, and an interrupt ends it with all it started.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 
+from wiz_kernel_ext.commands.definitions.load import asked_about
 from wiz_kernel_ext.commands.flags import given
 from wiz_kernel_ext.errors import AmbiguousModel, HubNotFound, ModelFileNotFound, WizError
 from wiz_kernel_ext.local_paths import is_checkpoint, located
@@ -22,21 +23,22 @@ from wiz_kernel_ext.protocol.results import Loaded
 def run(host: MagicHost, arguments: argparse.Namespace) -> None:
     """`%wiz_load MODEL [options]`."""
     name = arguments.model or host.model or None
-    request = build(
-        Load,
-        {
-            "model": _model(host, name, arguments.convert),
-            "fetch": True,
-            "reload": arguments.reload,
-            **host.over(MODEL, given(arguments, MODEL.values())),
-            **host.over(CONTEXT, given(arguments, CONTEXT.values())),
-            **host.notebook.session_fields(host.session or None),
-        },
-    )
+    fields = {
+        "model": _model(host, name, arguments.convert),
+        "fetch": True,
+        "reload": arguments.reload,
+        **host.over(MODEL, given(arguments, MODEL.values())),
+        **host.over(CONTEXT, given(arguments, CONTEXT.values())),
+        **host.notebook.session_fields(host.session or None),
+    }
     view = LoadView(host.screen, name or "the default model", time.monotonic)
     view.begin()
+
+    def load(anyway: bool) -> Loaded:
+        return _followed(host, build(Load, {**fields, "anyway": anyway}), view)
+
     try:
-        loaded = _followed(host, request, view)
+        loaded = asked_about(load, host.notebook.confirm, anyway=arguments.anyway)
     except AmbiguousModel as error:
         view.say("not loaded")
         raise shown(host, error) from None
@@ -47,6 +49,7 @@ def run(host: MagicHost, arguments: argparse.Namespace) -> None:
         view.say("not loaded")
         raise
     assert loaded.session is not None
+    host.notebook.loaded(loaded.model.model_path)
     known = host.notebook.saw(loaded.session)
     view.end(loaded, about_session(loaded.session, known=known))
 

@@ -60,7 +60,14 @@ def _asked(
 ) -> tuple[Operation, AnswerView]:
     name = host.session or None if arguments.session is None else arguments.session
     session, known = host.notebook.open_session(name, system=arguments.system, new=arguments.new)
-    request = Prompt(prompt=text, options=options, session=session.id, autoload=True)
+    request = Prompt(
+        prompt=text,
+        options=options,
+        session=session.id,
+        chat_template=arguments.chat_template,
+        model_path=host.notebook.model_of_before(session),
+        autoload=True,
+    )
     operation = host.notebook.client.start(request)
     return operation, answer_view(host, about_session(session, known=known), operation.id)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from wiz_kernel_ext.commands.notices import one_each
+from wiz_kernel_ext.commands.notices import ENDINGS, one_each
 from wiz_kernel_ext.commands.service_tables import live_speed, speed
 from wiz_kernel_ext.commands.throughput import Throughput
 from wiz_kernel_ext.errors import WizError
@@ -21,7 +21,6 @@ from wiz_kernel_ext.protocol.events import AnyEvent, Delta, Notice, Progress
 
 INTERRUPTED = "(interrupted)"
 FOOTER_INTERVAL_S = 0.5
-ENDINGS = {"length": "cut off at the limit", "cancelled": "interrupted", "interrupted": "cut off"}
 
 
 class AnswerView(Protocol):
@@ -114,6 +113,7 @@ class PlainAnswer:
         self._screen = screen
         self._about = about
         self._text = ""
+        self._notices: list[str] = []
         self._waits = False
 
     def begin(self) -> None:
@@ -126,7 +126,10 @@ class PlainAnswer:
                 self._text += event.text
                 self._screen.write(event.text)
             elif isinstance(event, Notice):
-                self._screen.write(f"[{event.words}]\n")
+                n_said = len(one_each(self._notices))
+                self._notices.append(event.words)
+                if len(one_each(self._notices)) > n_said:
+                    self._screen.write(f"[{event.words}]\n")
             elif isinstance(event, Progress) and event.text and not self._waits:
                 self._waits = True
                 self._screen.write(f"[{event.words}]\n")

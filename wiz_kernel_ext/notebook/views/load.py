@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from html import escape
 
+from wiz_kernel_ext.commands.notices import one_each
 from wiz_kernel_ext.commands.service_tables import described
 from wiz_kernel_ext.commands.throughput import Throughput, told
 from wiz_kernel_ext.notebook.screen import Drawing, Screen
@@ -51,7 +52,7 @@ class LoadView:
         self._lines(f"{self._model}: {what}")
 
     def _lines(self, *lines: str) -> None:
-        lines += tuple(self._notices)
+        lines += tuple(one_each(self._notices))
         self._slot.update(
             Drawing(plain="\n".join(lines), html="<br>".join(escape(line) for line in lines))
         )

@@ -11,7 +11,7 @@ from wiz_kernel_ext.commands.model_tables import (
     convertible,
     without_gguf,
 )
-from wiz_kernel_ext.commands.numbers import duration, size
+from wiz_kernel_ext.commands.numbers import ago, duration, size
 from wiz_kernel_ext.errors import BadRequest
 from wiz_kernel_ext.models.fit import with_context
 from wiz_kernel_ext.models.names import parse_name
@@ -110,7 +110,7 @@ def _fit(estimate: Fit, context: int, trained: int) -> dict[str, Any]:
 def local(model: LibraryModel, now: float | None = None) -> dict[str, Any]:
     """A model on this machine."""
     now = time.time() if now is None else now
-    used = f"{duration(max(0.0, now - model.last_used_at))} ago" if model.last_used_at else "–"
+    used = ago(model.last_used_at, now) if model.last_used_at else "–"
     return {
         "name": model.name,
         "path": model.path,

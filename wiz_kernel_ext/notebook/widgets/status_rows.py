@@ -12,8 +12,13 @@ from typing import Any
 
 import msgspec
 
-from wiz_kernel_ext.commands.numbers import duration, shortened, size
-from wiz_kernel_ext.commands.service_tables import asker_words, engine_words, kind_word
+from wiz_kernel_ext.commands.numbers import ago, duration, shortened, size
+from wiz_kernel_ext.commands.service_tables import (
+    asker_words,
+    engine_words,
+    kind_word,
+    no_progress,
+)
 from wiz_kernel_ext.commands.throughput import Throughput
 from wiz_kernel_ext.log_file import last_lines
 from wiz_kernel_ext.protocol.events import Progress
@@ -75,7 +80,7 @@ class StatusRows:
                 {
                     "name": session.name,
                     "messages": session.n_messages,
-                    "used": f"{duration(max(0.0, now - session.updated_at))} ago",
+                    "used": ago(session.updated_at, now),
                 }
                 for session in status.sessions[:N_SESSIONS]
             ],
@@ -121,6 +126,10 @@ def _model(worker: WorkerInfo) -> dict[str, Any]:
         if keep_alive_s is None or keep_alive_s < 0
         else duration(max(0.0, keep_alive_s - worker.idle_s))
     )
+    if worker.silent_s:
+        stays = no_progress(worker)
+    elif worker.n_running:
+        stays = "in use"
     parts = {"weights": worker.weights_bytes, "KV": worker.kv_bytes}
     return {
         "path": worker.model_path,
@@ -131,7 +140,7 @@ def _model(worker: WorkerInfo) -> dict[str, Any]:
         "sequences": worker.sequences,
         "threads": worker.threads,
         "running": worker.n_running,
-        "stays": "in use" if worker.n_running else stays,
+        "stays": stays,
         "pid": worker.pid,
     }
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from wiz_kernel_ext.protocol.codec import decode_request
 from wiz_kernel_ext.protocol.requests import AnyRequest
 from wiz_kernel_ext.service.changes import Changes
+from wiz_kernel_ext.surroundings import asked_from
 from wiz_kernel_ext.transport.server import ServerComm
 
 Handler = Callable[[ServerComm, Any], Awaitable[Any]]
@@ -47,7 +48,8 @@ class Router:
         """Answer a comm; raises UnknownTarget, BadRequest and what the handler raises."""
         request = decode_request(comm.target, comm.payload)
         try:
-            return await self._handlers[type(request)](comm, request)
+            with asked_from(comm.surroundings):
+                return await self._handlers[type(request)](comm, request)
         finally:
             if request.is_change:
                 self._changes.tell()

@@ -110,12 +110,20 @@ class ServiceHandlers(Handlers):
         self, comm: ServerComm, request: r.ListOperations
     ) -> list[OperationInfo]:
         """service:listOperations."""
-        row = await self.sessions.find(request.session) if request.session else None
+        session = await self.sessions.find(request.session) if request.session else None
         rows = await self.records.call(
-            self.records.operations.list, request.limit, row.id if row else None
+            self.records.operations.list, request.limit, session.id if session else None
         )
-        live = {operation.id: operation.info() for operation in self.operations.running()}
-        return [live.get(row.id) or operation_info(row) for row in rows]
+        current = [*self.records.waiting(), *self.operations.running()]
+        live = {
+            operation.id: operation.info()
+            for operation in current
+            if session is None or operation.session_id == session.id
+        }
+        infos = [live.pop(kept.id) if kept.id in live else operation_info(kept) for kept in rows]
+        if len(rows) < request.limit:  # they are all, so the others are not written yet
+            infos = [*reversed(live.values()), *infos][: request.limit]
+        return infos
 
     @handles(r.GetOperation)
     async def get_operation(self, comm: ServerComm, request: r.GetOperation) -> OperationInfo:

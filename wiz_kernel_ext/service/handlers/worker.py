@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import platform
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
 import wiz_kernel_ext
-from wiz_kernel_ext.errors import BadRequest, ContextNotLoaded, ModelFileNotFound
+from wiz_kernel_ext.errors import (
+    BadRequest,
+    ContextNotLoaded,
+    ModelFileNotFound,
+    NotPermitted,
+    WorkerDied,
+)
 from wiz_kernel_ext.models.identity import identify
 from wiz_kernel_ext.protocol import requests as r
 from wiz_kernel_ext.protocol.results import ContextInfo, RuntimeInfo, UnloadInfo
@@ -21,8 +28,10 @@ from wiz_kernel_ext.service.jobs import Jobs
 from wiz_kernel_ext.service.loads import Loads
 from wiz_kernel_ext.service.prompting import Prompting
 from wiz_kernel_ext.service.sessions import Sessions
-from wiz_kernel_ext.service.supervisor import Supervisor
+from wiz_kernel_ext.service.supervisor import Supervisor, Worker
 from wiz_kernel_ext.transport.server import ServerComm
+
+RUNTIME_TIMEOUT_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -42,7 +51,7 @@ class WorkerHandlers(Handlers):
         """worker:initialize."""
         self.clients[comm.client].defaults = request
         workers = self.supervisor.all()
-        engine = await workers[0].process.initialize() if workers else None
+        engine = await self._runtime(workers)
         versions = {
             "wiz_kernel_ext": wiz_kernel_ext.__version__,
             "llama-cpp-python": version("llama-cpp-python"),
@@ -99,6 +108,9 @@ class WorkerHandlers(Handlers):
         key = await self._loaded(request.model_path) or state.model
         if key is None and (only := self.supervisor.only(hint="Name it: `wiz unload MODEL`.")):
             key = only.key
+        loading = [worker.key for worker in self.supervisor.all() if worker.model is None]
+        if key is None and len(loading) == 1:
+            key = loading[0]
         return await self.supervisor.unload(key, comm.client, force=request.force)
 
     @handles(r.DownloadModel)
@@ -106,12 +118,19 @@ class WorkerHandlers(Handlers):
         """worker:downloadModel."""
         return await see_through(comm, await self.jobs.download(request, comm.client))
 
+    async def _runtime(self, workers: list[Worker]) -> RuntimeInfo | None:
+        """What a worker says of the engine; none where none is free to answer soon."""
+        for worker in sorted(workers, key=lambda one: (one.model is None, one.n_running)):
+            with suppress(asyncio.TimeoutError, WorkerDied):
+                return await asyncio.wait_for(worker.process.initialize(), RUNTIME_TIMEOUT_S)
+        return None
+
     async def _loaded(self, model_path: str | None) -> str | None:
         """As `_named`, also where the file is gone or another, or called as the status does."""
         known = self.supervisor.named(model_path or "")
         try:
             key = await self._named(model_path)
-        except (ModelFileNotFound, BadRequest):
+        except (ModelFileNotFound, NotPermitted, BadRequest):
             if known is None:
                 raise
             return known.key

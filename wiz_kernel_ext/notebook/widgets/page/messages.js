@@ -4,7 +4,7 @@ import { MarkdownView } from "./markdown.js";
 // The list of messages: drawn to be what it is told, a few at a time so that the page never waits.
 
 const SPEAKERS = { user: "You", assistant: "Model", tool: "Tool", system: "System" };
-const ENDINGS = { cancelled: "stopped", interrupted: "cut off", length: "cut off at the limit" };
+const ENDINGS = { cancelled: "stopped", interrupted: "cut off", length: "cut off at the limit", runaway: "ended: it repeated itself" };
 const BUDGET_MS = 16;
 const NEAR_BOTTOM_PX = 48;
 

@@ -1,0 +1,47 @@
+"""A network that swallows what is sent to it, as behind a firewall that says nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.support.hub_user import children
+from wiz_kernel_ext.errors import HubUnreachable
+from wiz_kernel_ext.hub.search import list_repo, search
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """Points at a port whose queue is full: the kernel drops whatever else asks for it."""
+    with contextlib.ExitStack() as stack:
+        silent = stack.enter_context(socket.socket())
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(0)
+        for _ in range(3):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(silent.getsockname())
+        yield {
+            **{k: v for k, v in os.environ.items() if not k.startswith("HF_")},
+            "HF_HOME": str(tmp_path),
+            "HF_ENDPOINT": f"http://127.0.0.1:{silent.getsockname()[1]}",
+            "HF_HUB_DOWNLOAD_TIMEOUT": "40",
+        }
+
+
+@pytest.mark.parametrize("question", [partial(search, "llama"), partial(list_repo, "a/b")])
+async def test_it_is_told_soon_whatever_time_an_answer_may_take(
+    environment: dict[str, str], question: Callable[..., Awaitable[object]]
+) -> None:
+    began = time.monotonic()
+    with pytest.raises(HubUnreachable, match="no connection"):
+        await question(environment=environment)
+    assert time.monotonic() - began < 30
+    assert children() == []
