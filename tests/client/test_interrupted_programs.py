@@ -25,7 +25,7 @@ client.prompt("Go on.", **OPTIONS)
 ENDS_WITHIN_S = 10.0
 
 
-@pytest.mark.parametrize(("n_times", "gap_s"), [(1, 0.0), (2, 0.02), (10, 0.01)])
+@pytest.mark.parametrize(("n_times", "gap_s"), [(1, 0.0), (2, 0.02), (10, 0.01), (10, 0.0)])
 def test_its_answer_is_cancelled_however_often_it_is_interrupted(
     home: Home, client: Client, slow_model: Path, n_times: int, gap_s: float
 ) -> None:

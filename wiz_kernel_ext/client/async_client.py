@@ -140,6 +140,7 @@ class AsyncClient(WorkerCalls[AsyncOperation], ModelCalls):
         if begun and not isinstance(request, Attach):
             with suppress(WizError):
                 await self._connection.ask(Cancel(operation_id=begun[0].id))
+        await IO.finished()
 
     async def _completed(self, request: P, missing: NotLoaded) -> P:
         """A prompt with what was `missing`, if this process is in a notebook; else raises that.

@@ -6,8 +6,11 @@ waits cancels what it waited for.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import suppress
 from functools import update_wrapper
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -25,15 +28,23 @@ P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
 
+CANCEL_WAIT_S = 0.25
+
 
 def _wait(work: Coroutine[Any, Any, T]) -> T:
+    """The result of `work`; an interrupt cancels it, and is passed on once that is done, or soon.
+
+    The program may be about to exit, and take the thread that does it along.
+    """
+    ended = threading.Event()
     with held():
-        future: Future[T] = IO.submit(work)
+        future: Future[T] = IO.submit_told(work, ended.set)
         try:
             with taken():
                 return future.result()
         except BaseException:
-            future.cancel()
+            if future.cancel():
+                ended.wait(CANCEL_WAIT_S)
             raise
 
 
@@ -101,12 +112,15 @@ class Client:
     def start(self, request: AnyRequest) -> Operation:
         """Send a request that takes time and return its operation at once."""
         begun: list[Feed] = []
-        try:
-            feed: Feed = _wait(self._async.follow(request, begun))
-        except KeyboardInterrupt:
-            # It may have begun in the very moment, and nobody else knows of it.
-            IO.submit(self._async.forgo(request, begun))
-            raise
+        with held():
+            try:
+                feed: Feed = _wait(self._async.follow(request, begun))
+            except KeyboardInterrupt:
+                # It may have begun in the very moment, and nobody else knows of it.
+                forgone = IO.submit(self._async.forgo(request, begun))
+                with suppress(FutureTimeoutError):
+                    forgone.result(CANCEL_WAIT_S)
+                raise
         return Operation(self._async._connection, feed)
 
     def send_prompt(self, prompt: str, **options: Any) -> Operation:

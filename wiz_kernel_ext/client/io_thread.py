@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Coroutine
-from concurrent.futures import Future
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from wiz_kernel_ext.transport import descriptors
@@ -56,6 +57,34 @@ class IOThread:
             raise
         return asyncio.run_coroutine_threadsafe(work, loop)
 
+    def submit_told(self, work: Coroutine[Any, Any, T], ended: Callable[[], object]) -> Future[T]:
+        """`submit`; `ended` is called when `work` has really ended, also where it was cancelled.
+
+        A cancelled future is over at once, while what it stands for still tidies up.
+        """
+        future: Future[T] = Future()
+        loop = self.loop
+
+        def finish(task: asyncio.Task[T]) -> None:
+            with suppress(InvalidStateError):  # cancelled in this very moment
+                if task.cancelled():
+                    future.cancel()
+                elif (error := task.exception()) is not None:
+                    future.set_exception(error)
+                else:
+                    future.set_result(task.result())
+            ended()
+
+        def begin() -> None:
+            task = loop.create_task(work)
+            task.add_done_callback(finish)
+            future.add_done_callback(
+                lambda done: done.cancelled() and loop.call_soon_threadsafe(task.cancel)
+            )
+
+        loop.call_soon_threadsafe(begin)
+        return future
+
     async def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run `work` on the loop and await it from whichever loop this is."""
         return await asyncio.wrap_future(self.submit(work))
@@ -65,6 +94,10 @@ class IOThread:
         task = asyncio.create_task(work)
         self._unwaited.add(task)
         task.add_done_callback(self._unwaited.discard)
+
+    async def finished(self) -> None:
+        """Wait for what `finish` was given so far; runs on the loop."""
+        await asyncio.gather(*self._unwaited, return_exceptions=True)
 
     def _run(self) -> None:
         assert self._loop is not None
