@@ -61,6 +61,9 @@ async def run_task(
         environment={
             # Names are looked up by the C library, which takes 10 s and more for a silent network.
             "RES_OPTIONS": "timeout:2 attempts:2",
+            # With it, the library asks the hub for a list of programs first: 3 s more of silence,
+            # and a list that is none, from a mirror, fails everything for a day.
+            "HF_HUB_DISABLE_TELEMETRY": "1",
             **known,
             **(await asyncio.to_thread(configured_limits)).hub_environment(),
             "HF_HUB_DISABLE_PROGRESS_BARS": "1",
