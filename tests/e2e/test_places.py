@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import tests.support
@@ -93,3 +94,12 @@ def test_a_read_only_homes_hint_works_in_the_same_kernel(home: Home) -> None:
         assert loaded.status == "ok", loaded
     finally:
         kernel.close()
+
+
+def test_times_without_end_are_taken_by_client_and_service(home: Home) -> None:
+    names = ("START_TIMEOUT_S", "DRAIN_TIMEOUT_S", "IDLE_EXIT_S", "KEEP_ALIVE_S")
+    endless = {f"WIZ_{name}": "-1" for name in names}
+    assert "'mine': 'demo'" in use({**home.environment, **endless})
+    (service,) = home.services()
+    time.sleep(2.5)  # two looks at whether it is idle
+    assert service.is_running()

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.hub_user import children
+from tests.support.stand_in_hub import StandInHub
 from wiz_kernel_ext.errors import HubUnreachable
 from wiz_kernel_ext.hub.search import list_repo, search
 
@@ -45,3 +46,10 @@ async def test_it_is_told_soon_whatever_time_an_answer_may_take(
         await question(environment=environment)
     assert time.monotonic() - began < 30
     assert children() == []
+
+
+async def test_nothing_else_is_asked_than_what_was_asked_for(
+    environment: dict[str, str], hub: StandInHub
+) -> None:
+    await search("llama", environment={**environment, "HF_ENDPOINT": hub.url})
+    assert {asked.path for asked in hub.asked} == {"/api/models"}

@@ -22,7 +22,8 @@ T = TypeVar("T")
 
 _QUIET = {
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    # Else it asks the hub once more, to tell it which program asks.
+    # Else it asks the hub for a list of programs first: 3 s more of a silent network, and a list
+    # that is none, from a mirror, fails everything for a day.
     "HF_HUB_DISABLE_TELEMETRY": "1",
 }
 # Names are looked up by the C library, which takes 10 s and more for a silent network.
