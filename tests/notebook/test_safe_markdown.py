@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from html.parser import HTMLParser
 from typing import Any
 
@@ -142,6 +143,23 @@ PIECES = [
 def test_no_text_makes_a_page_that_does_anything(text: str) -> None:
     does = Page(markdown2html(safe_markdown(text))).does
     assert does == [], safe_markdown(text)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["\\begin{a}", "$a", "`a", "](", "]:\n", "http://a/", "www.", "$$a", "`", "](http://((", "<",
+     "```\n", "\\begin{a}b\\end{a} ", "![a](", "\\", "[a](http://x ", "a `b` $c$ "],
+)  # fmt: skip
+def test_a_long_answer_takes_time_by_its_length_only(piece: str) -> None:
+    def taken_s(n: int) -> float:
+        began = time.process_time()
+        safe_markdown(piece * n)
+        return time.process_time() - began
+
+    n = 40_000 // len(piece)
+    taken_s(n)
+    short, long = min(taken_s(n) for _ in range(3)), taken_s(8 * n)
+    assert long < 24 * short + 0.5  # the square would be 64 times
 
 
 def test_what_a_kernel_keeps_of_a_real_answer_is_safe(home: Home) -> None:

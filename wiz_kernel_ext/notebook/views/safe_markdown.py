@@ -26,10 +26,9 @@ _TOKEN = re.compile(
     | (?P<ticks>`+)
     | (?<!\$)\$\$(?P<block>[^$`]+)\$\$(?!\$)
     | (?<!\$)\$(?P<inline>[^\s$`](?:[^$`\n]*[^\s$`\\])?)\$(?![$\d])
-    | \\begin\{(?P<env>[a-z]+\*?)\}(?P<body>[^`$]*?)\\end\{(?P=env)\}
+    | \\begin\{(?P<env>[a-z]+\*?)\}(?P<body>(?:(?!\\begin\{)[^`$])*?)\\end\{(?P=env)\}
     | (?P<begin>\\(?:begin|end)\{)
     | (?P<dollar>\$)
-    | (?P<address>(?i:ftp|https?)(?=://[^\s<]*[`$\\])|(?i:www)(?=\.[^\s<]*[`$\\]))
     | (?P<angle><)
     | (?P<image>!)(?=\[)
     | (?P<link>\]\(\s*)(?:(?P<to>WEB|HERE)(?=[\s)]))?
@@ -115,8 +114,6 @@ def _inert(found: re.Match[str]) -> str:
         return whole.replace("{", r"\{")
     if found["dollar"]:
         return DOLLAR
-    if found["address"]:  # which some readers end at a blank only, not where code begins
-        return f"{whole[:-1]}&#{ord(whole[-1])};"
     if found["angle"]:
         return "&lt;"
     if found["image"]:
