@@ -44,7 +44,8 @@ def test_the_example_is_taken(text: str, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_the_defaults_are_the_codes(text: str) -> None:
-    for name in ("keep_alive_s", "idle_exit_s", "start_timeout_s", "drain_timeout_s"):
+    seconds = ("keep_alive_s", "idle_exit_s", "start_timeout_s", "drain_timeout_s", "hung_after_s")
+    for name in seconds:
         row = next(line for line in text.splitlines() if line.startswith(f"| `{name}`"))
         assert float(row.split("|")[3]) == getattr(Settings(), name)
     assert f"{N_OPERATIONS_KEPT:,} operations" in text

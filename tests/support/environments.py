@@ -125,6 +125,21 @@ def make_environment(
     return environment
 
 
+def break_engine(environment: Environment) -> Path:
+    """Take a library away that llama.cpp's own needs, as a wheel for CUDA has it without CUDA.
+
+    Returns the library; copied back there, the engine is whole again.
+    """
+    (site_packages,) = environment.folder.glob("lib/python*/site-packages")
+    package = site_packages / "llama_cpp"
+    real = package.resolve()
+    package.unlink()
+    shutil.copytree(real, package)
+    for library in package.glob("lib/libggml-cpu.so*"):
+        library.unlink()
+    return real / "lib"
+
+
 def edit(file: Path, pattern: str, text: str) -> None:
     """Change the one place in `file` that `pattern` fits."""
     changed, n = re.subn(pattern, text, file.read_text())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -22,8 +23,8 @@ from wiz_kernel_ext.transport.locks import is_held, start_lock
 from wiz_kernel_ext.transport.python_environment import (
     PythonEnvironment,
     installed_version,
+    known_environment,
     last_environment,
-    this_environment,
 )
 from wiz_kernel_ext.transport.spawn import spawn_detached
 
@@ -44,7 +45,7 @@ def find_or_start(settings: Settings, where: Places) -> ConnectionInfo:
     with start_lock(where.start_lock_file, settings.start_wait_s):
         if info := find(where):
             return info
-        own = this_environment()
+        own = known_environment(where.engines_file)
         installed_version()  # raises where there is nothing left to start
         chosen = starter(own, last_environment(where.environment_file))
         if chosen != own:
@@ -73,7 +74,7 @@ def service_environment(
         "WIZ_DRAIN_TIMEOUT_S": str(settings.drain_timeout_s),
         "WIZ_HUNG_AFTER_S": str(settings.hung_after_s),
     }
-    if chosen != this_environment():
+    if chosen.executable != sys.executable:
         variables.pop("PYTHONHOME", None)
     return variables
 

@@ -50,12 +50,15 @@ class IOThread:
 
     def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         """Run `work` on the loop."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop_for(work))
+
+    def _loop_for(self, work: Coroutine[Any, Any, object]) -> asyncio.AbstractEventLoop:
+        """The loop; where there can be none, `work` is over before it began."""
         try:
-            loop = self.loop
+            return self.loop
         except BaseException:
             work.close()
             raise
-        return asyncio.run_coroutine_threadsafe(work, loop)
 
     def submit_told(self, work: Coroutine[Any, Any, T], ended: Callable[[], object]) -> Future[T]:
         """`submit`; `ended` is called when `work` has really ended, also where it was cancelled.
@@ -63,7 +66,7 @@ class IOThread:
         A cancelled future is over at once, while what it stands for still tidies up.
         """
         future: Future[T] = Future()
-        loop = self.loop
+        loop = self._loop_for(work)
 
         def finish(task: asyncio.Task[T]) -> None:
             with suppress(InvalidStateError):  # cancelled in this very moment

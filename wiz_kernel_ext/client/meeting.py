@@ -77,6 +77,16 @@ def said_replacing(asker: PythonEnvironment, running: ConnectionInfo) -> str:
     )
 
 
+def said_no_engine(asker: PythonEnvironment) -> str:
+    """That no model can be loaded: neither here nor in the service is there an engine."""
+    pip = f"{asker.executable} -m pip install llama-cpp-python"
+    return (
+        f"No model can be loaded: {asker.executable} has no usable engine (llama-cpp-python). "
+        f"Install it: {pip}. Or load a model from an environment that has it: its service takes "
+        "this one's place."
+    )
+
+
 def explained(
     error: WizError, asker: PythonEnvironment, running: ConnectionInfo | None
 ) -> WizError:

@@ -17,6 +17,7 @@ from wiz_kernel_ext.client.meeting import (
     is_kept_for_newer,
     meet,
     said_apart,
+    said_no_engine,
     said_replacing,
     starter,
 )
@@ -37,8 +38,8 @@ from wiz_kernel_ext.transport.endpoints import ConnectionInfo, Places, places
 from wiz_kernel_ext.transport.locks import is_held
 from wiz_kernel_ext.transport.python_environment import (
     keep_environment,
+    known_environment,
     last_environment,
-    this_environment,
 )
 from wiz_kernel_ext.transport.zmq_links import ZmqClientLink
 
@@ -78,8 +79,8 @@ async def reach(settings: Settings) -> tuple[ConnectionInfo, Places]:
 
     Raises ServiceStartFailed, VersionMismatch, and ServiceError where one does not answer.
     """
-    own = await asyncio.to_thread(this_environment)
     where = places(settings)
+    own = await asyncio.to_thread(known_environment, where.engines_file)
     for _ in range(MAX_MEETINGS):
         info = find(where)
         last = last_environment(where.environment_file)
@@ -92,6 +93,8 @@ async def reach(settings: Settings) -> tuple[ConnectionInfo, Places]:
         starting = starter(own, last)
         meeting = meet(starting, info)
         if meeting == "share":
+            if not info.has_engine and not starting.has_engine:
+                _say_once(said_no_engine(own))
             return info, where
         if meeting == "apart":
             settings, where = _apart(settings, said_apart(own, info))
@@ -170,7 +173,7 @@ def _say_once(text: str) -> None:
 
 def keep_for_next(where: Places) -> None:
     """Who stops the service is who starts the next one, with an engine."""
-    own = this_environment()
+    own = known_environment(where.engines_file)
     if own.has_engine and where.data_dir.is_dir():
         last = last_environment(where.environment_file)
         if not is_kept_for_newer(own, last):

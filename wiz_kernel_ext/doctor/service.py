@@ -132,7 +132,10 @@ async def _status(around: Around) -> Status:
 def _workers(status: Status) -> Iterator[Finding]:
     for worker in status.workers:
         about, name = "worker", f"{worker.model} (pid {worker.pid})"
-        if stuck := _stuck(worker.pid):
+        stuck = _stuck(worker.pid)
+        if not stuck and worker.silent_s:
+            stuck = f"has work, and made no progress for {worker.silent_s:.0f} s"
+        if stuck:
             yield Finding(
                 about=about,
                 state="must",

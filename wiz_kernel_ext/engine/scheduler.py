@@ -84,6 +84,16 @@ class Scheduler:
     def plan(self, n_readable: int, now: float) -> Plan:
         """The next step, with at most `n_readable` prompt tokens; empty if there is nothing."""
         self._admit(now)
+        # Whoever is put back here waits for the next step: admitted at once, it would take the
+        # very cells that it made free.
+        while not (plan := self._fill(n_readable)).works and len(self.running) > 1:
+            self._put_back_youngest()
+        for work in plan.works:
+            self._memory.take(work.sequence.sequence_id, work.n_tokens)
+        return plan
+
+    def _fill(self, n_readable: int) -> Plan:
+        """A step of what is running: answers' latest tokens, then as much reading as fits."""
         self._make_room_for_answers()
         answering = [s for s in self.running if s.n_unread == 1]
         plan = Plan()
@@ -97,11 +107,6 @@ class Scheduler:
         for sequence, n in zip(readers, shares(wanted, min(budget, room)), strict=True):
             if n:
                 plan.add(sequence, n)
-        if not plan.works and len(self.running) > 1:
-            self._put_back_youngest()
-            return self.plan(n_readable, now)
-        for work in plan.works:
-            self._memory.take(work.sequence.sequence_id, work.n_tokens)
         return plan
 
     def put_back_all(self) -> None:

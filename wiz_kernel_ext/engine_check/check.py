@@ -15,11 +15,12 @@ from pathlib import Path
 
 import msgspec
 
-from wiz_kernel_ext.children.child import Ended, follow, ignore
+from wiz_kernel_ext.children.child import Ended, follow, ignore, run_child
 from wiz_kernel_ext.children.ending import not_started, signal_name
 from wiz_kernel_ext.engine.environment import HAS_PRELOAD, worker_environment
 from wiz_kernel_ext.engine.way import AS_IT_IS, Way
 from wiz_kernel_ext.engine_check.build import EngineBuild, engine_build
+from wiz_kernel_ext.engine_check.diagnosis import cannot_be_loaded
 from wiz_kernel_ext.engine_check.probe import ANSWER
 from wiz_kernel_ext.engine_check.processor import this_processor
 from wiz_kernel_ext.engine_check.verdict import Trial, Verdict, VerdictFile, verdict_key
@@ -103,8 +104,8 @@ async def try_ways(
         trial = await _try(way, words, timeout_s)
         trials.append(trial)
         on_trial(trial)
-        if trial.outcome == "right":
-            break
+        if trial.outcome == "right" or (trial.outcome, trial.stage) == ("refused", "import"):
+            break  # it is right; or it cannot be loaded, in whatever way it would be used
         if len(trials) == 1 and HAS_PRELOAD and not sockets_first and _died_as_it_loaded(trial):
             to_try.appendleft(Way(system_cxx=True))
     return trials
@@ -112,6 +113,31 @@ async def try_ways(
 
 def _died_as_it_loaded(trial: Trial) -> bool:
     return trial.outcome == "died" and trial.stage in ("import", "load") and trial.is_lasting
+
+
+async def loadable(data_dir: Path) -> None:
+    """Raise EngineUnusable where the installed build cannot even be loaded; quick.
+
+    Costs nothing where a verdict on it is kept. Raises WorkerDied where no process can be started.
+    """
+    build, kept = engine_build(), VerdictFile(data_dir / FILE_NAME).read()
+    digest = kept.digests.get(build.stamp, "")
+    if any(verdict.build == digest for verdict in kept.verdicts.values()):
+        return
+    child = run_child(
+        [sys.executable, "-c", "import llama_cpp"],
+        what="Looking at the engine",
+        on_output=ignore,
+        environment=worker_environment(os.environ),
+    )
+    try:
+        ended = await asyncio.wait_for(child, TIMEOUT_S)
+    except asyncio.TimeoutError:
+        return  # slow, or hung: the check will tell
+    except OSError as error:
+        raise not_started("The engine cannot be looked at", error) from error
+    if ended.returncode > 0:
+        raise cannot_be_loaded(ended.log[-1] if ended.log else "", ended.log)
 
 
 async def _try(way: Way, command: Sequence[str], timeout_s: float) -> Trial:

@@ -5,6 +5,9 @@ Pure; said in a cell, in the status, by `wiz doctor`, and by `EngineUnusable`.
 
 from __future__ import annotations
 
+import re
+import sys
+
 from wiz_kernel_ext.engine.way import Way
 from wiz_kernel_ext.engine_check.processor import Processor
 from wiz_kernel_ext.engine_check.verdict import Trial, Verdict
@@ -16,6 +19,7 @@ _STAGES = {
     "context": "as it made a context",
     "decode": "at its first decode",
 }
+_CARDS_LIBRARY = re.compile(r"lib(cu|nv|hip|roc|amdhip|vulkan|sycl|ze_|OpenCL)|cuda", re.IGNORECASE)
 REBUILD = "`wiz doctor --rebuild` builds it anew for this machine: 5 to 10 minutes on 2 cores."
 
 
@@ -82,6 +86,8 @@ def usable(verdict: Verdict, processor: Processor) -> Way:
     if verdict.way is not None:
         return verdict.way
     first = verdict.trials[0]
+    if first.stage == "import" and first.outcome == "refused":
+        raise cannot_be_loaded(first.words, first.log)
     cause = suspected(verdict, processor)
     raise EngineUnusable(
         f"This build of llama.cpp does not work on this processor ({processor.model}): it "
@@ -93,6 +99,26 @@ def usable(verdict: Verdict, processor: Processor) -> Way:
         suspected=cause,
         tried=tried(verdict),
         log=first.log,
+    )
+
+
+def cannot_be_loaded(words: str, log: list[str]) -> EngineUnusable:
+    """The error for an engine that is installed and whose import fails, with its own `words`."""
+    anew = f"{sys.executable} -m pip install --force-reinstall --no-cache-dir llama-cpp-python"
+    if _CARDS_LIBRARY.search(words):
+        hint = (
+            "Its build is for a card whose libraries are missing here: install those, or a build "
+            f"for the CPU: {anew}; or: {REBUILD}"
+        )
+    else:
+        hint = f"Install it anew: {anew}; or: {REBUILD}"
+    return EngineUnusable(
+        f"llama-cpp-python, the engine, is installed for {sys.executable}, but it cannot be "
+        f"loaded: {words or 'its import said nothing'}",
+        hint=hint,
+        stage="import",
+        suspected="llama-cpp-python's installation",
+        log=log,
     )
 
 

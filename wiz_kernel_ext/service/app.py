@@ -14,10 +14,11 @@ import signal
 import time
 
 import psutil
+from msgspec import structs
 
 import wiz_kernel_ext
 from wiz_kernel_ext.configuration.reading import configured_limits
-from wiz_kernel_ext.errors import ServiceStartFailed, ServiceStopping
+from wiz_kernel_ext.errors import ServiceError, ServiceStartFailed, ServiceStopping
 from wiz_kernel_ext.hub.collections import Collections
 from wiz_kernel_ext.models.library import Library
 from wiz_kernel_ext.models.machine import this_machine
@@ -66,7 +67,8 @@ from wiz_kernel_ext.transport.keys import KeyPair
 from wiz_kernel_ext.transport.locks import start_lock
 from wiz_kernel_ext.transport.python_environment import (
     installed_version,
-    this_environment,
+    known_environment,
+    note_engine,
 )
 from wiz_kernel_ext.transport.server import CommServer, ServerComm
 from wiz_kernel_ext.transport.zmq_links import ZmqServerLink
@@ -106,9 +108,9 @@ class Service:
         self._stopping = asyncio.Event()
         self._draining: asyncio.Task[None] | None = None
         self._started_at = time.time()
-        self._environment = this_environment()
+        self._environment = known_environment(self.places.engines_file)
         self._last_asked = time.monotonic()
-        self._presence = Presence(self.places, self._environment)
+        self._presence = Presence(self.places)
 
     async def run(self) -> None:
         """Serve until stopped, signalled or idle; raises ServiceStartFailed if one runs already."""
@@ -122,11 +124,15 @@ class Service:
         server = CommServer(link, lambda comm: self._handle(router, comm))
         serving = asyncio.create_task(server.serve())
         self._listen_to_signals()
-        self._presence.announce(self._connection_info(link.endpoint, keys.public), link)
+        self._announced = (link, keys.public)
+        self._announce()
+        looking = asyncio.create_task(self._engine.look())
         try:
             await self._until_stopped()
         finally:
             self._presence.withdraw()
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
             if self._draining is not None:
                 await asyncio.sleep(LATECOMERS_S)
             await self._operations.settle(SETTLE_TIMEOUT_S)
@@ -147,7 +153,7 @@ class Service:
             clients.forget_model(model)
             changes.tell()
 
-        self._engine = Engine(self.places.data_dir)
+        self._engine = Engine(self.places.data_dir, self._note_engine)
         self._supervisor = Supervisor(
             self._spawn,
             keep_alive_s=self.settings.keep_alive_s,
@@ -257,6 +263,24 @@ class Service:
             return await router.handle(comm)
         finally:
             self._last_asked = time.monotonic() if asked else self._last_asked
+
+    def _note_engine(self, usable: bool) -> None:
+        """An environment whose engine is of no use makes room for one whose engine is."""
+        if usable == self._environment.has_engine:
+            return
+        self._environment = structs.replace(self._environment, has_engine=usable)
+        try:
+            note_engine(self.places.engines_file, self._environment)
+        except ServiceError as error:
+            log.warning("%s", error)
+        # Who is on its way out has taken the file away, for good.
+        if self._presence.is_announced and not self._stopping.is_set():
+            self._announce()
+
+    def _announce(self) -> None:
+        link, server_key = self._announced
+        info = self._connection_info(link.endpoint, server_key)
+        self._presence.announce(info, link, self._environment)
 
     def _connection_info(self, endpoint: str, server_key: str) -> ConnectionInfo:
         return ConnectionInfo(

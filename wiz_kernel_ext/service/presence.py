@@ -44,13 +44,13 @@ class Listener(Protocol):
 class Presence:
     """The places of one service, held from `hold` to `leave`."""
 
-    def __init__(self, where: Places, environment: PythonEnvironment) -> None:
+    def __init__(self, where: Places) -> None:
         self._where = where
-        self._environment = environment
         self._alive = LifetimeLock(where.alive_file)
         self._database = LifetimeLock(where.database_lock_file)
         self._has_database_lock = False
         self._info: ConnectionInfo | None = None
+        self._environment: PythonEnvironment | None = None
         self._listener: Listener | None = None
         self._logs_here = _is_same(2, where.log_file)
 
@@ -93,9 +93,16 @@ class Presence:
     def _runs_already(self) -> ServiceStartFailed:
         return ServiceStartFailed(f"A service called {self._where.name!r} runs already.")
 
-    def announce(self, info: ConnectionInfo, listener: Listener) -> None:
-        """Let clients find it."""
-        self._info, self._listener = info, listener
+    @property
+    def is_announced(self) -> bool:
+        """Whether clients are to find it."""
+        return self._info is not None
+
+    def announce(
+        self, info: ConnectionInfo, listener: Listener, environment: PythonEnvironment
+    ) -> None:
+        """Let clients find it, or find what has changed."""
+        self._info, self._listener, self._environment = info, listener, environment
         self._keep_environment()
         write_connection(self._where.connection_file, info)
         log.info("serving at %s", info.endpoint)
@@ -147,6 +154,8 @@ class Presence:
         return True
 
     def _keep_environment(self) -> None:
+        if self._environment is None:
+            return
         try:
             keep_environment(self._where.environment_file, self._environment)
         except ServiceError as error:

@@ -72,6 +72,7 @@ class Places:
     database_file: Path
     database_lock_file: Path
     environment_file: Path
+    engines_file: Path
     models_dir: Path
 
     def create(self) -> None:
@@ -198,6 +199,7 @@ def places(settings: Settings) -> Places:
         database_file=data_dir.absolute() / f"{slug}.sqlite",
         database_lock_file=data_dir.absolute() / f"{slug}.lock",
         environment_file=data_dir.absolute() / f"{slug}.environment.json",
+        engines_file=data_dir.absolute() / f"{slug}.engines.json",
         models_dir=(settings.models_dir or data_dir / "models").absolute(),
     )
 

@@ -17,6 +17,7 @@ import msgspec
 
 import wiz_kernel_ext
 from wiz_kernel_ext.errors import PackageGone
+from wiz_kernel_ext.folders import changed_at
 from wiz_kernel_ext.protocol.codec import PROTOCOL_VERSION
 from wiz_kernel_ext.transport.owned_file import read_owned, write_owned
 
@@ -77,6 +78,40 @@ def installed_version() -> str:
         ) from None
     found = re.search(r'^__version__ = "(.*)"', text, re.MULTILINE)
     return found[1] if found else ""
+
+
+class UnusableEngines(msgspec.Struct, frozen=True):
+    """Engines that are installed and of no use: what they are known by, for each interpreter."""
+
+    stamps: dict[str, str] = {}
+
+
+def known_environment(file: Path) -> PythonEnvironment:
+    """The environment of this process; without an engine where `file` says it is of no use."""
+    own = this_environment()
+    known = read_owned(file, UnusableEngines)
+    if known is None or known.stamps.get(own.executable, "") != engine_stamp():
+        return own
+    return msgspec.structs.replace(own, has_engine=False)
+
+
+def note_engine(file: Path, own: PythonEnvironment) -> None:
+    """Keep whether this process's engine, being installed, is of use. Raises ServiceError."""
+    known = read_owned(file, UnusableEngines) or UnusableEngines()
+    stamps = {name: stamp for name, stamp in known.stamps.items() if name != own.executable}
+    if not own.has_engine and (stamp := engine_stamp()):
+        stamps[own.executable] = stamp
+    if stamps != known.stamps:
+        write_owned(file, UnusableEngines(stamps))
+
+
+def engine_stamp() -> str:
+    """What changes when llama-cpp-python is installed anew; empty where there is none."""
+    spec = importlib.util.find_spec("llama_cpp")
+    if spec is None or spec.origin is None:
+        return ""
+    places = (Path(spec.origin), Path(spec.origin).parent / "lib")
+    return " ".join(f"{place}:{changed_at(place)}" for place in places)
 
 
 def has_engine() -> bool:

@@ -6,7 +6,7 @@ import asyncio
 import platform
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import wiz_kernel_ext
@@ -54,7 +54,7 @@ class WorkerHandlers(Handlers):
         engine = await self._runtime(workers)
         versions = {
             "wiz_kernel_ext": wiz_kernel_ext.__version__,
-            "llama-cpp-python": version("llama-cpp-python"),
+            **_engine_version(),
             "python": platform.python_version(),
         }
         return RuntimeInfo(
@@ -140,3 +140,11 @@ class WorkerHandlers(Handlers):
         if not model_path:
             return None
         return (await asyncio.to_thread(lambda: identify(self.loads.locate(model_path)))).key
+
+
+def _engine_version() -> dict[str, str]:
+    """The version of what is installed here; nothing where nothing is."""
+    try:
+        return {"llama-cpp-python": version("llama-cpp-python")}
+    except PackageNotFoundError:
+        return {}
