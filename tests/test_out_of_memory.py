@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.homes import Home
 from wiz_kernel_ext.client import Client
-from wiz_kernel_ext.out_of_memory import FIRST_TO_GO, memory_kills
+from wiz_kernel_ext.out_of_memory import FIRST_TO_GO, SECOND_TO_GO, memory_kills
 
 SCORE = Path("/proc/self/oom_score_adj")
 pytestmark = pytest.mark.skipif(not SCORE.exists(), reason="the system knows no such score")
@@ -21,11 +21,14 @@ def score(pid: int) -> int:
     return int(Path(f"/proc/{pid}/oom_score_adj").read_text())
 
 
-def test_a_worker_goes_before_its_service_and_whoever_asked(home: Home, client: Client) -> None:
+def test_a_worker_goes_before_its_service_and_both_before_whoever_asked(
+    home: Home, client: Client
+) -> None:
     client.load("demo")
     (worker,), (service,) = home.workers(), home.services()
     assert score(worker.pid) == FIRST_TO_GO
-    assert score(service.pid) == int(SCORE.read_text()) < FIRST_TO_GO
+    assert score(service.pid) == SECOND_TO_GO
+    assert int(SCORE.read_text()) < SECOND_TO_GO < FIRST_TO_GO
 
 
 def test_an_ordinary_user_may_say_so() -> None:

@@ -13,6 +13,11 @@ from pathlib import Path
 FIRST_TO_GO = 1000
 """The system ends the process with the largest share of memory, in thousandths, plus this. With
 less than all of them, a kernel that has nearly everything would still go before a small model."""
+SECOND_TO_GO = 950
+"""Before a kernel that has nearly everything; after whoever goes first.
+
+Linux may look for a second one while the first, a process of many threads, still gives its memory
+back (it is not seen any more from its last thread's end on): that is not to be a kernel either."""
 
 _NO_MEMORY = re.compile(
     r"bad_alloc|failed to allocate|unable to allocate|insufficient memory|cannot allocate memory"
@@ -21,13 +26,18 @@ _NO_MEMORY = re.compile(
 )
 
 
-def go_first(proc: Path = Path("/proc")) -> None:
+def go_first(proc: Path = Path("/proc"), score: int = FIRST_TO_GO) -> None:
     """From now on this process goes before others when memory runs out: it can be had again.
 
     A kernel's variables cannot. An ordinary user may say so of a process, and not take it back.
     """
     with contextlib.suppress(OSError):
-        (proc / "self" / "oom_score_adj").write_text(str(FIRST_TO_GO))
+        (proc / "self" / "oom_score_adj").write_text(str(score))
+
+
+def go_second() -> None:
+    """Like `go_first`, after those who do."""
+    go_first(score=SECOND_TO_GO)
 
 
 def memory_kills(proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgroup")) -> int | None:

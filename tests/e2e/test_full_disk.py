@@ -22,6 +22,7 @@ from wiz_kernel_ext.errors import WizError
 
 N_SPELLS = int(os.environ.get("WIZ_SPELLS", "4"))
 N_TALKERS = 3
+N_TURNS = 50
 
 
 @pytest.fixture
@@ -51,24 +52,30 @@ def fill(ballast: Path) -> None:
 
 
 class Talker(threading.Thread):
-    """Somebody who asks one thing after the other, and notes what was answered."""
+    """Somebody who asks one thing after the other, and notes what was answered.
+
+    Begins another conversation before one is too long for the context.
+    """
 
     def __init__(self, number: int) -> None:
         super().__init__()
-        self.session = f"talk {number}"
-        self.acknowledged: list[tuple[str, str]] = []
+        self.number = number
+        self.acknowledged: dict[str, list[tuple[str, str]]] = {}
         self.errors: list[WizError] = []
         self.stopping = threading.Event()
         self.client = Client()
-        self.client.load("demo", session=self.session)
+        self.client.load("demo")
 
     def run(self) -> None:
         n = 0
         while not self.stopping.is_set():
+            session = f"talk {self.number} {n // N_TURNS}"
             n += 1
+            turns = self.acknowledged.setdefault(session, [])
             try:
-                answer = self.client.prompt(f"Hello {n}", session=self.session, max_tokens=12)
-                self.acknowledged.append((f"Hello {n}", str(answer)))
+                self.client.open_session(session)
+                answer = self.client.prompt(f"Hello {n}", session=session, max_tokens=12)
+                turns.append((f"Hello {n}", str(answer)))
             except WizError as error:
                 self.errors.append(error)
                 time.sleep(0.05)
@@ -93,13 +100,14 @@ def test_no_acknowledged_turn_is_lost(home: Home, disk: Path) -> None:
     service.kill()  # so that nothing is there but what is on the disk
     service.wait(10)
     for talker in talkers:
-        messages = talker.client.session(talker.session).messages
-        turns = [
-            (asked.content, said.content)
-            for asked, said in zip(messages[::2], messages[1::2], strict=True)
-        ]
-        assert turns == [turn for turn in talker.acknowledged if turn[1]]
-        assert len(turns) > N_SPELLS
-        states = {o.state for o in talker.client.operations(1000, session=talker.session)}
-        assert states == {"done"}, talker.errors
+        acknowledged = [turn for turns in talker.acknowledged.values() for turn in turns]
+        assert len(acknowledged) > N_SPELLS
+        for session, turns in talker.acknowledged.items():
+            messages = talker.client.session(session).messages
+            assert [turn for turn in turns if turn[1]] == [
+                (asked.content, said.content)
+                for asked, said in zip(messages[::2], messages[1::2], strict=True)
+            ]
+            states = {o.state for o in talker.client.operations(1000, session=session)}
+            assert states == {"done"}, talker.errors
         talker.client.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from tests.engine.fake_backend import FakeContext
@@ -28,9 +30,17 @@ def prompt(number: int, n: int, base: int | None = None) -> Sequence:
 class Bench:
     """A scheduler whose plans are carried out, each prompt's end answered by token 5."""
 
-    def __init__(self, *, pool: int = 1000, slots: int = 3, batch: int = 100) -> None:
+    def __init__(
+        self,
+        *,
+        pool: int = 1000,
+        slots: int = 3,
+        batch: int = 100,
+        spare_ids: int = 8,
+        parking_bytes: int = 0,
+    ) -> None:
         self.context = FakeContext(pool)
-        self.memory = KvMemory(self.context, slots + 8)
+        self.memory = KvMemory(self.context, slots + spare_ids, parking_bytes)
         self.scheduler = Scheduler(self.memory, slots=slots, batch_size=batch)
 
     def submit(self, *prompts: Sequence) -> None:
@@ -168,3 +178,35 @@ def test_after_the_memory_was_lost_everybody_reads_again_in_order() -> None:
     bench.memory.clear()
     bench.scheduler.put_back_all()
     assert bench.plan() == {1: 11, 2: 11}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_somebody_moves_on_in_every_step_however_full_the_memory_is(seed: int) -> None:
+    """Conversations that go on, more of them than the pool holds, some broken off."""
+    chance = random.Random(seed)
+    pool = chance.choice([100, 150, 200])
+    slots, spare_ids = chance.choice([2, 3, 4]), chance.choice([1, 2])
+    bench = Bench(pool=pool, slots=slots, spare_ids=spare_ids, parking_bytes=10**9)
+    common = list(range(-1018, -1000))
+    said: dict[int, list[int]] = {}
+    asking: dict[int, tuple[Sequence, int]] = {}
+    for number in range(1, 400):
+        talk = chance.randrange(6)
+        if talk not in asking:
+            past = said.get(talk, common)
+            past = past if len(past) < pool - 30 else common
+            n_new = chance.randrange(2, max(3, min(40, pool - len(past) - 8)))
+            one = prompt(number, 1)
+            one.tokens = [*past, *(1000 * talk + i for i in range(n_new)), -number]
+            asking[talk] = one, min(len(one.tokens) + chance.randrange(1, 12), pool - 1)
+            bench.submit(one)
+        assert bench.plan(chance.choice([16, 60]))
+        for talk, (one, end) in list(asking.items()):
+            if one in bench.scheduler.running and (
+                len(one.tokens) >= end or chance.random() < 0.03
+            ):
+                bench.scheduler.leave(one)
+                said[talk] = list(one.tokens)
+                del asking[talk]
+        if not asking:
+            assert not bench.plan()

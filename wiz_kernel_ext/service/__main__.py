@@ -10,6 +10,7 @@ import sys
 from wiz_kernel_ext import surroundings
 from wiz_kernel_ext.configuration.reading import configured_limits
 from wiz_kernel_ext.errors import WizError
+from wiz_kernel_ext.out_of_memory import go_second
 from wiz_kernel_ext.service.app import Service
 from wiz_kernel_ext.settings import Settings
 from wiz_kernel_ext.transport.descriptors import raise_limit
@@ -24,6 +25,7 @@ def main() -> int:
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     raise_limit()
+    go_second()
     try:
         surroundings.insist(configured_limits().hub_environment())
         asyncio.run(_serve())

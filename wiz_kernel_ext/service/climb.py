@@ -167,7 +167,8 @@ class Climb:
         ready = Ready(worker, await self._model(operation, worker, wish))
         ready.loaded_s, began = time.monotonic() - began, time.monotonic()
         if was_there and wish.context is not None and worker.context is None:
-            await asyncio.to_thread(self._refuse_context, worker, wish.context)
+            refuse = partial(self._refuse_context, worker, wish.context, wish.load.anyway)
+            await asyncio.to_thread(refuse)
         ready.context = await self._context(operation, worker, wish)
         ready.context_s = time.monotonic() - began
         return ready
@@ -212,7 +213,8 @@ class Climb:
         if fit.verdict == "too big":
             fit = await self._unload_idle(operation, fit, fit_now, undo)
         await self._within_limit(operation, path.name, fit.least_bytes, undo)
-        await asyncio.to_thread(self._check.refuse_too_large, path, context, fit)
+        refuse_context = partial(self._check.refuse_too_large, anyway=wish.load.anyway)
+        await asyncio.to_thread(refuse_context, path, context, fit)
         if fit.verdict == "too big":
             if not wish.load.anyway:
                 refuse = partial(self._check.refuse_too_big, path.name, fit, path=path)
@@ -228,11 +230,13 @@ class Climb:
         context = wish.context or CreateContext()
         given_back = worker.process.memory_bytes() + self.room_bytes()
         fit = with_room(self._check.fit(wish.path, context), given_back)
-        self._check.refuse_too_large(wish.path, context, fit)
+        self._check.refuse_too_large(wish.path, context, fit, anyway=wish.load.anyway)
         if not wish.load.anyway:
             self._check.refuse_too_big(wish.path.name, fit, path=wish.path, context=context)
 
-    def _refuse_context(self, worker: Worker, request: CreateContext) -> None:
+    def _refuse_context(
+        self, worker: Worker, request: CreateContext, anyway: bool | None = None
+    ) -> None:
         """Refuse a context that memory cannot hold, for a model that is loaded already.
 
         Raises BadRequest. The memory of the context it takes the place of is given back.
@@ -243,7 +247,7 @@ class Climb:
         except (ModelFileNotFound, ModelLoadFailed):  # it is loaded, whatever became of its file
             return
         fit = structs.replace(with_room(fit, worker.kv_bytes), other_bytes=0)
-        self._check.refuse_too_large(path, request, fit)
+        self._check.refuse_too_large(path, request, fit, anyway=anyway)
 
     def room_bytes(self) -> int:
         """The memory that idle models would give back."""

@@ -18,7 +18,7 @@ from wiz_kernel_ext.gguf_file.kinds import refuse_other_kinds
 from wiz_kernel_ext.gguf_file.shape import model_shape
 from wiz_kernel_ext.models.fit import Use, estimate, verdict
 from wiz_kernel_ext.models.headers import header_of
-from wiz_kernel_ext.models.machine import Machine, this_machine
+from wiz_kernel_ext.models.machine import Machine, Room, rooms, this_machine
 from wiz_kernel_ext.models.repo_files import split_parts
 from wiz_kernel_ext.protocol.events import Notice
 from wiz_kernel_ext.protocol.hub import Fit
@@ -36,8 +36,10 @@ class LoadCheck:
         self,
         machine: Callable[[], Machine] = this_machine,
         has_card: Callable[[], bool] | None = None,
+        measure: Callable[[], list[Room]] = rooms,
     ) -> None:
         self._machine = machine
+        self._measure = measure
         self._has_card = has_card or _built_for_a_card
 
     def fit(self, path: Path, context: CreateContext) -> Fit:
@@ -49,24 +51,36 @@ class LoadCheck:
         refuse_other_kinds(path.name, header)
         return estimate(header, self._machine(), _use(context), files_bytes=_files_bytes(path))
 
-    def refuse_too_large(self, path: Path, context: CreateContext, fit: Fit) -> None:
+    def refuse_too_large(
+        self, path: Path, context: CreateContext, fit: Fit, *, anyway: bool | None = None
+    ) -> None:
         """Raise BadRequest where the context alone is more than the memory there is.
 
-        Weights may be more: they are mapped, and read again from the disk. On a machine whose
-        engine computes on a card, that card's memory is unknown here, and its library judges.
+        Weights may be more: they are mapped, and read again from the disk. `anyway`: what others
+        hold counts as well; None where nobody can be asked that. On a machine whose engine computes
+        on a card, that card's memory is unknown here, and its library judges.
         """
-        if _needs_besides_weights(fit) <= fit.available_bytes or self._has_card():
+        needed = _needs_besides_weights(fit)
+        most = fit.available_bytes
+        if anyway:
+            most = max(most, min(room.limit_bytes for room in self._measure()))
+        if needed <= most or self._has_card():
             return
         largest = self._largest_context(path, context, fit)
         what = f"A context of {fit.context_size:,} tokens for {path.name}"
         if context.sequences is not None:
             what += f" in {context.sequences} sequences"
-        raise BadRequest(
-            f"{what} takes {size(_needs_besides_weights(fit))} of memory besides the model; "
-            f"{size(fit.available_bytes)} are free.",
-            hint=f"At most {largest} tokens fit now (`--ctx {largest}`)."
+        hint = (
+            f"At most {largest} tokens fit now (`--ctx {largest}`)."
             if largest
-            else "Unload other models or close other programs: nothing fits now.",
+            else "Unload other models or close other programs: nothing fits now."
+        )
+        if anyway is False:
+            hint += f" `wiz load {shlex.quote(str(path))} --anyway` loads it all the same."
+        raise BadRequest(
+            f"{what} takes {size(needed)} of memory besides the model; "
+            + (f"there are {size(most)} in all." if anyway else f"{size(most)} are free."),
+            hint=hint,
             field="contextSize",
             needed_bytes=fit.least_bytes,
             available_bytes=fit.available_bytes,
