@@ -94,7 +94,9 @@ class SetMemory(LoadCheck):
             available_bytes=available,
         )
 
-    def refuse_too_large(self, path: Path, context: CreateContext, fit: Fit) -> None:
+    def refuse_too_large(
+        self, path: Path, context: CreateContext, fit: Fit, *, anyway: bool | None = None
+    ) -> None:
         if fit.kv_bytes > fit.available_bytes:
             raise WizError("too large")
 
