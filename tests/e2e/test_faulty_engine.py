@@ -65,8 +65,8 @@ def test_it_is_used_in_the_way_that_is_right_and_the_cell_says_so_once(
         again = kernel.run("%wiz_load demo --reload")
         assert again.status == "ok"
         assert "SIGSEGV" not in "".join(again.shown)
-        # Two tries and two workers: what is known is not tried again.
-        assert engine.n_imports == 4
+        # A look, two tries and two workers: what is known is not tried again.
+        assert engine.n_imports == 5
         doctor = kernel.run("%wiz_doctor")
         assert "tried      as it is: was killed by SIGSEGV at its first decode" in doctor.text
         assert "tried      without extra buffers: answered right" in doctor.text
