@@ -217,7 +217,7 @@ class Prompting:
         """
         meant = await self._meant(request, state, session)
         if request.autoload and meant.key is None:
-            hint = "Choose with `wiz load MODEL`: it is shared at once."
+            hint = "Say which: `--model MODEL`."
             if only := self.supervisor.only(hint=hint):
                 meant = Meant(only.key, Path(only.path))
             elif meant.path is None:
