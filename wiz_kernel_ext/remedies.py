@@ -18,7 +18,12 @@ Place = Literal["notebook", "terminal", "python"]
 _COMMAND = re.compile(r"`wiz (?P<name>[a-z]+)(?P<rest>(?: [^`]*)?)`")
 _OPTION = re.compile(r"`(?P<option>--[a-z-]+)(?: (?P<value>[^`]+))?`")
 # Where a keyword is called otherwise than its flag.
-_KEYWORDS = {"ctx": "context_size", "seqs": "sequences", "batch": "batch_size", "model": "model_path"}
+_KEYWORDS = {
+    "ctx": "context_size",
+    "seqs": "sequences",
+    "batch": "batch_size",
+    "model": "model_path",
+}
 _METHODS = {
     "alias": "set_alias",
     "convert": "convert_model",
