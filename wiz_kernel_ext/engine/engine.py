@@ -137,7 +137,12 @@ class Engine:
             self._finish(sequence, "interrupted")
 
     def fail(self, error: WizError) -> None:
-        """End every prompt with `error`."""
+        """End every prompt with `error`, after a step that failed in whatever way.
+
+        What the context holds after that is anybody's guess, so all of it is forgotten.
+        """
+        self._memory.clear()
+        self._scheduler.put_back_all()
         for sequence in [*self._scheduler.running, *self._scheduler.waiting]:
             self._end(sequence)
             sequence.fail(error)

@@ -30,6 +30,7 @@ from wiz_kernel_ext.engine.backend import (
     Saved,
 )
 from wiz_kernel_ext.engine.llama.log_tail import LogTail
+from wiz_kernel_ext.engine.llama.picking import Picker
 from wiz_kernel_ext.engine.sampling import Stage
 
 _SPM = 1
@@ -311,7 +312,7 @@ class LlamaContext(Context):
         chain = c.llama_sampler_chain_init(params)
         for stage in stages:
             c.llama_sampler_chain_add(chain, self._make_stage(stage))
-        return chain
+        return Picker(chain, stages, self._n_vocab)
 
     def _make_stage(self, stage: Stage) -> Any:
         numbers = stage.arguments
@@ -334,14 +335,14 @@ class LlamaContext(Context):
         return getattr(c, f"llama_sampler_init_{stage.name}")(*numbers)
 
     def free_sampler(self, sampler: Any) -> None:
-        c.llama_sampler_free(sampler)
+        c.llama_sampler_free(sampler.chain)
 
     def accept(self, sampler: Any, tokens: Sequence[int]) -> None:
         for token in tokens:
-            c.llama_sampler_accept(sampler, token)
+            c.llama_sampler_accept(sampler.chain, token)
 
     def sample(self, sampler: Any, row: int) -> int:
-        return int(c.llama_sampler_sample(sampler, self._context, row))
+        return int(sampler.pick(self._context, row))
 
     def set_threads(self, threads: int) -> None:
         c.llama_set_n_threads(self._context, threads, threads)

@@ -1,0 +1,85 @@
+"""Picking a token from a row of logits without an array of the whole vocabulary.
+
+llama.cpp's chains begin with a candidate for every token there is, which costs up to a millisecond
+a row and more than all that follows. Where a chain looks at the likeliest few only (greedy, or
+top-k first, as the defaults do), those few are found here and the chain runs on them: the same
+candidates in the same order, so the same token for the same seed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from typing import Any
+
+import llama_cpp as c
+import numpy as np
+import numpy.typing as npt
+
+from wiz_kernel_ext.engine.sampling import Stage
+
+Logits = npt.NDArray[np.float32]
+
+_N_PARTS = 64
+"""A row is looked at as so many parts side by side: the likeliest `k` tokens lie in the `k`
+columns whose largest are largest."""
+MOST_FEW = 256
+_CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
+
+
+class Picker:
+    """A chain of the library's samplers, `chain`, made of `stages`, and how it is run."""
+
+    def __init__(self, chain: Any, stages: Sequence[Stage], n_vocab: int) -> None:
+        self.chain = chain
+        first = stages[0]
+        self._is_greedy = first.name == "greedy"
+        few = first.arguments[0] if first.name == "top_k" else 0
+        self._n_few = few if 0 < few <= min(MOST_FEW, n_vocab // _N_PARTS) else 0
+        self._candidates = np.empty(self._n_few, _CANDIDATE)
+        self._array = c.llama_token_data_array()
+        self._row = ctypes.c_float * n_vocab
+
+    def pick(self, context: Any, row: int) -> int:
+        """The token of `row`, one of the last batch's outputs; the chain has accepted it."""
+        if not (self._is_greedy or self._n_few):
+            return int(c.llama_sampler_sample(self.chain, context, row))
+        logits = self._logits(context, row)
+        if self._is_greedy:  # it keeps nothing of what it accepts
+            return int(logits.argmax())
+        return self._pick_of(few_likeliest(logits, self._n_few), logits)
+
+    def _logits(self, context: Any, row: int) -> Logits:
+        pointer = c.llama_get_logits_ith(context, row)
+        return np.frombuffer(
+            self._row.from_address(ctypes.addressof(pointer.contents)), dtype=np.float32
+        )
+
+    def _pick_of(self, ids: npt.NDArray[np.intp], logits: Logits) -> int:
+        candidates = self._candidates
+        candidates["id"] = ids
+        candidates["logit"] = logits[ids]
+        candidates["p"] = 0.0
+        array = self._array
+        array.data = ctypes.cast(candidates.ctypes.data, ctypes.POINTER(c.llama_token_data))
+        array.size = len(ids)
+        array.selected = -1
+        array.sorted = True
+        c.llama_sampler_apply(self.chain, ctypes.byref(array))
+        token = int(array.data[array.selected].id)
+        c.llama_sampler_accept(self.chain, token)
+        return token
+
+
+def few_likeliest(logits: Logits, k: int) -> npt.NDArray[np.intp]:
+    """The `k` tokens with the largest logits, the largest first; `k` ≤ n // 64."""
+    n_columns = len(logits) // _N_PARTS
+    parts = logits[: _N_PARTS * n_columns].reshape(_N_PARTS, n_columns)
+    columns = np.argpartition(parts.max(axis=0), n_columns - k)[n_columns - k :]
+    ids = (columns + n_columns * np.arange(_N_PARTS)[:, None]).ravel()
+    if rest := len(logits) - _N_PARTS * n_columns:
+        ids = np.concatenate([ids, np.arange(len(logits) - rest, len(logits))])
+    values = logits[ids]
+    few = np.argpartition(values, len(values) - k)[len(values) - k :]
+    few = few[np.lexsort((ids[few], -values[few]))]
+    return ids[few]
