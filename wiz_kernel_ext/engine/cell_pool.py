@@ -45,8 +45,9 @@ class CellPool:
     def share(self, source: int, target: int, start: int, end: int) -> None:
         """Let `target`, which runs and ends at `start`, hold `source`'s cells up to `end` too."""
         shared = self._cells[source][start:end]
+        n_holders = self._n_holders
         for cell in shared:
-            self._n_holders[cell] += 1
+            n_holders[cell] += 1
         self._run(shared)
         self._cells.setdefault(target, []).extend(shared)
 

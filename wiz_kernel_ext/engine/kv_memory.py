@@ -185,6 +185,10 @@ class KvMemory:
         """Set aside `n` cells, just before they are computed."""
         self._pool.take(sequence_id, n)
 
+    def give_back(self, sequence_id: int) -> None:
+        """Take back what was set aside and not computed."""
+        self._pool.release(sequence_id, self._tree.length(sequence_id))
+
     def extend(self, sequence_id: int, tokens: Sequence[int]) -> None:
         """Note that `tokens` have been computed into the cells set aside."""
         self._tree.extend(sequence_id, tokens)

@@ -51,9 +51,9 @@ class Picker:
 
     def _logits(self, context: Any, row: int) -> Logits:
         pointer = c.llama_get_logits_ith(context, row)
-        return np.frombuffer(
-            self._row.from_address(ctypes.addressof(pointer.contents)), dtype=np.float32
-        )
+        row_of_floats = self._row.from_address(ctypes.addressof(pointer.contents))
+        logits: Logits = np.ctypeslib.as_array(row_of_floats)
+        return logits
 
     def _pick_of(self, ids: npt.NDArray[np.intp], logits: Logits) -> int:
         candidates = self._candidates
