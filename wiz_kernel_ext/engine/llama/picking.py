@@ -20,10 +20,12 @@ from wiz_kernel_ext.engine.sampling import Stage
 
 Logits = npt.NDArray[np.float32]
 
-_N_PARTS = 64
+_N_PARTS = 32
 """A row is looked at as so many parts side by side: the likeliest `k` tokens lie in the `k`
 columns whose largest are largest."""
 MOST_FEW = 256
+LEAST_VOCAB = 1 << 16
+"""Below so many tokens the library's own way is as fast."""
 _CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 
 
@@ -35,9 +37,12 @@ class Picker:
         first = stages[0]
         self._is_greedy = first.name == "greedy"
         few = first.arguments[0] if first.name == "top_k" else 0
-        self._n_few = few if 0 < few <= min(MOST_FEW, n_vocab // _N_PARTS) else 0
-        self._candidates = np.empty(self._n_few, _CANDIDATE)
+        is_worth_it = 0 < few <= min(MOST_FEW, n_vocab // _N_PARTS) and n_vocab >= LEAST_VOCAB
+        self._n_few = few if is_worth_it else 0
+        self._candidates = np.zeros(self._n_few, _CANDIDATE)
         self._array = c.llama_token_data_array()
+        data = self._candidates.ctypes.data
+        self._array.data = ctypes.cast(data, ctypes.POINTER(c.llama_token_data))
         self._row = ctypes.c_float * n_vocab
 
     def pick(self, context: Any, row: int) -> int:
@@ -47,7 +52,7 @@ class Picker:
         logits = self._logits(context, row)
         if self._is_greedy:  # it keeps nothing of what it accepts
             return int(logits.argmax())
-        return self._pick_of(few_likeliest(logits, self._n_few), logits)
+        return self._pick_of_few(logits)
 
     def _logits(self, context: Any, row: int) -> Logits:
         pointer = c.llama_get_logits_ith(context, row)
@@ -55,31 +60,26 @@ class Picker:
         logits: Logits = np.ctypeslib.as_array(row_of_floats)
         return logits
 
-    def _pick_of(self, ids: npt.NDArray[np.intp], logits: Logits) -> int:
-        candidates = self._candidates
-        candidates["id"] = ids
-        candidates["logit"] = logits[ids]
-        candidates["p"] = 0.0
-        array = self._array
-        array.data = ctypes.cast(candidates.ctypes.data, ctypes.POINTER(c.llama_token_data))
-        array.size = len(ids)
-        array.selected = -1
-        array.sorted = True
+    def _pick_of_few(self, logits: Logits) -> int:
+        ids, values = few_likeliest(logits, self._n_few)
+        candidates, array = self._candidates, self._array
+        candidates["id"], candidates["logit"], candidates["p"] = ids, values, 0.0
+        array.size, array.selected, array.sorted = len(ids), -1, True
         c.llama_sampler_apply(self.chain, ctypes.byref(array))
-        token = int(array.data[array.selected].id)
+        token = int(candidates["id"][array.selected])
         c.llama_sampler_accept(self.chain, token)
         return token
 
 
-def few_likeliest(logits: Logits, k: int) -> npt.NDArray[np.intp]:
-    """The `k` tokens with the largest logits, the largest first; `k` ≤ n // 64."""
-    n_columns = len(logits) // _N_PARTS
-    parts = logits[: _N_PARTS * n_columns].reshape(_N_PARTS, n_columns)
-    columns = np.argpartition(parts.max(axis=0), n_columns - k)[n_columns - k :]
-    ids = (columns + n_columns * np.arange(_N_PARTS)[:, None]).ravel()
-    if rest := len(logits) - _N_PARTS * n_columns:
-        ids = np.concatenate([ids, np.arange(len(logits) - rest, len(logits))])
-    values = logits[ids]
-    few = np.argpartition(values, len(values) - k)[len(values) - k :]
-    few = few[np.lexsort((ids[few], -values[few]))]
-    return ids[few]
+def few_likeliest(logits: Logits, k: int) -> tuple[npt.NDArray[np.intp], Logits]:
+    """The `k` tokens with the largest logits and those, the largest first; `k` ≤ n // 32."""
+    n = len(logits) // _N_PARTS
+    parts = logits[: _N_PARTS * n].reshape(_N_PARTS, n)
+    columns = parts.max(axis=0).argpartition(n - k)[n - k :]
+    # What is left over at the end is one more row of columns of its own.
+    values = np.concatenate([parts[:, columns].ravel(), logits[_N_PARTS * n :]])
+    few = values.argpartition(len(values) - k)[len(values) - k :]
+    few = few[(-values[few]).argsort(kind="stable")]
+    row, column = np.divmod(few, k)
+    ids = np.where(row < _N_PARTS, row * n + columns[column], _N_PARTS * (n - k) + few)
+    return ids, values[few]
