@@ -10,12 +10,13 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks import conversion, downloads, notebook, sharing, streaming
+from benchmarks import conversion, downloads, engine, notebook, sharing, streaming
 from benchmarks.report import table
 
 BENCHMARKS = {
     "conversion": conversion.run,
     "streaming": streaming.run,
+    "engine": engine.run,
     "sharing": sharing.run,
     "notebook": notebook.run,
     "downloads": downloads.run,

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from wiz_kernel_ext.engine.backend import (
+    Aborted,
     Batch,
     Context,
     ContextParameters,
@@ -98,7 +99,8 @@ class FakeContext(Context):
         self, pool_size: int, *, can_cut: bool = True, clock: FakeClock | None = None
     ) -> None:
         self.pool_size = pool_size
-        self.can_cut = can_cut
+        self.can_cut = self.can_abort = can_cut
+        self.is_aborted = False
         self.cells: dict[int, list[tuple[object, int]]] = {}
         self.batches: list[Batch] = []
         self.n_samplers = 0
@@ -114,7 +116,13 @@ class FakeContext(Context):
     def tokens_of(self, sequence_id: int) -> list[int]:
         return [token for _, token in self.cells.get(sequence_id, [])]
 
+    def abort(self) -> None:
+        self.is_aborted = True
+
     def decode(self, batch: Batch) -> None:
+        if self.is_aborted:
+            self.is_aborted = False
+            raise Aborted
         if self.clock is not None:
             self.clock.now += self.row_s * len(batch)
         if self.fail_next:

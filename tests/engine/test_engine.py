@@ -199,13 +199,67 @@ def test_timings_follow_the_clock_and_add_up() -> None:
     assert t.total_s == pytest.approx(t.first_token_s + t.generation_s)
 
 
-def test_steps_stay_short_once_the_speed_is_known() -> None:
+def test_steps_are_short_beside_an_answer_and_long_alone() -> None:
     rig = Rig(batch=512, context_size=900)
     rig.context.row_s = 0.005
-    rig.prompt("".join(chr(33 + n % 90) for n in range(800)))
+    text = "".join(chr(33 + n % 90) for n in range(800))
+    rig.prompt(text, 1)
     rig.run()
-    seconds = [len(batch) * 0.005 for batch in rig.context.batches]
-    assert max(seconds[4:]) <= 0.2
+    alone = [len(batch) * 0.005 for batch in rig.context.batches]
+    assert max(alone) <= 1.05
+    assert len(alone) <= 6
+    rig.context.batches.clear()
+    rig.prompt("who is there", 60)
+    rig.run(2)
+    rig.prompt(text[::-1], 1)
+    rig.run()
+    assert max(len(batch) * 0.005 for batch in rig.context.batches) <= 0.2
+
+
+def test_steps_are_short_where_a_step_cannot_be_broken_off() -> None:
+    rig = Rig(batch=512, context_size=900, can_cut=False)
+    rig.context.row_s = 0.005
+    rig.prompt("".join(chr(33 + n % 90) for n in range(800)), 1)
+    rig.run()
+    assert max(len(batch) * 0.005 for batch in rig.context.batches[1:]) <= 0.2
+
+
+@pytest.mark.parametrize("at", [0, 1, 2, 5])
+def test_a_step_that_was_broken_off_is_made_again(at: int) -> None:
+    rig = Rig(batch=32)
+    prompted, other = rig.prompt("x" * 90, 9), rig.prompt("you", 9)
+    rig.run(at)
+    n_free = rig.engine._memory.n_free
+    rig.engine.abort()
+    rig.run(1)
+    assert rig.engine._memory.n_free in (n_free, 1000)
+    rig.run()
+    assert prompted.info.text == answer_of(b"x" * 90, 9)
+    assert other.info.text == answer_of(b"you", 9)
+
+
+@pytest.mark.parametrize("where", ["decode", "sample", "copy", "cut"])
+def test_whatever_fails_in_a_step_the_engine_knows_what_its_memory_holds(where: str) -> None:
+    rig = Rig(slots=2)
+    rig.prompt("a long beginning that others share: one")
+    rig.run()
+    one, two = (rig.prompt(f"a long beginning that others share: {n}") for n in "ab")
+    with mock.patch.object(rig.context, where, side_effect=ZeroDivisionError):
+        try:
+            rig.run()
+        except ZeroDivisionError:
+            rig.engine.fail(InternalError("as asked"))
+    for prompted in (one, two):
+        assert len(prompted.ends) == 1
+    assert not rig.engine.is_busy
+    again = [rig.prompt(f"a long beginning that others share: {n}", 9) for n in "abc"]
+    rig.run()
+    for prompted, n in zip(again, "abc", strict=True):
+        assert prompted.info.text == answer_of(
+            f"a long beginning that others share: {n}".encode(), 9
+        )
+    assert rig.engine._memory.n_free == 1000 - rig.context.n_used
+    assert rig.context.n_samplers == 0
 
 
 def test_a_failed_step_ends_its_prompts_with_an_error_and_the_engine_goes_on() -> None:

@@ -111,6 +111,13 @@ def test_the_least_recently_used_makes_way_when_ids_run_out() -> None:
     assert cache.memory.begin([*range(100), 8]).n_cached == 0
 
 
+def test_with_no_id_to_spare_one_that_rests_is_continued_in_place() -> None:
+    cache = Cache(ids=2)
+    cache.run(list(range(5000, 5100)))
+    first = cache.answer(HISTORY)
+    assert cache.run([*HISTORY[:100], 7]) == Start(first.sequence_id, 100)
+
+
 def test_making_room_says_when_running_ones_are_in_the_way() -> None:
     cache = Cache(pool_size=100)
     cache.run(list(range(60)))

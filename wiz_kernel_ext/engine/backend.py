@@ -93,6 +93,10 @@ class NoRoom(Exception):
     """The KV memory has no free cells for a batch; the memory is as before the call."""
 
 
+class Aborted(Exception):
+    """A batch was broken off by `Context.abort`; the memory is as before the call."""
+
+
 class DecodeFailed(Exception):
     """A batch could not be computed; the memory may hold part of it and has to be cleared."""
 
@@ -117,14 +121,20 @@ class Context(ABC):
     can_cut: bool
     """False where a sequence cannot be shortened (recurrent and hybrid memories): there only a
     whole sequence can be continued, in place."""
+    can_abort: bool
+    """Whether `abort` breaks a batch off, rather than wait for its end."""
 
     @abstractmethod
     def decode(self, batch: Batch) -> None:
         """Compute `batch` (at most `batch_size` rows); its logits replace the last ones.
 
-        Every sequence's rows continue it without a gap. Raises NoRoom with nothing changed, or
-        DecodeFailed, after which only `clear` is sensible.
+        Every sequence's rows continue it without a gap. Raises NoRoom or Aborted with nothing
+        changed, or DecodeFailed, after which only `clear` is sensible.
         """
+
+    @abstractmethod
+    def abort(self) -> None:
+        """Break off the batch that is being decoded, or else the next; from any thread."""
 
     @abstractmethod
     def copy(self, source: int, target: int, start: int, end: int) -> None:

@@ -8,6 +8,7 @@ nothing of tokens; called by `chat.py`.
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -28,7 +29,9 @@ _MAX_DATE_FORMAT = 1000
 
 
 class ChatTemplate:
-    """A compiled template; `clock` is in seconds, `now` is what `strftime_now` formats.
+    """A compiled template, for one thread at a time; the others wait.
+
+    `clock` is in seconds of the thread's own work, `now` is what `strftime_now` formats.
 
     Raises BadRequest if the source is not a template.
     """
@@ -37,10 +40,11 @@ class ChatTemplate:
         self,
         source: str,
         *,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = time.thread_time,
         now: Callable[[], datetime] = datetime.now,
     ) -> None:
         self._clock = clock
+        self._lock = threading.Lock()
         self._sandbox = sandbox = Sandbox()
         sandbox.globals["raise_exception"] = _raise_exception
         sandbox.globals["strftime_now"] = lambda format: now().strftime(format[:_MAX_DATE_FORMAT])
@@ -51,8 +55,8 @@ class ChatTemplate:
 
     def render(self, **values: Any) -> str:
         """The text the template makes of `values`; raises BadRequest where it fails."""
-        self._sandbox.begin()
-        with self._bounded(lines=True):
+        with self._lock, self._bounded(lines=True):
+            self._sandbox.begin()
             return _whole(self._template.generate(values))
 
     @contextmanager

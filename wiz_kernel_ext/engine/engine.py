@@ -10,11 +10,11 @@ import itertools
 import secrets
 from collections.abc import Callable
 
-from wiz_kernel_ext.engine.backend import Context, DecodeFailed, Model, NoRoom
+from wiz_kernel_ext.engine.backend import Aborted, Context, DecodeFailed, Model, NoRoom
 from wiz_kernel_ext.engine.contention import ThreadCount
 from wiz_kernel_ext.engine.detokenizer import Detokenizer
 from wiz_kernel_ext.engine.kv_memory import KvMemory
-from wiz_kernel_ext.engine.pace import Pace
+from wiz_kernel_ext.engine.pace import ALONE_S, TARGET_S, Pace
 from wiz_kernel_ext.engine.runaway import Runaway
 from wiz_kernel_ext.engine.sampling import plan_sampling
 from wiz_kernel_ext.engine.scheduler import Plan, Scheduler, Work
@@ -119,7 +119,9 @@ class Engine:
         now = self._clock()
         if self._threads and self._threads.look(now):
             self._context.set_threads(self._threads.count)
-        plan = self._scheduler.plan(self._pace.n_tokens, now)
+        is_alone = len(self._scheduler.running) + len(self._scheduler.waiting) == 1
+        target_s = ALONE_S if is_alone and self._context.can_abort else TARGET_S
+        plan = self._scheduler.plan(self._pace.n_tokens(target_s), now)
         if plan.works and self._decode(plan):
             now = self._clock()
             for work in plan.works:
@@ -131,13 +133,25 @@ class Engine:
         if sequence.state is not State.ENDED:
             self._finish(sequence, "cancelled")
 
+    def abort(self) -> None:
+        """Break off the step under way, which is made again; from any thread.
+
+        So that what is posted to the engine's thread need not wait for the end of a long one.
+        """
+        self._context.abort()
+
     def close(self) -> None:
         """End every prompt with what it has, because the context is going away."""
         for sequence in [*self._scheduler.running, *self._scheduler.waiting]:
             self._finish(sequence, "interrupted")
 
     def fail(self, error: WizError) -> None:
-        """End every prompt with `error`."""
+        """End every prompt with `error`, after a step that failed in whatever way.
+
+        What the context holds after that is anybody's guess, so all of it is forgotten.
+        """
+        self._memory.clear()
+        self._scheduler.put_back_all()
         for sequence in [*self._scheduler.running, *self._scheduler.waiting]:
             self._end(sequence)
             sequence.fail(error)
@@ -146,6 +160,10 @@ class Engine:
         started_at = self._clock()
         try:
             self._context.decode(plan.batch)
+        except Aborted:
+            for work in plan.works:
+                self._memory.give_back(work.sequence.sequence_id)
+            return False
         except (NoRoom, DecodeFailed) as error:
             self._recover(plan, error)
             return False

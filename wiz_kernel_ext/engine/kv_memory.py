@@ -85,7 +85,7 @@ class KvMemory:
             return True
         # What would be shared may be held by resting sequences only; counting it as takeable too
         # would promise the same cells twice.
-        takeable = self._pool.n_held_only_by(self._resting) - shared
+        takeable = self._pool.n_idle - shared
         return needed <= self._pool.n_free + max(0, takeable)
 
     def begin(self, tokens: Sequence[int]) -> Start:
@@ -112,14 +112,16 @@ class KvMemory:
     def _continue(self, holder: int, length: int) -> Start | None:
         held = self._tree.length(holder)
         if held == length and holder in self._resting:
-            del self._resting[holder]
+            self._wake(holder)
             return Start(holder, length)
         if not self.can_share or not self._context.can_resume(holder, length):
             return None
-        if holder in self._resting and _is_small(held - length, length):
+        if holder in self._resting and (
+            _is_small(held - length, length) or not self._has_id_beside(holder)
+        ):
             if not self._cut(holder, length):
                 return None
-            del self._resting[holder]
+            self._wake(holder)
             return Start(holder, length)
         if holder in self._resting:  # used again: it is no longer the one to go first
             self._resting[holder] = self._resting.pop(holder)
@@ -183,6 +185,10 @@ class KvMemory:
         """Set aside `n` cells, just before they are computed."""
         self._pool.take(sequence_id, n)
 
+    def give_back(self, sequence_id: int) -> None:
+        """Take back what was set aside and not computed."""
+        self._pool.release(sequence_id, self._tree.length(sequence_id))
+
     def extend(self, sequence_id: int, tokens: Sequence[int]) -> None:
         """Note that `tokens` have been computed into the cells set aside."""
         self._tree.extend(sequence_id, tokens)
@@ -198,6 +204,11 @@ class KvMemory:
             elif other in self._parking:
                 self._forget_parked(other)
         self._resting[sequence_id] = None
+        self._pool.rest(sequence_id)
+
+    def _wake(self, sequence_id: int) -> None:
+        del self._resting[sequence_id]
+        self._pool.wake(sequence_id)
 
     def park(self, sequence_id: int) -> None:
         """Move a sequence to host memory, if it is worth it; its id and cells are free."""
@@ -234,12 +245,16 @@ class KvMemory:
         """Park what would slow every step of the prompt that begins."""
         if not self._parking_bytes:
             return
-        while self._resting and self._pool.n_held_only_by(self._resting) > _N_IN_THE_WAY:
+        while self._resting and self._pool.n_idle > _N_IN_THE_WAY:
             self.park(next(iter(self._resting)))
 
     def _forget_parked(self, number: int) -> None:
         self._parking.take(number)
         self._tree.remove(number)
+
+    def _has_id_beside(self, holder: int) -> bool:
+        """Whether there is a sequence id for one more while `holder` stays."""
+        return bool(self._unused) or any(other != holder for other in self._resting)
 
     def _take_id(self, sparing: int | None = None) -> int:
         """An unused id; there are more ids than can run, so a resting one can always make way."""

@@ -68,6 +68,8 @@ class Scheduler:
         self._batch_size = batch_size
         self.waiting: list[Sequence] = []
         self.running: list[Sequence] = []
+        self._beginnings = _Beginnings()
+        self._held_up: set[Sequence] = set()
 
     def submit(self, sequence: Sequence) -> None:
         """Queue a sequence at the place its number gives it."""
@@ -75,6 +77,8 @@ class Scheduler:
 
     def leave(self, sequence: Sequence) -> None:
         """Take a sequence that has ended out; what it had computed rests in the cache."""
+        self._beginnings.forget(sequence)
+        self._held_up.discard(sequence)
         if sequence in self.waiting:
             self.waiting.remove(sequence)
         if sequence in self.running:
@@ -144,17 +148,44 @@ class Scheduler:
     def _readers(self) -> list[Sequence]:
         """The sequences that read in this step, with whatever others have read for them."""
         reading = [s for s in self.running if s.n_unread > 1]
+        if not self._memory.can_share:
+            return reading
         readers: list[Sequence] = []
         for sequence in reading:
-            if self._memory.can_share:
-                if any(_reads_for(earlier, sequence) for earlier in readers):
-                    continue
+            if any(self._reads_for(earlier, sequence) for earlier in readers):
+                self._held_up.add(sequence)
+                continue
+            if sequence in self._held_up:
+                self._held_up.remove(sequence)
                 sequence.n_past = self._memory.catch_up(sequence.sequence_id, sequence.tokens)
             readers.append(sequence)
         return readers
 
+    def _reads_for(self, earlier: Sequence, later: Sequence) -> bool:
+        """Whether `earlier` is about to read what `later` needs too."""
+        start, end = later.n_past, later.n_past + _WORTH_WAITING
+        if earlier.tokens[start:end] != later.tokens[start:end]:
+            return False  # as with most pairs: no need to compare all of them
+        common = self._beginnings.common(earlier, later)
+        return common > earlier.n_past and common - later.n_past >= _WORTH_WAITING
 
-def _reads_for(earlier: Sequence, later: Sequence) -> bool:
-    """Whether `earlier` is about to read what `later` needs too."""
-    common = common_prefix(earlier.tokens, later.tokens)
-    return common > earlier.n_past and common - later.n_past >= _WORTH_WAITING
+
+class _Beginnings:
+    """How many tokens two prompts begin with alike: compared once, asked in every step."""
+
+    def __init__(self) -> None:
+        self._common: dict[Sequence, dict[Sequence, int]] = {}
+
+    def common(self, earlier: Sequence, later: Sequence) -> int:
+        """Tokens in common; of prompts that were put back, maybe not all of them."""
+        known = self._common.setdefault(later, {})
+        n = known.get(earlier)
+        if n is None:
+            n = known[earlier] = common_prefix(earlier.tokens, later.tokens)
+        return n
+
+    def forget(self, sequence: Sequence) -> None:
+        """`sequence` has ended."""
+        self._common.pop(sequence, None)
+        for known in self._common.values():
+            known.pop(sequence, None)

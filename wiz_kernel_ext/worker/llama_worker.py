@@ -30,8 +30,10 @@ from wiz_kernel_ext.engine.sequence import Listener
 from wiz_kernel_ext.engine.way import AS_IT_IS, Way
 from wiz_kernel_ext.errors import (
     BadRequest,
+    ContextNotLoaded,
     InternalError,
     ModelFileNotFound,
+    ModelNotLoaded,
     ServiceStopping,
     SessionNotLoaded,
     WizError,
@@ -60,10 +62,11 @@ from wiz_kernel_ext.remedies import worded
 from wiz_kernel_ext.settings import Settings
 from wiz_kernel_ext.transport.endpoints import places
 from wiz_kernel_ext.worker.call import Call
+from wiz_kernel_ext.worker.encoding import Encoding
 from wiz_kernel_ext.worker.engine_loop import EngineLoop
 from wiz_kernel_ext.worker.in_child import EngineInChild
 from wiz_kernel_ext.worker.local_operation import LocalOperation
-from wiz_kernel_ext.worker.model_host import ModelHost
+from wiz_kernel_ext.worker.model_host import Encoded, ModelHost
 
 R = TypeVar("R")
 
@@ -138,6 +141,7 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
         self._models_dir = models_dir
         self._thread: threading.Thread | None = None
         self._child: EngineInChild | None = None
+        self._encoding = Encoding()
         self._defaults = Initialize()
         self._sessions: dict[str, Session] = {}
         self._latest: Session | None = None
@@ -183,6 +187,7 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
         if self._child is not None:
             await self._child.end()
             return
+        self._encoding.close()
         with suppress(ServiceStopping):
             await self._loop.call(self._host.close)
         self._loop.stop()
@@ -324,21 +329,40 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
                 loop.call_soon_threadsafe(settle, value)
 
         listener = Listener(on_event=call.emit, on_end=on_end)
-        if call.cancelled:
+        encoded = None if call.cancelled else await self._encoded(messages, request, call)
+        if encoded is None:
             return AnswerInfo(text="", finish_reason="cancelled")
 
         def submit() -> None:
-            sequence = self._host.submit(
-                messages, request.tools, request.options, listener, request.chat_template
-            )
+            sequence = self._host.submit(encoded, request.options, listener)
             # Here, so that an asker who gives up just now leaves no answer nobody can stop.
-            call.on_cancel(lambda: self._loop.post(lambda: self._host.cancel(sequence)))
+            call.on_cancel(lambda: self._interrupt(lambda: self._host.cancel(sequence)))
 
         await self._loop.call(submit)
         result = await end
         if isinstance(result, WizError):
             raise result
         return msgspec.structs.replace(result, model_path=self._host.model_path or "")
+
+    async def _encoded(
+        self, messages: list[ChatMessage], request: Prompt, call: Call
+    ) -> Encoded | None:
+        """The prompt's tokens; None where it is cancelled before."""
+
+        def encode() -> Encoded:
+            return self._host.encode(messages, request.tools, request.chat_template)
+
+        try:
+            return await self._encoding.run(encode, call)
+        except (ModelNotLoaded, ContextNotLoaded):
+            # What was asked for before this may still be on its way to the engine's thread.
+            await self._loop.call(lambda: self._host.check(context=True))
+            return await self._encoding.run(encode, call)
+
+    def _interrupt(self, command: Callable[[], object]) -> None:
+        """Run `command` on the engine's thread, without waiting for the end of a long step."""
+        self._loop.post(command)
+        self._host.abort()
 
     async def _unload(self, request: UnloadModel) -> UnloadInfo:
         path = request.model_path

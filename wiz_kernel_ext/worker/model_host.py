@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -54,6 +55,7 @@ from wiz_kernel_ext.worker.differences import (
     named,
     template_name,
 )
+from wiz_kernel_ext.worker.encoding import Readers
 
 PROGRESS_INTERVAL_S = 0.05
 _NEWER = (
@@ -92,6 +94,17 @@ class Loaded:
     context: Context | None = None
     context_info: ContextInfo | None = None
     engine: Engine | None = None
+    readers: Readers = field(default_factory=Readers)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A prompt as its model reads it."""
+
+    loaded: Loaded
+    chat: ChatEncoder
+    tokens: list[int]
 
 
 class ModelHost:
@@ -266,22 +279,41 @@ class ModelHost:
         if context and loaded.engine is None:
             raise ContextNotLoaded(hint=CONTEXT_HINT)
 
-    def submit(
+    def encode(
         self,
         messages: list[ChatMessage],
         tools: list[dict[str, Any]] | None,
-        options: PromptOptions,
-        listener: Listener,
         chat_template: str | None = None,
-    ) -> Sequence:
-        """Queue a conversation for its next answer; `chat_template` as in `AnyPrompt`."""
+    ) -> Encoded:
+        """A conversation as a prompt of the loaded model; from any thread but the engine's.
+
+        `chat_template` as in `AnyPrompt`. Raises BadRequest, ModelNotLoaded, ContextNotLoaded.
+        """
         loaded = self._need_model()
         if loaded.engine is None:
             raise ContextNotLoaded(hint=CONTEXT_HINT)
-        chat = _encoder(loaded, chat_template)
+        with loaded.readers.one() as is_kept:
+            if not is_kept:
+                raise ModelNotLoaded(hint=MODEL_HINT)
+            chat = _encoder(loaded, chat_template)
+            return Encoded(loaded, chat, chat.encode(messages, tools))
+
+    def submit(self, encoded: Encoded, options: PromptOptions, listener: Listener) -> Sequence:
+        """Queue a prompt for its answer; raises ModelNotLoaded where its model has gone."""
+        loaded, chat = self._need_model(), encoded.chat
+        if loaded is not encoded.loaded:
+            raise ModelNotLoaded(hint=MODEL_HINT)
+        if loaded.engine is None:
+            raise ContextNotLoaded(hint=CONTEXT_HINT)
         if chat.is_raw and options.max_tokens is None:
             options = replace(options, max_tokens=RAW_MAX_TOKENS)
-        return loaded.engine.submit(chat.encode(messages, tools), options, listener, chat.turns)
+        return loaded.engine.submit(encoded.tokens, options, listener, chat.turns)
+
+    def abort(self) -> None:
+        """Break off the step under way, where that is possible; from any thread."""
+        loaded = self._loaded
+        if loaded is not None and (engine := loaded.engine) is not None:
+            engine.abort()
 
     def cancel(self, sequence: Sequence) -> None:
         """End a prompt with what it has."""
@@ -302,6 +334,7 @@ class ModelHost:
         process = psutil.Process()
         before = process.memory_info().rss
         self._close_context(loaded)
+        loaded.readers.close()
         loaded.model.close()
         self._loaded = None
         freed = max(0, before - process.memory_info().rss)
@@ -347,11 +380,12 @@ def _encoder(loaded: Loaded, chat_template: str | None) -> ChatEncoder:
     if chat_template in (None, loaded.chat_template):
         return loaded.chat
     assert chat_template is not None
-    encoder = loaded.encoders.pop(chat_template, None)
-    encoder = encoder or ChatEncoder(loaded.model, chat_template)
-    loaded.encoders[chat_template] = encoder
-    while len(loaded.encoders) > MAX_ENCODERS:
-        del loaded.encoders[next(iter(loaded.encoders))]
+    with loaded.lock:
+        encoder = loaded.encoders.pop(chat_template, None)
+        encoder = encoder or ChatEncoder(loaded.model, chat_template)
+        loaded.encoders[chat_template] = encoder
+        while len(loaded.encoders) > MAX_ENCODERS:
+            del loaded.encoders[next(iter(loaded.encoders))]
     return encoder
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 from tests.support.tiny_gguf import Shape, write_tiny_gguf
 from wiz_kernel_ext.engine.backend import (
+    Aborted,
     Batch,
     ContextParameters,
     LibraryRefused,
@@ -363,3 +365,41 @@ def test_a_damaged_model_never_ends_in_anything_but_words(tmp_path: Path, tiny_g
         timeout=100,
     )
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_a_step_is_broken_off_from_another_thread_and_leaves_the_memory_as_it_was(
+    tmp_path: Path,
+) -> None:
+    shape = Shape(n_layers=12, width=512, n_heads=8, n_kv_heads=8, n_ffn=1024)
+    model = LlamaBackend().load(
+        str(write_tiny_gguf(tmp_path / "slow.gguf", shape)), LoadParameters(), lambda _: True
+    )
+    context = model.create_context(
+        ContextParameters(pool_size=1024, sequence_ids=2, batch_size=512, threads=1)
+    )
+    tokens = [n % 500 for n in range(512)]
+
+    def read(past: int, n: int) -> Batch:
+        batch = Batch()
+        batch.add(0, past, tokens[past : past + n], want_logits=True)
+        return batch
+
+    context.decode(read(0, 100))
+    began = time.monotonic()
+    context.decode(read(100, 400))
+    whole_s = time.monotonic() - began
+    assert context.cut(0, 100)
+    timer = threading.Timer(whole_s / 10, context.abort)
+    timer.start()
+    began = time.monotonic()
+    with pytest.raises(Aborted):
+        context.decode(read(100, 400))
+    assert time.monotonic() - began < whole_s * 0.7
+    timer.join()
+    context.decode(read(100, 400))  # it goes on where it was: without a gap, and with no more
+    context.abort()
+    with pytest.raises(Aborted):  # between two steps it breaks the next
+        context.decode(read(500, 12))
+    context.decode(read(500, 12))
+    context.close()
+    model.close()

@@ -15,6 +15,7 @@ from typing import Any
 import llama_cpp as c
 
 from wiz_kernel_ext.engine.backend import (
+    Aborted,
     Backend,
     Batch,
     Context,
@@ -30,6 +31,7 @@ from wiz_kernel_ext.engine.backend import (
     Saved,
 )
 from wiz_kernel_ext.engine.llama.log_tail import LogTail
+from wiz_kernel_ext.engine.llama.picking import Picker
 from wiz_kernel_ext.engine.sampling import Stage
 
 _SPM = 1
@@ -40,6 +42,11 @@ _KV_TYPES = {
     "q8_0": c.GGML_TYPE_Q8_0,
     "q4_0": c.GGML_TYPE_Q4_0,
 }
+_ABORTED = 2
+# Asked before each node of the graph, on one of the threads that compute: so not in Python, whose
+# lock it would have to wait for. The length of a text at an address is "false" while its first byte
+# is zero.
+_is_set = c.ggml_abort_callback(ctypes.cast(ctypes.CDLL(None).strlen, ctypes.c_void_p).value)
 _DRY_BREAKERS = (b"\n", b":", b'"', b"*")
 _CONTROL = c.LLAMA_TOKEN_ATTR_CONTROL | c.LLAMA_TOKEN_ATTR_UNKNOWN
 
@@ -247,6 +254,11 @@ class LlamaContext(Context):
         self._n_window = c.llama_model_n_swa(model)
         self.pool_size = c.llama_n_ctx(context)
         self.can_cut = not (c.llama_model_is_recurrent(model) or c.llama_model_is_hybrid(model))
+        # What was computed of a broken batch is cut off again.
+        self.can_abort = self.can_cut
+        self._abort = (ctypes.c_uint8 * 2)()  # a text: empty, or one byte long
+        if self.can_abort:
+            c.llama_set_abort_callback(context, _is_set, ctypes.addressof(self._abort))
         n = parameters.batch_size
         self._tokens = (c.llama_token * n)()
         self._positions = (c.llama_pos * n)()
@@ -273,10 +285,16 @@ class LlamaContext(Context):
         for row in batch.outputs:
             self._flags[row] = 1
         code = c.llama_decode(self._context, self._batch)
+        self._abort[0] = 0
         if code == 1:
             raise NoRoom
+        if code == _ABORTED:
+            raise Aborted
         if code != 0:
             raise DecodeFailed(f"llama_decode returned {code}: {log_tail.reason()}")
+
+    def abort(self) -> None:
+        self._abort[0] = 1
 
     def copy(self, source: int, target: int, start: int, end: int) -> None:
         c.llama_memory_seq_cp(self._memory, source, target, start, end)
@@ -311,7 +329,7 @@ class LlamaContext(Context):
         chain = c.llama_sampler_chain_init(params)
         for stage in stages:
             c.llama_sampler_chain_add(chain, self._make_stage(stage))
-        return chain
+        return Picker(chain, stages, self._n_vocab)
 
     def _make_stage(self, stage: Stage) -> Any:
         numbers = stage.arguments
@@ -334,14 +352,14 @@ class LlamaContext(Context):
         return getattr(c, f"llama_sampler_init_{stage.name}")(*numbers)
 
     def free_sampler(self, sampler: Any) -> None:
-        c.llama_sampler_free(sampler)
+        c.llama_sampler_free(sampler.chain)
 
     def accept(self, sampler: Any, tokens: Sequence[int]) -> None:
         for token in tokens:
-            c.llama_sampler_accept(sampler, token)
+            c.llama_sampler_accept(sampler.chain, token)
 
     def sample(self, sampler: Any, row: int) -> int:
-        return int(c.llama_sampler_sample(sampler, self._context, row))
+        return int(sampler.pick(self._context, row))
 
     def set_threads(self, threads: int) -> None:
         c.llama_set_n_threads(self._context, threads, threads)
