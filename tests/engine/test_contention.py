@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from wiz_kernel_ext.engine.contention import CALM_LOOKS, INTERVAL_S, Load, ThreadCount, measure
+from wiz_kernel_ext.engine.contention import (
+    CALM_LOOKS,
+    INTERVAL_S,
+    PAUSE_S,
+    Load,
+    ThreadCount,
+    measure,
+)
 
 
 class Machine:
@@ -69,14 +76,21 @@ def test_it_does_not_look_more_often_than_it_must() -> None:
     assert alone.n_looks == 0
 
 
-def test_after_a_long_rest_it_looks_anew_before_it_decides() -> None:
-    machine = Machine()
-    machine.run(0.0, n_looks=2)
-    assert machine.run(2.0, seconds=600.0) == [2]
-    assert machine.run(2.0) == [1]
-
-
 def test_the_real_machine_can_be_measured() -> None:
     first, second = measure(), measure()
     assert second.all_s >= first.all_s > 0
     assert second.own_s >= first.own_s
+
+
+@pytest.mark.parametrize(("pause_s", "count"), [(PAUSE_S + 0.1, 2), (600.0, 2), (0.1, 1)])
+def test_who_was_busy_while_nothing_was_computed_here_does_not_count(
+    pause_s: float, count: int
+) -> None:
+    machine = Machine()
+    machine.run(others=0.0, n_looks=3)
+    machine.threads.rest(machine.now)
+    # Others computed in the pause, and then no more.
+    machine.now += pause_s
+    machine.load = Load(machine.load.all_s + 2 * pause_s + 1.0, machine.load.own_s)
+    machine.run(others=0.0, seconds=0.1)
+    assert machine.run(others=0.0) == [count]

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 import psutil
 
 INTERVAL_S = 0.5
-STALE_S = 5.0
+PAUSE_S = 0.3
+"""A look back over a longer pause tells who was busy while nothing was computed here, not now."""
 CALM_LOOKS = 4
 """Looks in a row that find more cores free before the count goes up: two seconds."""
 
@@ -51,16 +52,24 @@ class ThreadCount:
         self._n_cores = n_cores or os.cpu_count() or 1
         self._measure = measure
         self._last: tuple[float, Load] | None = None
+        self._resting_since: float | None = None
         self._n_calm = 0
         self.count = most
 
+    def rest(self, now: float) -> None:
+        """There is nothing to compute from now on."""
+        self._resting_since = now
+
     def look(self, now: float) -> bool:
         """Look at the machine, if it is time to; whether `count` changed."""
+        since, self._resting_since = self._resting_since, None
+        if since is not None and now - since > PAUSE_S:
+            self._last = None
         if self._most == 1 or (self._last and now - self._last[0] < INTERVAL_S):
             return False
         load, last = self._measure(), self._last
         self._last = (now, load)
-        if last is None or now - last[0] > STALE_S:
+        if last is None:
             return False
         others_s = (load.all_s - last[1].all_s) - (load.own_s - last[1].own_s)
         n_free = self._n_cores - others_s / (now - last[0])

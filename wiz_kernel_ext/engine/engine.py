@@ -219,6 +219,8 @@ class Engine:
         if sequence.sampler is not None:
             self._context.free_sampler(sequence.sampler)
             sequence.sampler = None
+        if self._threads and not self.is_busy:
+            self._threads.rest(self._clock())
 
     def _token_of(self, text: str) -> int | None:
         tokens = self._model.tokenize(text, parse_special=True)
