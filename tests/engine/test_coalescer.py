@@ -9,12 +9,24 @@ from wiz_kernel_ext.engine.coalescer import Coalescer
 from wiz_kernel_ext.protocol.events import Delta
 
 
-def test_the_first_text_goes_out_at_once_and_the_next_after_the_interval() -> None:
+def test_the_first_text_goes_out_at_once_and_the_next_in_the_next_interval() -> None:
     coalescer = Coalescer(0.025)
     assert coalescer.add("a", 0.0) == Delta(text="a", n_tokens=1)
     assert coalescer.add("b", 0.010) is None
     assert coalescer.add("c", 0.024) is None
     assert coalescer.add("d", 0.026) == Delta(text="bcd", n_tokens=3)
+    assert coalescer.add("e", 0.049) is None
+
+
+def test_all_answers_keep_the_same_beat() -> None:
+    coalescers = [Coalescer(0.025) for _ in range(8)]
+    sent_at: set[int] = set()
+    for step in range(200):
+        now = 3.0 + step * 0.003
+        for number, coalescer in enumerate(coalescers):
+            if step > number and coalescer.add("x", now) and step > 20:
+                sent_at.add(step)
+    assert len(sent_at) <= 200 * 0.003 / 0.025 + 1
 
 
 def test_a_token_without_text_is_counted_with_the_next_that_has_some() -> None:

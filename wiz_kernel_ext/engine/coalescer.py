@@ -1,7 +1,8 @@
-"""Many tokens, few events: the first text goes out at once, then about every 40 ms.
+"""Many tokens, few events: the first text goes out at once, then at most one every 40 ms.
 
 Pure: the clock's reading is an argument. A fast model would otherwise drown a notebook, and each
-event that is sent puts one of the engine's threads aside for those who carry it.
+event that is sent puts one of the engine's threads aside for those who carry it. All answers keep
+the same beat, so that whoever carries many is woken once for all.
 """
 
 from __future__ import annotations
@@ -18,16 +19,17 @@ class Coalescer:
         self._interval_s = interval_s
         self._text: list[str] = []
         self._n_tokens = 0
-        self._sent_at = float("-inf")
+        self._sent_in: float | None = None
 
     def add(self, text: str, now: float) -> Delta | None:
         """Take one token's text (which may be empty) and return what is due at `now`."""
         self._n_tokens += 1
         if text:
             self._text.append(text)
-        if not self._text or now - self._sent_at < self._interval_s:
+        interval = now // self._interval_s
+        if not self._text or interval == self._sent_in:
             return None
-        self._sent_at = now
+        self._sent_in = interval
         return self.flush()
 
     def flush(self, text: str = "") -> Delta | None:
