@@ -44,3 +44,14 @@ def test_only_the_last_fifty_lines_are_kept() -> None:
         tail.add(INFO, f"{n}\n")
     assert len(tail.lines()) == 50
     assert tail.lines()[-1] == "79"
+
+
+def test_what_is_no_news_is_left_out_until_the_next_load() -> None:
+    written: list[str] = []
+    tail = LogTail(written.append)
+    tail.is_muted = True
+    tail.add(ERROR, "graph_compute: failed\n")
+    assert (written, tail.reason()) == ([], "")
+    tail.clear()
+    tail.add(ERROR, "load: no such file\n")
+    assert tail.reason() == "no such file"

@@ -285,7 +285,7 @@ class LlamaContext(Context):
         for row in batch.outputs:
             self._flags[row] = 1
         code = c.llama_decode(self._context, self._batch)
-        self._abort[0] = 0
+        self._abort[0], log_tail.is_muted = 0, False
         if code == 1:
             raise NoRoom
         if code == _ABORTED:
@@ -294,6 +294,7 @@ class LlamaContext(Context):
             raise DecodeFailed(f"llama_decode returned {code}: {log_tail.reason()}")
 
     def abort(self) -> None:
+        log_tail.is_muted = True
         self._abort[0] = 1
 
     def copy(self, source: int, target: int, start: int, end: int) -> None:

@@ -19,6 +19,8 @@ class LogTail:
     def __init__(self, write: Callable[[str], object], *, least: int = ERROR) -> None:
         self._write = write
         self.least = least
+        self.is_muted = False
+        """Whether what it says is no news: it calls a step that was broken off a failure."""
         self._lines: deque[tuple[int, str]] = deque(maxlen=N_LINES)
         self._level = INFO
         self._partial = ""
@@ -35,7 +37,7 @@ class LogTail:
                     self._keep(line)
 
     def _keep(self, line: str) -> None:
-        if self._level < INFO:
+        if self._level < INFO or self.is_muted:
             return
         self._lines.append((self._level, line))
         if self._level >= self.least:
@@ -45,6 +47,7 @@ class LogTail:
         """Forget the lines so far, so that what follows is about one load only."""
         with self._lock:
             self._lines.clear()
+            self.is_muted = False
 
     def lines(self) -> list[str]:
         """The last lines, oldest first."""
