@@ -34,10 +34,13 @@ def next_token(tokens: Sequence[int]) -> int:
     return END if n % 40 == 0 else 97 + n // 40 % 26
 
 
-def answer_of(tokens: Sequence[int], n_most: int) -> str:
-    """What a model that computes right answers to `tokens`, in at most `n_most` tokens."""
+def answer_of(tokens: Sequence[int], n_most: int, looks_back: int = 0) -> str:
+    """What a model that computes right answers to `tokens`, in at most `n_most` tokens.
+
+    With `looks_back` what comes next depends on so many tokens only: such a model repeats itself.
+    """
     known, text = list(tokens), ""
-    while len(text) < n_most and (token := next_token(known)) != END:
+    while len(text) < n_most and (token := next_token(known[-looks_back:])) != END:
         known.append(token)
         text += chr(token)
     return text
@@ -101,6 +104,7 @@ class FakeContext(Context):
         self.pool_size = pool_size
         self.can_cut = self.can_abort = can_cut
         self.is_aborted = False
+        self.looks_back = 0
         self.cells: dict[int, list[tuple[object, int]]] = {}
         self.batches: list[Batch] = []
         self.n_samplers = 0
@@ -180,7 +184,7 @@ class FakeContext(Context):
         pass
 
     def sample(self, sampler: Any, row: int) -> int:
-        return next_token(self._known[row])
+        return next_token(self._known[row][-self.looks_back :])
 
     def set_threads(self, threads: int) -> None:
         self.threads.append(threads)

@@ -283,6 +283,37 @@ def test_closing_ends_every_prompt_as_interrupted() -> None:
     assert not rig.engine.is_busy
 
 
+@pytest.mark.parametrize("n_prompts", [1, 3])
+def test_guesses_save_steps_where_an_answer_repeats_and_change_no_text(n_prompts: int) -> None:
+    steps: dict[bool, int] = {}
+    for lookup in (False, True):
+        rig = Rig(context_size=900)
+        rig.context.looks_back = 2
+        texts = ["abad", "abbc", "abbf"][:n_prompts]  # their answers go round in circles
+        asked = [rig.prompt(t, 200, lookup=lookup, allow_repeats=True) for t in texts]
+        rig.run()
+        for text, prompted in zip(texts, asked, strict=True):
+            assert prompted.info.text == answer_of(text.encode(), 200, looks_back=2)
+            usage = prompted.info.usage
+            assert (usage.n_accepted_tokens > 0) == lookup
+            assert usage.n_accepted_tokens <= usage.n_drafted_tokens
+        steps[lookup] = len(rig.context.batches)
+        assert rig.engine._memory.n_free == 1000 - rig.context.n_used
+    assert steps[True] * 1.8 < steps[False]
+
+
+def test_where_nothing_repeats_guesses_are_given_up() -> None:
+    rows: dict[bool, int] = {}
+    text = "".join(chr(97 + n * n % 7) for n in range(120))  # full of what came before
+    for lookup in (False, True):
+        rig = Rig(context_size=900)
+        prompted = rig.prompt(text, 25, lookup=lookup)
+        rig.run()
+        assert prompted.info.text == answer_of(text.encode(), 25)
+        rows[lookup] = sum(len(batch) for batch in rig.context.batches)
+    assert rows[True] - rows[False] <= 12
+
+
 SMALL: dict[str, Any] = {"_N_IN_THE_WAY": 20, "_WORTH_PARKING": 4, "_SMALL_LOSS": 4}
 """The cache's numbers, in proportion to prompts of this length."""
 
@@ -304,24 +335,34 @@ texts = st.builds(
     st.integers(1, 4),
     st.booleans(),
     st.sampled_from([0, 400, 10_000]),
+    st.sampled_from([None, 0, 2, 4]),
 )
 def test_no_mix_of_prompts_cancels_and_full_pools_changes_anyones_answer(
-    prompts: list[tuple[str, int, int, bool]], pool: int, slots: int, can_cut: bool, parking: int
+    prompts: list[tuple[str, int, int, bool]],
+    pool: int,
+    slots: int,
+    can_cut: bool,
+    parking: int,
+    guessing: int | None,
 ) -> None:
+    looks_back = guessing or 0
     with mock.patch.multiple(kv_memory, **SMALL):
         rig = Rig(
             pool=pool, slots=slots, context_size=66, batch=16, can_cut=can_cut, parking=parking
         )
+        rig.context.looks_back = looks_back
         asked = []
         for text, n_most, n_steps, is_cancelled in prompts:
-            prompted = rig.prompt(text, n_most)
+            # As words repeat themselves, so that there is something to guess.
+            text = text if guessing is None else (2 * text)[:40]
+            prompted = rig.prompt(text, n_most, lookup=guessing is not None, allow_repeats=True)
             asked.append((prompted, text, n_most, is_cancelled))
             rig.run(n_steps)
             if is_cancelled and not prompted.ends:
                 rig.engine.cancel(prompted.sequence)
         rig.run()
     for prompted, text, n_most, is_cancelled in asked:
-        expected = answer_of(text.encode(), n_most)
+        expected = answer_of(text.encode(), n_most, looks_back)
         if is_cancelled and prompted.info.finish_reason == "cancelled":
             assert expected.startswith(prompted.info.text)
         else:

@@ -25,7 +25,7 @@ class Cache:
         self.memory.make_room(len(new))
         self.memory.take(start.sequence_id, len(new))
         batch = Batch()
-        batch.add(start.sequence_id, start.n_cached, new, want_logits=True)
+        batch.add(start.sequence_id, start.n_cached, new, n_outputs=1)
         self.context.decode(batch)
         self.memory.extend(start.sequence_id, new)
         assert self.context.tokens_of(start.sequence_id) == tokens

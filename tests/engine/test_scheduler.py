@@ -56,7 +56,7 @@ class Bench:
             one = work.sequence
             self.memory.extend(one.sequence_id, one.tokens[one.n_past : one.n_past + work.n_tokens])
             one.n_past += work.n_tokens
-            if work.row is not None:
+            if work.rows:
                 one.tokens.append(5)
         assert self.memory.n_free == self.context.pool_size - self.context.n_used
         return {work.sequence.number: work.n_tokens for work in plan.works}

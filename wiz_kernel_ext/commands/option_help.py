@@ -29,6 +29,7 @@ MEANING = {
     "logit_bias": "add VALUE to the logit of token KEY (an id or its text); repeatable",
     "max_tokens": "the longest answer, in tokens (2k: 2048)",
     "stop": "end the answer before this text; repeatable",
+    "lookup": "faster where an answer repeats much of its prompt (an edited text)",
     "allow_repeats": "go on where an answer says the same line ten times",
     # model and context
     "context_size": "the longest conversation, in tokens (8k: 8192)",

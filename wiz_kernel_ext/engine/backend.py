@@ -75,15 +75,17 @@ class Batch:
     sequence_ids: list[int] = field(default_factory=list)
     outputs: list[int] = field(default_factory=list)
 
-    def add(
-        self, sequence_id: int, start: int, tokens: Sequence[int], *, want_logits: bool
-    ) -> None:
-        """Append `tokens` of one sequence from position `start`; logits of the last, if wanted."""
+    def add(self, sequence_id: int, start: int, tokens: Sequence[int], *, n_outputs: int) -> range:
+        """Append `tokens` of one sequence from position `start`.
+
+        Returns the rows of the last `n_outputs` of them, whose logits are wanted.
+        """
         self.tokens.extend(tokens)
         self.positions.extend(range(start, start + len(tokens)))
         self.sequence_ids.extend([sequence_id] * len(tokens))
-        if want_logits:
-            self.outputs.append(len(self.tokens) - 1)
+        rows = range(len(self.tokens) - n_outputs, len(self.tokens))
+        self.outputs.extend(rows)
+        return rows
 
     def __len__(self) -> int:
         return len(self.tokens)

@@ -13,8 +13,10 @@ from collections.abc import Callable
 from wiz_kernel_ext.engine.backend import Aborted, Context, DecodeFailed, Model, NoRoom
 from wiz_kernel_ext.engine.contention import ThreadCount
 from wiz_kernel_ext.engine.detokenizer import Detokenizer
+from wiz_kernel_ext.engine.drafting import PromptLookup
 from wiz_kernel_ext.engine.kv_memory import KvMemory
 from wiz_kernel_ext.engine.pace import ALONE_S, TARGET_S, Pace
+from wiz_kernel_ext.engine.radix_tree import common_prefix
 from wiz_kernel_ext.engine.runaway import Runaway
 from wiz_kernel_ext.engine.sampling import plan_sampling
 from wiz_kernel_ext.engine.scheduler import Plan, Scheduler, Work
@@ -105,6 +107,7 @@ class Engine:
             ),
             ends=turns.tokens,
             runaway=None if options.allow_repeats else Runaway(turns.markers),
+            lookup=PromptLookup() if options.lookup else None,
             listener=listener,
             context_size=self._context_size,
             max_tokens=options.max_tokens,
@@ -184,22 +187,46 @@ class Engine:
             )
 
     def _commit(self, work: Work, now: float) -> None:
-        """Note what was computed and, where the prompt's end was reached, take the next token."""
+        """Note what was computed and, where the prompt's end was reached, take what follows."""
         sequence = work.sequence
-        start, end = sequence.n_past, sequence.n_past + work.n_tokens
+        start, end = sequence.n_past, sequence.n_past + work.n_tokens - len(work.drafted)
         self._memory.extend(sequence.sequence_id, sequence.tokens[start:end])
         sequence.n_past = end
-        is_one_of_several = work.row is None or start > sequence.n_cached
+        is_one_of_several = not work.rows or start > sequence.n_cached
         if is_one_of_several and not sequence.n_generated:
             total = float(sequence.n_prompt)
             sequence.listener.on_event(Progress(stage="prompt", done=float(end), total=total))
-        if work.row is None:
+        if not work.rows:
             return
-        token = self._context.sample(self._sampler_of(sequence), work.row)
-        is_end = self._model.ends_generation(token) or token in sequence.ends
-        piece = b"" if is_end else self._model.piece(token)
-        if reason := sequence.take_token(token, piece, is_end=is_end, now=now):
+        reason = self._take_tokens(work, now)
+        if work.drafted:
+            self._keep_what_was_right(work, end)
+        if reason:
             self._finish(sequence, reason)
+
+    def _take_tokens(self, work: Work, now: float) -> FinishReason | None:
+        """Pick the next token, and one more for each guess that was the one that was picked."""
+        sequence = work.sequence
+        for i, row in enumerate(work.rows):
+            token = self._context.sample(self._sampler_of(sequence), row)
+            is_end = self._model.ends_generation(token) or token in sequence.ends
+            piece = b"" if is_end else self._model.piece(token)
+            if reason := sequence.take_token(token, piece, is_end=is_end, now=now):
+                return reason
+            if work.drafted[i : i + 1] != [token]:
+                break
+        return None
+
+    def _keep_what_was_right(self, work: Work, start: int) -> None:
+        """Keep the cells of the guesses that the answer has taken; the rest are free again."""
+        sequence = work.sequence
+        said = sequence.tokens[start:]
+        n_kept = common_prefix(work.drafted, said)
+        self._memory.extend(sequence.sequence_id, said[:n_kept])
+        self._memory.cut_back(sequence.sequence_id)
+        sequence.n_past += n_kept
+        assert sequence.lookup is not None
+        sequence.lookup.learn(len(sequence.tokens), len(work.drafted), n_kept)
 
     def _sampler_of(self, sequence: Sequence) -> object:
         if sequence.sampler is None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from wiz_kernel_ext.engine.backend import Context
+from wiz_kernel_ext.engine.backend import Context, DecodeFailed
 from wiz_kernel_ext.engine.cell_pool import CellPool
 from wiz_kernel_ext.engine.parking import Parking
 from wiz_kernel_ext.engine.radix_tree import RadixTree
@@ -188,6 +188,13 @@ class KvMemory:
     def give_back(self, sequence_id: int) -> None:
         """Take back what was set aside and not computed."""
         self._pool.release(sequence_id, self._tree.length(sequence_id))
+
+    def cut_back(self, sequence_id: int) -> None:
+        """Forget what was computed beyond what was noted: guesses that were wrong."""
+        length = self._tree.length(sequence_id)
+        if not self._context.cut(sequence_id, length):
+            raise DecodeFailed("what was guessed could not be cut off")
+        self._pool.release(sequence_id, length)
 
     def extend(self, sequence_id: int, tokens: Sequence[int]) -> None:
         """Note that `tokens` have been computed into the cells set aside."""

@@ -12,6 +12,7 @@ from bisect import insort
 from dataclasses import dataclass, field
 
 from wiz_kernel_ext.engine.backend import Batch
+from wiz_kernel_ext.engine.drafting import DRAFT_ROWS
 from wiz_kernel_ext.engine.kv_memory import KvMemory
 from wiz_kernel_ext.engine.radix_tree import common_prefix
 from wiz_kernel_ext.engine.sequence import Sequence
@@ -20,13 +21,21 @@ _WORTH_WAITING = 16
 """Tokens in common from which on waiting for another prompt's reading pays."""
 
 
+_MOST_DRAFTING = 4
+"""Answers beside each other from which on a draft's rows would slow the others."""
+
+
 @dataclass(frozen=True)
 class Work:
-    """A sequence's part of a step: its next `n_tokens`, and the row of its logits, if any."""
+    """A sequence's part of a step: its next `n_tokens`, and the rows of their logits, if any.
+
+    The last ones may be guesses, `drafted`: the row before each says whether it was right.
+    """
 
     sequence: Sequence
     n_tokens: int
-    row: int | None
+    rows: range
+    drafted: list[int] = field(default_factory=list)
 
 
 @dataclass
@@ -38,15 +47,21 @@ class Plan:
 
     @property
     def n_answer_tokens(self) -> int:
-        """Rows that are answers' latest tokens."""
-        return sum(1 for work in self.works if work.n_tokens == 1)
+        """Rows that are answers' latest tokens, and what was guessed to follow."""
+        return sum(w.n_tokens for w in self.works if w.n_tokens == 1 or w.drafted)
 
     def add(self, sequence: Sequence, n: int) -> None:
         """Put the next `n` unread tokens of `sequence` into the batch."""
-        at_end = n == sequence.n_unread
+        n_outputs = int(n == sequence.n_unread)
         tokens = sequence.tokens[sequence.n_past : sequence.n_past + n]
-        self.batch.add(sequence.sequence_id, sequence.n_past, tokens, want_logits=at_end)
-        self.works.append(Work(sequence, n, len(self.batch) - 1 if at_end else None))
+        rows = self.batch.add(sequence.sequence_id, sequence.n_past, tokens, n_outputs=n_outputs)
+        self.works.append(Work(sequence, n, rows))
+
+    def add_answer(self, sequence: Sequence, drafted: list[int]) -> None:
+        """Put the latest token of an answer into the batch, and what may follow it."""
+        tokens = [sequence.tokens[-1], *drafted]
+        rows = self.batch.add(sequence.sequence_id, sequence.n_past, tokens, n_outputs=len(tokens))
+        self.works.append(Work(sequence, len(tokens), rows, drafted))
 
 
 def shares(wanted: list[int], budget: int) -> list[int]:
@@ -100,10 +115,15 @@ class Scheduler:
         """A step of what is running: answers' latest tokens, then as much reading as fits."""
         self._make_room_for_answers()
         answering = [s for s in self.running if s.n_unread == 1]
-        plan = Plan()
-        for sequence in answering:
-            plan.add(sequence, 1)
         readers = self._readers()
+        plan = Plan()
+        n_spare = 0 if readers else self._n_draftable(answering)
+        for sequence in answering:
+            drafted = sequence.drafts(n_spare)
+            n_spare -= len(drafted)
+            plan.add_answer(sequence, drafted)
+        if not readers:
+            return plan
         budget = min(n_readable, self._batch_size - len(answering))
         wanted = shares([s.n_unread for s in readers], budget)
         self._memory.make_room(len(answering) + sum(wanted))
@@ -144,6 +164,16 @@ class Scheduler:
     def _return(self, sequence: Sequence) -> None:
         sequence.put_back()
         self.submit(sequence)
+
+    def _n_draftable(self, answering: list[Sequence]) -> int:
+        """How many tokens may be guessed in a step; nobody makes room for them."""
+        if not self._memory.can_share or len(answering) > _MOST_DRAFTING:
+            return 0
+        return min(
+            DRAFT_ROWS,
+            self._batch_size - len(answering),
+            self._memory.n_free - len(answering),
+        )
 
     def _readers(self) -> list[Sequence]:
         """The sequences that read in this step, with whatever others have read for them."""

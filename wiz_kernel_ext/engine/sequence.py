@@ -13,6 +13,7 @@ from typing import Any
 
 from wiz_kernel_ext.engine.coalescer import Coalescer
 from wiz_kernel_ext.engine.detokenizer import Detokenizer
+from wiz_kernel_ext.engine.drafting import PromptLookup
 from wiz_kernel_ext.engine.runaway import Runaway
 from wiz_kernel_ext.engine.sampling import Sampling
 from wiz_kernel_ext.errors import WizError
@@ -61,6 +62,7 @@ class Sequence:
     sampler: Any = None
     ends: frozenset[int] = frozenset()
     runaway: Runaway | None = None
+    lookup: PromptLookup | None = None
     submitted_at: float = 0.0
     started_at: float | None = None
     first_token_at: float | None = None
@@ -79,6 +81,15 @@ class Sequence:
     def n_unread(self) -> int:
         """Tokens not yet in the KV memory."""
         return len(self.tokens) - self.n_past
+
+    def drafts(self, most: int) -> list[int]:
+        """What its answer may go on with, at most `most` tokens, where that is to be guessed."""
+        most = min(most, self.context_size - len(self.tokens) - 1)
+        if self.max_tokens is not None:
+            most = min(most, self.max_tokens - self.n_generated - 1)
+        if self.lookup is None or most < 1:
+            return []
+        return self.lookup.propose(self.tokens, most)
 
     def start(self, sequence_id: int, n_cached: int, now: float) -> None:
         """It has a sequence id, with its first `n_cached` tokens in it."""
@@ -133,6 +144,8 @@ class Sequence:
                     n_prompt_tokens=self.n_prompt,
                     n_cached_tokens=self.n_cached,
                     n_tokens=self.n_generated,
+                    n_drafted_tokens=self.lookup.n_drafted if self.lookup else 0,
+                    n_accepted_tokens=self.lookup.n_kept if self.lookup else 0,
                 ),
                 timings=self._timings(now),
             )

@@ -49,7 +49,7 @@ def answer(backend: Backend, way: Way, reached: Callable[[Stage], object]) -> st
     sampler = context.make_sampler([SamplerStage("greedy")])
     for _ in range(_MOST_TOKENS):
         batch = Batch()
-        batch.add(0, position, tokens, want_logits=True)
+        batch.add(0, position, tokens, n_outputs=1)
         context.decode(batch)
         position += len(tokens)
         token = context.sample(sampler, len(tokens) - 1)

@@ -31,8 +31,10 @@ class PromptOptions(
 
     temperature 0 is greedy. `max_tokens` bounds the answer, in tokens. `stop` ends it before any
     of these strings. `allow_repeats` lets it go on where it says the same lines ten times in a row,
-    which otherwise ends it as "runaway". `seed` makes it repeatable. `logit_bias` maps a token id
-    (as text) or a token's text to a bias in logits. Semantics of each sampler are llama.cpp's.
+    which otherwise ends it as "runaway". `lookup` guesses that it repeats what stands in its prompt
+    (an edited text, code), and computes several tokens in one step where it does. `seed` makes it
+    repeatable. `logit_bias` maps a token id (as text) or a token's text to a bias in logits.
+    Semantics of each sampler are llama.cpp's.
     """
 
     temperature: Annotated[float, Meta(ge=0.0, le=100.0)] | None = None
@@ -57,6 +59,7 @@ class PromptOptions(
     logit_bias: dict[str, float] | None = None
     max_tokens: Positive | None = None
     allow_repeats: bool | None = None
+    lookup: bool | None = None
     stop: list[str] | None = None
 
     def given(self) -> dict[str, Any]:

@@ -74,11 +74,16 @@ class RuntimeInfo(Result, frozen=True, kw_only=True):
 
 
 class Usage(Result, frozen=True, kw_only=True):
-    """Token counts of one answer; `n_cached_tokens` of the prompt were not computed again."""
+    """Token counts of one answer; `n_cached_tokens` of the prompt were not computed again.
+
+    `n_drafted_tokens` of the answer were guessed beforehand, `n_accepted_tokens` rightly.
+    """
 
     n_prompt_tokens: int = 0
     n_cached_tokens: int = 0
     n_tokens: int = 0
+    n_drafted_tokens: int = 0
+    n_accepted_tokens: int = 0
 
 
 class Timings(Result, frozen=True, kw_only=True):

@@ -141,7 +141,7 @@ def test_the_greedy_text_is_the_one_of_a_plain_loop_over_the_library(model: Mode
     text, known, n_past = b"", list(tokens), 0
     for _ in range(24):
         batch = Batch()
-        batch.add(0, n_past, known[n_past:], want_logits=True)
+        batch.add(0, n_past, known[n_past:], n_outputs=1)
         context.decode(batch)
         n_past = len(known)
         sampler = context.make_sampler([Stage("greedy")])
@@ -350,7 +350,7 @@ def test_every_type_of_cells_works(
         )
     )
     batch = Batch()
-    batch.add(0, 0, [1, 2, 3], want_logits=True)
+    batch.add(0, 0, [1, 2, 3], n_outputs=1)
     context.decode(batch)
     context.close()
     model.close()
@@ -381,7 +381,7 @@ def test_a_step_is_broken_off_from_another_thread_and_leaves_the_memory_as_it_wa
 
     def read(past: int, n: int) -> Batch:
         batch = Batch()
-        batch.add(0, past, tokens[past : past + n], want_logits=True)
+        batch.add(0, past, tokens[past : past + n], n_outputs=1)
         return batch
 
     context.decode(read(0, 100))

@@ -75,7 +75,7 @@ def test_the_same_token_for_the_same_seed_as_the_librarys_own_loop(
         tokens = [5, 6, 7]
         for _ in range(30):
             batch, past = Batch(), len(tokens) - 1 if len(tokens) > 3 else 0
-            batch.add(0, past, tokens[past:], want_logits=True)
+            batch.add(0, past, tokens[past:], n_outputs=1)
             context.decode(batch)
             row = len(batch) - 1
             if own:

@@ -30,6 +30,7 @@ from wiz_kernel_ext.engine.backend import (
     OnLoadProgress,
     Saved,
 )
+from wiz_kernel_ext.engine.drafting import DRAFT_ROWS
 from wiz_kernel_ext.engine.llama.log_tail import LogTail
 from wiz_kernel_ext.engine.llama.picking import Picker
 from wiz_kernel_ext.engine.sampling import Stage
@@ -216,9 +217,9 @@ class LlamaModel(Model):
         params.n_ctx = parameters.pool_size
         params.n_batch = params.n_ubatch = parameters.batch_size
         params.n_seq_max = parameters.sequence_ids
-        # Logits of one row per sequence are all that is asked for: without this bound the compute
+        # One row per sequence and guesses are all that is asked for: without this bound the compute
         # buffer holds a whole batch's (312 MB at 512 rows of a 152k vocabulary).
-        params.n_outputs_max = parameters.sequence_ids
+        params.n_outputs_max = parameters.sequence_ids + DRAFT_ROWS
         params.n_threads = params.n_threads_batch = parameters.threads
         params.type_k = params.type_v = _KV_TYPES[parameters.kv_type]
         params.flash_attn_type = (
