@@ -92,8 +92,16 @@ if FAULT["cards"]:
 if FAULT["stage"] == "import":
     fail()
 if FAULT["how"] == "wrong":
-    sample = c.llama_sampler_sample
+    sample, logits_of = c.llama_sampler_sample, c.llama_get_logits_ith
+
+    def wrong_logits(*arguments):
+        logits = logits_of(*arguments)
+        if fails_here("decode"):
+            logits[0] = 1e9
+        return logits
+
     c.llama_sampler_sample = lambda *a: sample(*a) + (1 if fails_here("decode") else 0)
+    c.llama_get_logits_ith = wrong_logits
 """
 
 
