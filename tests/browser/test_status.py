@@ -44,7 +44,7 @@ def test_the_service_is_seen_at_work_and_told_to_stop(
     page.run(1)
     page.ready()
     models = page.panel.get_by_role("region", name="Models")
-    models.get_by_role("row").filter(has_text=slow_model.name).wait_for()
+    models.get_by_role("row").filter(has_text="tiny").wait_for()
     page.run(2)
     row = page.panel.get_by_role("row").filter(has_text="Go.").first
     row.get_by_text("tokens/s").wait_for()

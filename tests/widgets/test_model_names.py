@@ -35,6 +35,9 @@ def test_a_worker_and_its_loads_have_the_name_that_a_person_types() -> None:
 
 
 def test_a_file_that_is_not_among_the_models_has_its_own_name() -> None:
-    client: Any = FakeClient(library=[])
-    assert ModelNames(client).of("/m/some.gguf") == "some.gguf"
-    assert ModelNames(client).of("/m/some.gguf", "tiny") == "tiny"
+    # One that was loaded by its path is among them by that only.
+    by_its_path = LibraryModel(name="/m/some.gguf", path="/m/some.gguf", origin="path")
+    for library in ([], [by_its_path]):
+        client: Any = FakeClient(library=library)
+        assert ModelNames(client).of("/m/some.gguf") == "some.gguf"
+        assert ModelNames(client).of("/m/some.gguf", "tiny") == "tiny"

@@ -1,11 +1,12 @@
 """What a model is called in a panel: one name for one file, whoever mentions it.
 
 The name is the one it has among the models of this machine, which is what a person types; a file
-that is not among them has the name its worker gives it, or else its own.
+that is not among them, or by its path only, has the name its worker gives it, or else its own.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -30,7 +31,10 @@ class ModelNames:
         if path and path not in self._names and path not in self._asked:
             self._asked.add(path)
             try:
-                self._names.update({model.path: model.name for model in self._client.models()})
+                models = self._client.models()
+                self._names.update(
+                    {m.path: m.name for m in models if not Path(m.name).is_absolute()}
+                )
             except WizError:
                 self._asked.discard(path)
         return self._names.get(path) or otherwise or path.rpartition("/")[2]
