@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.engine.fake_backend import FakeClock, FakeContext, FakeModel, answer_of
 from wiz_kernel_ext.engine import kv_memory
 from wiz_kernel_ext.engine.engine import Engine
+from wiz_kernel_ext.engine.pace import ALONE_S
 from wiz_kernel_ext.engine.sequence import Listener, Sequence
 from wiz_kernel_ext.errors import BadRequest, ContextOverflow, InternalError, WizError
 from wiz_kernel_ext.protocol.events import AnyEvent, Delta, Progress
@@ -206,7 +207,7 @@ def test_steps_are_short_beside_an_answer_and_long_alone() -> None:
     rig.prompt(text, 1)
     rig.run()
     alone = [len(batch) * 0.005 for batch in rig.context.batches]
-    assert max(alone) <= 1.05
+    assert max(alone) <= 1.05 * ALONE_S
     assert len(alone) <= 6
     rig.context.batches.clear()
     rig.prompt("who is there", 60)

@@ -170,11 +170,19 @@ def test_a_long_one_that_rests_is_parked_out_of_the_way_of_another() -> None:
     assert cache.memory.n_free == 700
 
 
-def test_a_short_one_stays() -> None:
+def test_a_short_one_stays_beside_several_that_run() -> None:
     cache = Cache(parking=PARKING)
+    cache.run(list(range(9000, 9010)))
     cache.answer(HISTORY[:100])
     cache.run(OTHER)
     assert (cache.memory.n_parked, cache.memory.n_resting) == (0, 1)
+
+
+def test_one_that_runs_alone_has_nothing_in_its_way() -> None:
+    cache = Cache(parking=PARKING)
+    cache.answer(HISTORY[:100])
+    cache.run(OTHER)
+    assert (cache.memory.n_parked, cache.memory.n_resting) == (1, 0)
 
 
 def test_a_parked_one_comes_back_when_it_is_continued() -> None:

@@ -1,4 +1,4 @@
-"""Many tokens, few events: the first text goes out at once, then at most one every 40 ms.
+"""Many tokens, few events: the first text goes out at once, then eight times a second.
 
 Pure: the clock's reading is an argument. A fast model would otherwise drown a notebook, and each
 event that is sent puts one of the engine's threads aside for those who carry it. All answers keep
@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from wiz_kernel_ext.protocol.events import Delta
 
-INTERVAL_S = 0.04
+INTERVAL_S = 0.125
+"""As long as eyes allow: with 0.04 an answer alone was a tenth slower on two cores."""
 
 
 class Coalescer:

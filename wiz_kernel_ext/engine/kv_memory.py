@@ -22,7 +22,8 @@ from wiz_kernel_ext.engine.radix_tree import RadixTree
 _SMALL_LOSS = 64
 """Tokens that may be cut off a resting sequence to continue it in place."""
 _N_IN_THE_WAY = 256
-"""Cells of resting sequences from which on they slow the running ones too much to stay."""
+"""Cells of resting sequences that may stay beside several that run. One alone is slowed by any, and
+a copy is soon made; of several, each would have to make one as it ends."""
 _WORTH_PARKING = 32
 """Tokens below which computing again is as good as keeping."""
 
@@ -252,7 +253,9 @@ class KvMemory:
         """Park what would slow every step of the prompt that begins."""
         if not self._parking_bytes:
             return
-        while self._resting and self._pool.n_idle > _N_IN_THE_WAY:
+        n_running = self._sequence_ids - len(self._unused) - len(self._resting)
+        most = _N_IN_THE_WAY if n_running > 1 else 0
+        while self._resting and self._pool.n_idle > most:
             self.park(next(iter(self._resting)))
 
     def _forget_parked(self, number: int) -> None:

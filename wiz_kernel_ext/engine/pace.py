@@ -12,7 +12,7 @@ from statistics import median
 
 TARGET_S = 0.15
 """How long a step may take beside others."""
-ALONE_S = 1.0
+ALONE_S = 1.5
 """And alone, where a cancel need not wait for its end."""
 LEAST = 16
 """Below this a chunk costs nearly as much as a larger one: the weights are read once per step."""

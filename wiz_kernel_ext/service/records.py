@@ -40,7 +40,7 @@ from wiz_kernel_ext.store import Database, OperationRow, OperationStore, Session
 P = ParamSpec("P")
 T = TypeVar("T")
 
-FLUSH_INTERVAL_S = 0.1
+FLUSH_INTERVAL_S = 0.25
 # What could not be written is tried again this often; somebody who waits is not kept for it twice.
 RETRY_INTERVAL_S = 1.0
 N_OPERATIONS_KEPT = 2000
