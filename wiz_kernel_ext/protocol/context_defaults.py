@@ -6,7 +6,7 @@ Pure. The worker makes contexts by it, and the estimate of what a model takes co
 from __future__ import annotations
 
 CONTEXT_SIZE = 4096
-SEQUENCES = 8
+SEQUENCES = 16
 BATCH_SIZE = 512
 POOL_FACTOR = 2
 """The pool holds this many full conversations; all sequences and the cache share it."""
