@@ -96,7 +96,7 @@ class FakeModel(Model):
 
 
 class FakeContext(Context):
-    """Cells of one pool; `step_s` is how long a row takes on `clock`."""
+    """Cells of one pool; a step takes `step_s` on `clock`, and each of its rows `row_s`."""
 
     def __init__(
         self, pool_size: int, *, can_cut: bool = True, clock: FakeClock | None = None
@@ -111,6 +111,7 @@ class FakeContext(Context):
         self.fail_next = False
         self.clock = clock
         self.row_s = 0.001
+        self.step_s = 0.0
         self.threads: list[int] = []
 
     @property
@@ -128,7 +129,7 @@ class FakeContext(Context):
             self.is_aborted = False
             raise Aborted
         if self.clock is not None:
-            self.clock.now += self.row_s * len(batch)
+            self.clock.now += self.step_s + self.row_s * len(batch)
         if self.fail_next:
             self.fail_next = False
             raise DecodeFailed("as asked")
@@ -185,6 +186,12 @@ class FakeContext(Context):
 
     def sample(self, sampler: Any, row: int) -> int:
         return next_token(self._known[row][-self.looks_back :])
+
+    def lead(self, row: int) -> float:
+        return 1.0
+
+    def likeliest(self, row: int) -> tuple[int, float]:
+        return next_token(self._known[row][-self.looks_back :]), 0.9
 
     def set_threads(self, threads: int) -> None:
         self.threads.append(threads)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.engine.fake_backend import FakeClock, FakeContext, FakeModel, answer_of
 from wiz_kernel_ext.engine import kv_memory
+from wiz_kernel_ext.engine.drafting import Drafter
 from wiz_kernel_ext.engine.engine import Engine
 from wiz_kernel_ext.engine.pace import ALONE_S
 from wiz_kernel_ext.engine.sequence import Listener, Sequence
@@ -49,10 +50,12 @@ class Rig:
         context_size: int = 300,
         batch: int = 64,
         parking: int = 0,
+        draft: Drafter | None = None,
         **context: Any,
     ) -> None:
         self.clock = FakeClock()
         self.context = FakeContext(pool, clock=self.clock, **context)
+        self.context.step_s = 0.01  # so that guesses pay
         self.engine = Engine(
             FakeModel(),
             self.context,
@@ -63,6 +66,7 @@ class Rig:
             seed=None,
             clock=self.clock,
             parking_bytes=parking,
+            draft=draft,
         )
 
     def prompt(self, text: str, n_most: int = 10, **options: Any) -> Prompted:
@@ -312,7 +316,39 @@ def test_where_nothing_repeats_guesses_are_given_up() -> None:
         rig.run()
         assert prompted.info.text == answer_of(text.encode(), 25)
         rows[lookup] = sum(len(batch) for batch in rig.context.batches)
-    assert rows[True] - rows[False] <= 12
+    assert rows[True] - rows[False] <= 25
+
+
+@pytest.mark.parametrize("lookup", [None, True])
+def test_where_a_row_costs_a_step_nothing_is_guessed(lookup: bool | None) -> None:
+    rig = Rig(context_size=900)
+    rig.context.looks_back, rig.context.step_s = 2, 0.0
+    prompted = rig.prompt("abad", 200, lookup=lookup, allow_repeats=True)
+    rig.run()
+    usage = prompted.info.usage
+    assert usage.n_accepted_tokens <= usage.n_drafted_tokens <= 30
+
+
+@pytest.mark.parametrize(
+    ("options", "is_guessed"),
+    [
+        ({}, True),
+        ({"lookup": False}, False),
+        ({"seed": 1}, False),
+        ({"seed": 1, "lookup": True}, True),
+        ({"seed": 1, "temperature": 0}, True),
+        ({"temperature": 0, "repeat_penalty": 1.5}, False),
+    ],
+    ids=repr,
+)
+def test_it_is_guessed_unless_a_text_is_promised_that_guesses_would_change(
+    options: dict[str, Any], is_guessed: bool
+) -> None:
+    rig = Rig(context_size=900)
+    rig.context.looks_back = 2
+    prompted = rig.prompt("abad", 100, allow_repeats=True, **options)
+    rig.run()
+    assert (prompted.info.usage.n_drafted_tokens > 0) == is_guessed
 
 
 SMALL: dict[str, Any] = {"_N_IN_THE_WAY": 20, "_WORTH_PARKING": 4, "_SMALL_LOSS": 4}

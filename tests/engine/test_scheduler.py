@@ -11,6 +11,7 @@ from wiz_kernel_ext.engine.detokenizer import Detokenizer
 from wiz_kernel_ext.engine.kv_memory import KvMemory
 from wiz_kernel_ext.engine.sampling import Sampling
 from wiz_kernel_ext.engine.scheduler import Plan, Scheduler, shares
+from wiz_kernel_ext.engine.speculation import Speculation
 from wiz_kernel_ext.engine.sequence import Listener, Sequence, State
 
 
@@ -41,7 +42,7 @@ class Bench:
     ) -> None:
         self.context = FakeContext(pool)
         self.memory = KvMemory(self.context, slots + spare_ids, parking_bytes)
-        self.scheduler = Scheduler(self.memory, slots=slots, batch_size=batch)
+        self.scheduler = Scheduler(self.memory, Speculation([]), slots=slots, batch_size=batch)
 
     def submit(self, *prompts: Sequence) -> None:
         for one in prompts:

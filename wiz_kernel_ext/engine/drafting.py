@@ -1,62 +1,80 @@
-"""Guessing what an answer goes on with, so that several tokens are computed in one step.
+"""Guessing what answers go on with, so that several tokens are computed in one step.
 
-A draft costs rows of a step and is kept as far as the answer would have said the same: the text is
-the same with and without. Pure; called by the scheduler and the engine.
+A draft costs rows of a step and is kept as far as the answer would have said the same. What may
+guess is a `Drafter`: each is a file of its own, and `speculation.py` decides who guesses how much.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-DRAFT_ROWS = 16
-"""Tokens guessed in one step, of all answers together."""
-MOST = 8
-"""Tokens of one draft: on a CPU each costs up to half a step."""
-_N_ALIKE = 3
-"""So many tokens have to be the same for the next to be guessed from what came after them."""
-_ROW_COST = 0.45
-_PAUSE = 32
+_PRIOR_WEIGHT = 4.0
+_FADES = 0.98
 
 
-class PromptLookup:
-    """Guesses that an answer repeats what stands in its prompt, or in itself.
+@dataclass(frozen=True)
+class Wanted:
+    """Up to `most` tokens that may follow `tokens`, a prompt and its answer so far."""
 
-    Long where it is right, and pausing where its guesses cost more than they bring.
-    """
+    number: int
+    tokens: Sequence[int]
+    most: int
 
-    def __init__(self) -> None:
-        self._ends: dict[tuple[int, ...], int] = {}
-        self._n_indexed = _N_ALIKE
-        self._length = MOST // 2
-        self._balance = 0.0
-        self._not_before = 0
-        self.n_drafted = 0
-        self.n_kept = 0
 
-    def propose(self, tokens: Sequence[int], most: int) -> list[int]:
-        """At most `most` tokens that may follow `tokens`, a prompt and its answer so far."""
-        n = len(tokens)
-        ends = self._ends
-        for end in range(self._n_indexed, n):
-            ends[tuple(tokens[end - _N_ALIKE : end])] = end
-        self._n_indexed = max(self._n_indexed, n)
-        if n < self._not_before:
-            return []
-        found = ends.get(tuple(tokens[n - _N_ALIKE :]))
-        if found is None:
-            return []
-        length = min(self._length, most)
-        # What is repeated may reach into what is guessed.
-        guessed = list(tokens[found : found + length])
-        while guessed and len(guessed) < length:
-            guessed += guessed[: length - len(guessed)]
-        return guessed
+class Drafter(ABC):
+    """Guesses for many answers, each known by its number; forgets one that has ended."""
 
-    def learn(self, n_tokens: int, n_drafted: int, n_kept: int) -> None:
-        """Of a draft so many were kept; there are `n_tokens` now."""
-        self.n_drafted += n_drafted
-        self.n_kept += n_kept
-        self._length = min(MOST, 2 * n_drafted) if n_kept == n_drafted else max(1, n_kept + 1)
-        self._balance = min(2.0, self._balance + n_kept - _ROW_COST * n_drafted)
-        if self._balance < -1.0:
-            self._balance, self._not_before = 0.0, n_tokens + _PAUSE
+    token_s: float = 0.0
+    """What guessing one token takes, in seconds."""
+
+    @abstractmethod
+    def chance(self, number: int, tokens: Sequence[int]) -> float:
+        """How likely each guess is to be right if the one before was; 0 for nothing to guess."""
+
+    @abstractmethod
+    def propose(self, wanted: Sequence[Wanted]) -> list[list[int]]:
+        """For each answer what may follow; nothing is as good as too little."""
+
+    @abstractmethod
+    def learn(self, number: int, n_drafted: int, n_kept: int) -> None:
+        """Of a draft for an answer so many were right."""
+
+    @abstractmethod
+    def forget(self, number: int) -> None:
+        """An answer has ended."""
+
+    def set_threads(self, threads: int) -> None:  # noqa: B027 - most compute nothing
+        """Compute with `threads` threads from now on."""
+
+    def abort(self) -> None:  # noqa: B027
+        """Break off what is being computed; from any thread."""
+
+    def close(self) -> None:  # noqa: B027
+        """Give back what it holds."""
+
+
+class Chance:
+    """How likely a guess is right: as the last ones were, and as `prior` while little is known."""
+
+    def __init__(self, prior: float) -> None:
+        self._prior = prior
+        self._right = 0.0
+        self._tried = 0.0
+
+    @property
+    def value(self) -> float:
+        """Between 0 and 1."""
+        right = self._right + _PRIOR_WEIGHT * self._prior
+        return right / (self._tried + _PRIOR_WEIGHT)
+
+    def fade(self) -> None:
+        """A token has come: what was seen counts a little less, so that all is tried again."""
+        self._right *= _FADES
+        self._tried *= _FADES
+
+    def learn(self, n_drafted: int, n_kept: int) -> None:
+        """Of a draft so many were right; what came after the first wrong one says nothing."""
+        self._right += n_kept
+        self._tried += min(n_kept + 1, n_drafted)

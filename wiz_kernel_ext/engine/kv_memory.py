@@ -190,11 +190,11 @@ class KvMemory:
         """Take back what was set aside and not computed."""
         self._pool.release(sequence_id, self._tree.length(sequence_id))
 
-    def cut_back(self, sequence_id: int) -> None:
-        """Forget what was computed beyond what was noted: guesses that were wrong."""
-        length = self._tree.length(sequence_id)
+    def cut_back(self, sequence_id: int, length: int) -> None:
+        """Forget what was computed from `length` on: guesses that were wrong, or in doubt."""
         if not self._context.cut(sequence_id, length):
             raise DecodeFailed("what was guessed could not be cut off")
+        self._tree.cut(sequence_id, length)
         self._pool.release(sequence_id, length)
 
     def extend(self, sequence_id: int, tokens: Sequence[int]) -> None:

@@ -12,17 +12,13 @@ from bisect import insort
 from dataclasses import dataclass, field
 
 from wiz_kernel_ext.engine.backend import Batch
-from wiz_kernel_ext.engine.drafting import DRAFT_ROWS
 from wiz_kernel_ext.engine.kv_memory import KvMemory
 from wiz_kernel_ext.engine.radix_tree import common_prefix
 from wiz_kernel_ext.engine.sequence import Sequence
+from wiz_kernel_ext.engine.speculation import Speculation
 
 _WORTH_WAITING = 16
 """Tokens in common from which on waiting for another prompt's reading pays."""
-
-
-_MOST_DRAFTING = 4
-"""Answers beside each other from which on a draft's rows would slow the others."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +54,10 @@ class Plan:
         self.works.append(Work(sequence, n, rows))
 
     def add_answer(self, sequence: Sequence, drafted: list[int]) -> None:
-        """Put the latest token of an answer into the batch, and what may follow it."""
+        """Put the next token of an answer into the batch, and what may follow it."""
+        if not drafted:
+            self.add(sequence, 1)
+            return
         tokens = [sequence.tokens[-1], *drafted]
         rows = self.batch.add(sequence.sequence_id, sequence.n_past, tokens, n_outputs=len(tokens))
         self.works.append(Work(sequence, len(tokens), rows, drafted))
@@ -77,8 +76,11 @@ def shares(wanted: list[int], budget: int) -> list[int]:
 class Scheduler:
     """The prompts waiting and running, in the order they came."""
 
-    def __init__(self, memory: KvMemory, *, slots: int, batch_size: int) -> None:
+    def __init__(
+        self, memory: KvMemory, speculation: Speculation, *, slots: int, batch_size: int
+    ) -> None:
         self._memory = memory
+        self._speculation = speculation
         self._slots = slots
         self._batch_size = batch_size
         self.waiting: list[Sequence] = []
@@ -114,13 +116,12 @@ class Scheduler:
     def _fill(self, n_readable: int) -> Plan:
         """A step of what is running: answers' latest tokens, then as much reading as fits."""
         self._make_room_for_answers()
-        answering = [s for s in self.running if s.n_unread == 1]
+        answering = [s for s in self.running if not s.is_reading]
         readers = self._readers()
         plan = Plan()
-        n_spare = 0 if readers else self._n_draftable(answering)
-        for sequence in answering:
-            drafted = sequence.drafts(n_spare)
-            n_spare -= len(drafted)
+        n_most = 0 if readers else self._n_draftable(answering)
+        drafts = self._speculation.draft(answering, n_most)
+        for sequence, drafted in zip(answering, drafts, strict=True):
             plan.add_answer(sequence, drafted)
         if not readers:
             return plan
@@ -150,7 +151,7 @@ class Scheduler:
 
     def _make_room_for_answers(self) -> None:
         while len(self.running) > 1:
-            n_answering = sum(1 for s in self.running if s.n_unread == 1)
+            n_answering = sum(1 for s in self.running if not s.is_reading)
             if self._memory.make_room(n_answering):
                 return
             self._put_back_youngest()
@@ -167,17 +168,13 @@ class Scheduler:
 
     def _n_draftable(self, answering: list[Sequence]) -> int:
         """How many tokens may be guessed in a step; nobody makes room for them."""
-        if not self._memory.can_share or len(answering) > _MOST_DRAFTING:
+        if not self._memory.can_share:
             return 0
-        return min(
-            DRAFT_ROWS,
-            self._batch_size - len(answering),
-            self._memory.n_free - len(answering),
-        )
+        return min(self._batch_size, self._memory.n_free) - len(answering)
 
     def _readers(self) -> list[Sequence]:
         """The sequences that read in this step, with whatever others have read for them."""
-        reading = [s for s in self.running if s.n_unread > 1]
+        reading = [s for s in self.running if s.is_reading]
         if not self._memory.can_share:
             return reading
         readers: list[Sequence] = []

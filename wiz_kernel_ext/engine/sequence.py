@@ -13,7 +13,7 @@ from typing import Any
 
 from wiz_kernel_ext.engine.coalescer import Coalescer
 from wiz_kernel_ext.engine.detokenizer import Detokenizer
-from wiz_kernel_ext.engine.drafting import PromptLookup
+from wiz_kernel_ext.engine.drafting import Drafter
 from wiz_kernel_ext.engine.runaway import Runaway
 from wiz_kernel_ext.engine.sampling import Sampling
 from wiz_kernel_ext.errors import WizError
@@ -44,7 +44,8 @@ class Sequence:
 
     `tokens` are the prompt's and, behind them, the answer's; the first `n_past` of them are in the
     KV memory. `number` is its place in the order of arrival. `runaway` reads along, where an answer
-    that repeats itself without end is to be ended.
+    that repeats itself without end is to be ended. `drafters` may guess what it goes on with;
+    `is_exact`: a guess must not change its text, not even where two tokens are nearly as likely.
     """
 
     tokens: list[int]
@@ -62,7 +63,12 @@ class Sequence:
     sampler: Any = None
     ends: frozenset[int] = frozenset()
     runaway: Runaway | None = None
-    lookup: PromptLookup | None = None
+    drafters: tuple[Drafter, ...] = ()
+    is_exact: bool = False
+    n_drafted: int = 0
+    n_kept: int = 0
+    rough_from: int | None = None
+    again_to: int = 0
     submitted_at: float = 0.0
     started_at: float | None = None
     first_token_at: float | None = None
@@ -82,14 +88,42 @@ class Sequence:
         """Tokens not yet in the KV memory."""
         return len(self.tokens) - self.n_past
 
-    def drafts(self, most: int) -> list[int]:
-        """What its answer may go on with, at most `most` tokens, where that is to be guessed."""
-        most = min(most, self.context_size - len(self.tokens) - 1)
+    @property
+    def is_reading(self) -> bool:
+        """Whether tokens of it are to be computed as many at once as there is time for."""
+        return self.n_unread > 1 and self.n_past >= self.again_to
+
+    @property
+    def n_draftable(self) -> int:
+        """How many tokens of its answer may be guessed; none while some are computed again."""
+        if not self.drafters or self.n_unread > 1 or self.n_past < self.again_to:
+            return 0
+        most = self.context_size - len(self.tokens) - 1
         if self.max_tokens is not None:
             most = min(most, self.max_tokens - self.n_generated - 1)
-        if self.lookup is None or most < 1:
-            return []
-        return self.lookup.propose(self.tokens, most)
+        return max(most, 0)
+
+    def take_draft(self, n_drafted: int, n_kept: int) -> None:
+        """The cells of so many guesses are kept, computed beside each other, as is the one before.
+
+        So they are rough: what is computed alone is rounded in another way.
+        """
+        if self.rough_from is None:
+            self.rough_from = self.n_past - 1
+        self.n_past += n_kept
+        self.n_drafted += n_drafted
+        self.n_kept += n_kept
+
+    def go_back(self, most: int) -> int:
+        """Compute the latest token again, and alone, with at most `most` rough ones before it.
+
+        Returns how many tokens that are.
+        """
+        start = self.n_past - 1 - most
+        self.again_to = self.n_past
+        self.n_past = start if self.rough_from is None else max(start, self.rough_from)
+        self.rough_from = None
+        return self.again_to - self.n_past
 
     def start(self, sequence_id: int, n_cached: int, now: float) -> None:
         """It has a sequence id, with its first `n_cached` tokens in it."""
@@ -104,7 +138,7 @@ class Sequence:
         """It lost its cells to an older one: it will read again what it had, and go on."""
         self.state = State.WAITING
         self.sequence_id = -1
-        self.n_past = 0
+        self.n_past = self.again_to = 0
 
     def take_token(
         self, token: int, piece: bytes, *, is_end: bool, now: float
@@ -144,8 +178,8 @@ class Sequence:
                     n_prompt_tokens=self.n_prompt,
                     n_cached_tokens=self.n_cached,
                     n_tokens=self.n_generated,
-                    n_drafted_tokens=self.lookup.n_drafted if self.lookup else 0,
-                    n_accepted_tokens=self.lookup.n_kept if self.lookup else 0,
+                    n_drafted_tokens=self.n_drafted,
+                    n_accepted_tokens=self.n_kept,
                 ),
                 timings=self._timings(now),
             )

@@ -30,10 +30,10 @@ from wiz_kernel_ext.engine.backend import (
     OnLoadProgress,
     Saved,
 )
-from wiz_kernel_ext.engine.drafting import DRAFT_ROWS
 from wiz_kernel_ext.engine.llama.log_tail import LogTail
-from wiz_kernel_ext.engine.llama.picking import Picker
+from wiz_kernel_ext.engine.llama.picking import Picker, lead, likeliest, logits_of
 from wiz_kernel_ext.engine.sampling import Stage
+from wiz_kernel_ext.engine.speculation import DRAFT_ROWS
 
 _SPM = 1
 _KV_TYPES = {
@@ -362,6 +362,12 @@ class LlamaContext(Context):
 
     def sample(self, sampler: Any, row: int) -> int:
         return int(sampler.pick(self._context, row))
+
+    def lead(self, row: int) -> float:
+        return lead(logits_of(self._context, row, self._n_vocab))
+
+    def likeliest(self, row: int) -> tuple[int, float]:
+        return likeliest(logits_of(self._context, row, self._n_vocab))
 
     def set_threads(self, threads: int) -> None:
         c.llama_set_n_threads(self._context, threads, threads)

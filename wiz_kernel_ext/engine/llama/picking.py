@@ -43,22 +43,16 @@ class Picker:
         self._array = c.llama_token_data_array()
         data = self._candidates.ctypes.data
         self._array.data = ctypes.cast(data, ctypes.POINTER(c.llama_token_data))
-        self._row = ctypes.c_float * n_vocab
+        self._n_vocab = n_vocab
 
     def pick(self, context: Any, row: int) -> int:
         """The token of `row`, one of the last batch's outputs; the chain has accepted it."""
         if not (self._is_greedy or self._n_few):
             return int(c.llama_sampler_sample(self.chain, context, row))
-        logits = self._logits(context, row)
+        logits = logits_of(context, row, self._n_vocab)
         if self._is_greedy:  # it keeps nothing of what it accepts
             return int(logits.argmax())
         return self._pick_of_few(logits)
-
-    def _logits(self, context: Any, row: int) -> Logits:
-        pointer = c.llama_get_logits_ith(context, row)
-        row_of_floats = self._row.from_address(ctypes.addressof(pointer.contents))
-        logits: Logits = np.ctypeslib.as_array(row_of_floats)
-        return logits
 
     def _pick_of_few(self, logits: Logits) -> int:
         ids, values = few_likeliest(logits, self._n_few)
@@ -69,6 +63,30 @@ class Picker:
         token = int(candidates["id"][array.selected])
         c.llama_sampler_accept(self.chain, token)
         return token
+
+
+def logits_of(context: Any, row: int, n_vocab: int) -> Logits:
+    """The logits of a row, where the library has them."""
+    pointer = c.llama_get_logits_ith(context, row)
+    floats = (ctypes.c_float * n_vocab).from_address(ctypes.addressof(pointer.contents))
+    logits: Logits = np.ctypeslib.as_array(floats)
+    return logits
+
+
+def lead(logits: Logits) -> float:
+    """By how much the largest is larger than the second; `logits` are as they were after it."""
+    first = logits.argmax()
+    largest = logits[first]
+    logits[first] = -np.inf
+    second = logits.max()
+    logits[first] = largest
+    return float(largest - second)
+
+
+def likeliest(logits: Logits) -> tuple[int, float]:
+    """The token with the largest logit, and its probability."""
+    token = int(logits.argmax())
+    return token, float(1.0 / np.exp(logits - logits[token]).sum())
 
 
 def few_likeliest(logits: Logits, k: int) -> tuple[npt.NDArray[np.intp], Logits]:
