@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -48,6 +49,8 @@ def parser() -> argparse.ArgumentParser:
 def main(words: Sequence[str]) -> Results:
     """Run what `words` ask for, print the table, and return what was found."""
     options = parser().parse_args(words)
+    # So that nothing is left running where it is ended from outside.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     results = run(options)
     print(markdown(results), flush=True)
     if options.json:

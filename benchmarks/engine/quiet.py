@@ -39,10 +39,10 @@ class Watch:
         own = sum(seconds - self._before.get(pid, 0.0) for pid, seconds in after.items())
         return max(0.0, total - own)
 
-    def was_quiet(self) -> bool:
-        """Whether others took next to nothing."""
+    def too_much_s(self) -> float:
+        """CPU seconds of others beyond what is allowed; 0 where it was quiet."""
         lasted = time.perf_counter() - self._began
-        return self.others_s() <= ALLOWED_SHARE * lasted + ALLOWED_S
+        return max(0.0, self.others_s() - ALLOWED_SHARE * lasted - ALLOWED_S)
 
     def _seconds(self) -> dict[int, float]:
         found = {}

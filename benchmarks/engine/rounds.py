@@ -61,10 +61,11 @@ class Rounds:
     def _measure(self, work: Work, contender: Contender, chance: random.Random) -> None:
         ran: list[Ran] | None = None
         for _ in range(N_TRIES):
-            ran, was_quiet = self._tried(contender, work.name, work.draw(chance))
+            ran, noise_s = self._tried(contender, work.name, work.draw(chance))
             self.found.n_measured += 1
-            if ran is None or was_quiet or not self.heeds_others:
+            if ran is None or not noise_s or not self.heeds_others:
                 break
+            self.say(f"{contender.name}: once more, others took {noise_s:.2f} s too much")
             self.found.n_noisy += 1
             ran = None
         for measure in work.measures:
@@ -73,17 +74,17 @@ class Rounds:
 
     def _tried(
         self, contender: Contender, name: str, asks: list[Ask]
-    ) -> tuple[list[Ran] | None, bool]:
-        """How `asks` went, and whether the machine was quiet all the while."""
+    ) -> tuple[list[Ran] | None, float]:
+        """How `asks` went, and the CPU seconds that others took too much meanwhile."""
         try:
-            ran, quiet = [], []
+            ran, noise_s = [], 0.0
             for ask in asks:
                 with busy_cores(ask.busy) as busy:
                     watch = Watch(contender.processes, busy)
                     ran.append(contender.ask(ask))
-                    quiet.append(watch.was_quiet())
-            return ran, all(quiet)
+                    noise_s += watch.too_much_s()
+            return ran, noise_s
         except ContenderFailed as error:
             self.found.failures[f"{contender.name}, {name}"] = str(error)
             contender.start()
-            return None, True
+            return None, 0.0

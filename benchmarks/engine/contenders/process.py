@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import tempfile
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import psutil
@@ -44,8 +44,8 @@ class Contender:
         self.kind = kind
         self._setup = setup
         self._process: subprocess.Popen[str] | None = None
-        self._closing = ExitStack()
-        self._errors = self._closing.enter_context(tempfile.TemporaryFile("w+"))
+        self._folder = TemporaryDirectory()
+        self._log = Path(self._folder.name) / "stderr"
 
     @property
     def name(self) -> str:
@@ -58,14 +58,15 @@ class Contender:
         Starting the interpreter and importing the library are not counted.
         """
         self._end_process()
-        self._process = subprocess.Popen(
-            self.kind.command,
-            env={**os.environ, **self.environment()},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            text=True,
-        )
+        with self._log.open("w") as log:
+            self._process = subprocess.Popen(
+                self.kind.command,
+                env={**os.environ, **self.environment()},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
         loaded = self._ordered({"load": {**asdict(self._setup), **self.kind.setup}})
         return float(loaded["seconds"])
 
@@ -92,7 +93,7 @@ class Contender:
     def close(self) -> None:
         """End all of it."""
         self._end_process()
-        self._closing.close()
+        self._folder.cleanup()
 
     def _end_process(self) -> None:
         if self._process is not None:
@@ -120,8 +121,7 @@ class Contender:
 
     def _last_words(self) -> str:
         assert self._process is not None
-        self._errors.seek(0)
-        lines = self._errors.read().strip().splitlines()
+        lines = self._log.read_text(errors="replace").strip().splitlines()
         return f"Its process ended ({self._process.wait()}): {lines[-1] if lines else 'no word'}"
 
 
