@@ -1,0 +1,90 @@
+"""The rounds: every work asked of every contender in turn, again where others took the machine."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from benchmarks.engine.contenders.process import Contender, ContenderFailed
+from benchmarks.engine.quiet import Watch, busy_cores
+from benchmarks.engine.works import Ask, Ran, Work, text
+
+N_TRIES = 3
+"""Of a measurement on a machine that is not quiet, before it is left out."""
+WARM_UP = (300, 16)
+
+Say = Callable[[str], None]
+Samples = dict[str, dict[str, list[float | None]]]
+
+
+@dataclass
+class Comparison:
+    """Samples by measure, contender and round; None is one that was left out.
+
+    `n_noisy` of `n_measured` measurements were dropped because others took the machine.
+    """
+
+    samples: Samples = field(default_factory=dict)
+    n_measured: int = 0
+    n_noisy: int = 0
+    failures: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Rounds:
+    """Asks `contenders`, which are started and closed by whoever made them, for `works`.
+
+    With `heeds_others` what was measured on a machine that others used is dropped.
+    """
+
+    contenders: Sequence[Contender]
+    works: Sequence[Work]
+    say: Say
+    heeds_others: bool = True
+    found: Comparison = field(default_factory=Comparison)
+
+    def run(self, n_rounds: int) -> Comparison:
+        """Warm all up, then so many rounds, in which the order goes around."""
+        chance = random.Random()
+        n_read, n = WARM_UP
+        for contender in self.contenders:
+            self._tried(contender, "warming up", [Ask(texts=[text(chance, n_read)], n=n)])
+        for number in range(n_rounds):
+            at = number % max(len(self.contenders), 1)
+            for work in self.works:
+                self.say(f"round {number + 1} of {n_rounds}: {work.name}")
+                for contender in [*self.contenders[at:], *self.contenders[:at]]:
+                    self._measure(work, contender, chance)
+        return self.found
+
+    def _measure(self, work: Work, contender: Contender, chance: random.Random) -> None:
+        ran: list[Ran] | None = None
+        for _ in range(N_TRIES):
+            ran, noise_s = self._tried(contender, work.name, work.draw(chance))
+            self.found.n_measured += 1
+            if ran is None or not noise_s or not self.heeds_others:
+                break
+            self.say(f"{contender.name}: once more, others took {noise_s:.2f} s too much")
+            self.found.n_noisy += 1
+            ran = None
+        for measure in work.measures:
+            of_all = self.found.samples.setdefault(measure.name, {})
+            of_all.setdefault(contender.name, []).append(measure.take(ran) if ran else None)
+
+    def _tried(
+        self, contender: Contender, name: str, asks: list[Ask]
+    ) -> tuple[list[Ran] | None, float]:
+        """How `asks` went, and the CPU seconds that others took too much meanwhile."""
+        try:
+            ran, noise_s = [], 0.0
+            for ask in asks:
+                with busy_cores(ask.busy) as busy:
+                    watch = Watch(contender.processes, busy)
+                    ran.append(contender.ask(ask))
+                    noise_s += watch.too_much_s()
+            return ran, noise_s
+        except ContenderFailed as error:
+            self.found.failures[f"{contender.name}, {name}"] = str(error)
+            contender.start()
+            return None, 0.0
