@@ -44,7 +44,8 @@ class Sequence:
 
     `tokens` are the prompt's and, behind them, the answer's; the first `n_past` of them are in the
     KV memory. `number` is its place in the order of arrival. `runaway` reads along, where an answer
-    that repeats itself without end is to be ended.
+    that repeats itself without end is to be ended. `owner` is the conversation it belongs to, where
+    its state may be kept on the disk.
     """
 
     tokens: list[int]
@@ -53,6 +54,7 @@ class Sequence:
     listener: Listener
     context_size: int
     max_tokens: int | None = None
+    owner: str | None = None
     number: int = 0
     n_prompt: int = 0
     n_cached: int = 0
