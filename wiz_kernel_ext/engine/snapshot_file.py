@@ -16,8 +16,8 @@ import sys
 import zlib
 from array import array
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
-from typing import IO
 
 import msgspec
 
@@ -59,20 +59,18 @@ def size_of(n_tokens: int, saved: Saved) -> int:
 def write_snapshot(path: Path, fingerprint: str, tokens: list[int], saved: Saved) -> None:
     """Write the file, whole or not at all; raises OSError, also where its folder is gone."""
     data = memoryview(saved.data)[: saved.n_bytes]
-    head = Head(
-        fingerprint=fingerprint, n_tokens=len(tokens), n_bytes=len(data), crc=_crc(data)
-    )
+    head = Head(fingerprint=fingerprint, n_tokens=len(tokens), n_bytes=len(data), crc=_crc(data))
     encoded = msgspec.json.encode(head)
     start = _MAGIC + _LENGTH.pack(len(encoded)) + encoded + _packed(tokens)
     unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(descriptor, "wb", buffering=0) as file:
+        with FileIO(descriptor, "wb") as file:
             file.write(start + _LENGTH.pack(_crc(memoryview(start))))
             for i in range(0, len(data), _AT_ONCE):
                 _write_all(file, data[i : i + _AT_ONCE])
             os.fsync(descriptor)
-        os.replace(unfinished, path)
+        unfinished.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
             unfinished.unlink()
@@ -104,17 +102,17 @@ def read_snapshot(path: Path, fingerprint: str, tokens: list[int]) -> Saved:
     return Saved(data, len(data))
 
 
-def _opened(path: Path) -> IO[bytes]:
+def _opened(path: Path) -> FileIO:
     # Neither a link nor a pipe, which would never end, is a file of ours.
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
         os.close(descriptor)
         raise Damaged(f"{path} is no file of ours")
-    return open(descriptor, "rb", buffering=0)
+    return FileIO(descriptor, "rb")
 
 
-def _beginning(file: IO[bytes], fingerprint: str) -> Beginning:
+def _beginning(file: FileIO, fingerprint: str) -> Beginning:
     size_bytes = os.fstat(file.fileno()).st_size
     start = file.read(len(_MAGIC) + _LENGTH.size)
     if len(start) != len(_MAGIC) + _LENGTH.size or start[: len(_MAGIC)] != _MAGIC:
@@ -125,7 +123,7 @@ def _beginning(file: IO[bytes], fingerprint: str) -> Beginning:
     encoded = file.read(n_head)
     try:
         head = msgspec.json.decode(encoded, type=Head)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, ValueError):
         raise Damaged("its head is damaged") from None
     n_start = len(start) + n_head + 4 * head.n_tokens + _LENGTH.size
     if head.n_tokens < 0 or head.n_bytes < 0 or size_bytes != n_start + head.n_bytes:
@@ -138,7 +136,7 @@ def _beginning(file: IO[bytes], fingerprint: str) -> Beginning:
     return Beginning(head, _unpacked(packed), size_bytes)
 
 
-def _write_all(file: IO[bytes], data: memoryview) -> None:
+def _write_all(file: FileIO, data: memoryview) -> None:
     while data:
         data = data[file.write(data) :]
 

@@ -23,6 +23,7 @@ from wiz_kernel_ext.transport.owned_file import make_private
 UNUSED_S = 30 * 86_400.0
 """How long the state of a conversation is kept that nobody goes on with."""
 _N_TRIES = 3
+_MOST_GB = 1e9
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ class SnapshotFolders:
         except OSError as error:
             log.warning("No conversation's state is kept: %s", error)
             return None
-        most_bytes = int(min(given) * 1e9) if given else None
+        most_bytes = int(min(*given, _MOST_GB) * 1e9) if given else None
         return SnapshotPlace(folder=str(self._folder), most_bytes=most_bytes)
 
     def allow(self, session_id: str) -> None:
