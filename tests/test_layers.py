@@ -32,7 +32,7 @@ ROOMS: dict[str, set[str]] = {
     "protocol": {"errors", "remedies"},
     "children": {"errors", "surroundings"},
     "gguf_file": {"errors", "folders"},
-    "engine": BASE | {"gguf_file", "out_of_memory"},
+    "engine": BASE | {"folders", "gguf_file", "out_of_memory"},
     "transport": BASE | {"folders", "surroundings"},
     "engine_check": BASE
     | {"children", "engine", "folders", "json_file", "out_of_memory", "transport"},

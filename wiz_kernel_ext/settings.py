@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -32,6 +33,17 @@ def _seconds(name: str, text: str) -> float:
     return WITHOUT_END if math.isinf(seconds) else seconds
 
 
+def _gigabytes(name: str, text: str) -> float:
+    with suppress(ValueError):
+        if (gigabytes := float(text)) >= 0:
+            return gigabytes
+    raise BadRequest(
+        f"{name} is {text!r}, not a number of 10^9 bytes.",
+        hint="Set it to a number (0: nothing is kept), or unset it.",
+        field=name,
+    )
+
+
 _TIMES = ("keep_alive_s", "idle_exit_s", "start_timeout_s", "drain_timeout_s", "hung_after_s")
 
 
@@ -43,6 +55,7 @@ class Settings:
     nothing loaded, running or asked stays; `start_timeout_s` how long a client waits for one to
     start; `drain_timeout_s` how long one making room for a newer one lets go on what runs;
     `hung_after_s` after how long without any progress a model's process is ended (0 or -1: never).
+    `snapshots_gb` bounds what is kept on the disk of what models computed (None: by the disk).
     """
 
     name: str = DEFAULT_NAME
@@ -54,6 +67,7 @@ class Settings:
     start_timeout_s: float = 30.0
     drain_timeout_s: float = 20.0
     hung_after_s: float = 60.0
+    snapshots_gb: float | None = None
 
     @property
     def start_wait_s(self) -> float:
@@ -90,6 +104,10 @@ class Settings:
                 values[key] = _seconds(f"WIZ_{key.upper()}", seconds)
             elif (known := configured.get(key)) is not None:
                 values[key] = known
+        if gigabytes := env.get("WIZ_SNAPSHOTS_GB"):
+            values["snapshots_gb"] = _gigabytes("WIZ_SNAPSHOTS_GB", gigabytes)
+        elif (known := configured.get("snapshots_gb")) is not None:
+            values["snapshots_gb"] = known
         made = cls(**values)  # type: ignore[arg-type]
         return replace(
             made,

@@ -161,14 +161,20 @@ class FakeContext(Context):
         return True
 
     def save(self, sequence_id: int) -> Saved:
-        tokens = self.tokens_of(sequence_id)
-        return Saved(tokens, 10 * len(tokens))
+        data = b"".join(
+            token.to_bytes(10, "big", signed=True) for token in self.tokens_of(sequence_id)
+        )
+        return Saved(bytearray(data), len(data))
 
     def restore(self, sequence_id: int, saved: Saved) -> bool:
         assert not self.cells.get(sequence_id)
-        if self.n_used + len(saved.data) > self.pool_size:
+        data = bytes(saved.data)
+        tokens = [
+            int.from_bytes(data[i : i + 10], "big", signed=True) for i in range(0, len(data), 10)
+        ]
+        if self.n_used + len(tokens) > self.pool_size:
             return False
-        self.cells[sequence_id] = [(object(), token) for token in saved.data]
+        self.cells[sequence_id] = [(object(), token) for token in tokens]
         return True
 
     def clear(self) -> None:

@@ -29,6 +29,7 @@ class Limits:
     max_keep_alive_s: float | None = None
     max_idle_exit_s: float | None = None
     max_memory_gb: float | None = None
+    max_snapshots_gb: float | None = None
     max_threads: int | None = None
     max_context_size: int | None = None
     max_sequences: int | None = None

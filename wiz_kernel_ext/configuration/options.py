@@ -37,6 +37,10 @@ def _count(help: str) -> Int[int | None, int | None]:
     return Int(None, allow_none=True, min=1, help=help).tag(config=True)
 
 
+def _gigabytes(help: str) -> Float[float | None, int | float | None]:
+    return Float(None, allow_none=True, min=0.0, help=help).tag(config=True)
+
+
 def _place(help: str) -> Unicode[str, Any]:
     return Unicode("", help=help).tag(config=True)
 
@@ -52,6 +56,9 @@ class Wiz(Configurable):
     start_timeout_s = _seconds("how long to wait for a service to start")
     drain_timeout_s = _seconds("how long what runs may go on when a newer service takes over")
     hung_after_s = _seconds("after how long without any progress a model's process is ended")
+    snapshots_gb = _gigabytes(
+        "what models computed of conversations, kept on the disk, in 10^9 bytes (0: nothing)"
+    )
 
 
 class WizLimits(Configurable):
@@ -62,9 +69,8 @@ class WizLimits(Configurable):
     models_dir = _place("the only place for models that are no hub's")
     max_keep_alive_s = _seconds("the longest that an unused model may stay loaded")
     max_idle_exit_s = _seconds("the longest that an unused service may stay")
-    max_memory_gb = Float(
-        None, allow_none=True, min=0.0, help="memory of all models of one user, in 10^9 bytes"
-    ).tag(config=True)
+    max_memory_gb = _gigabytes("memory of all models of one user, in 10^9 bytes")
+    max_snapshots_gb = _gigabytes("the most of what `snapshots_gb` bounds (0: nothing is kept)")
     max_threads = _count("the most threads of a model")
     max_context_size = _count("the longest context, in tokens")
     max_sequences = _count("the most conversations a model answers at once")

@@ -105,7 +105,10 @@ class DecodeFailed(Exception):
 
 @dataclass(frozen=True)
 class Saved:
-    """A sequence's cells as a copy in host memory; `data` is the backend's own."""
+    """A sequence's cells as a copy in host memory: `n_bytes` that mean something to the backend.
+
+    `data` is a buffer that may be written to, so that it can be handed over without a copy.
+    """
 
     data: Any
     n_bytes: int

@@ -22,6 +22,7 @@ from wiz_kernel_ext.engine.runaway import Runaway
 from wiz_kernel_ext.engine.sampling import Sampling, Stage, plan_sampling
 from wiz_kernel_ext.engine.scheduler import Plan, Scheduler, Work
 from wiz_kernel_ext.engine.sequence import Listener, Sequence, State
+from wiz_kernel_ext.engine.snapshots import Snapshots
 from wiz_kernel_ext.engine.speculation import Speculation
 from wiz_kernel_ext.engine.turns import NO_TURNS, Turns
 from wiz_kernel_ext.errors import BadRequest, ContextOverflow, InternalError, WizError
@@ -50,8 +51,8 @@ class Engine:
     `context_size` is the longest prompt and answer together, in tokens; `slots` how many run at
     once; `seed` is the default of all prompts (None: another each time); `threads` says with how
     many threads to compute from step to step (None: always the context's own); `parking_bytes` of
-    host memory keep cached conversations that are in the way of others. `draft` is what guesses
-    answers beside a look at their prompts.
+    host memory keep cached conversations that are in the way of others, `snapshots` those that are
+    to outlive this context. `draft` is what guesses answers beside a look at their prompts.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Engine:
         threads: ThreadCount | None = None,
         parking_bytes: int = 0,
         draft: Drafter | None = None,
+        snapshots: Snapshots | None = None,
     ) -> None:
         self._model = model
         self._context = context
@@ -76,13 +78,14 @@ class Engine:
         self._clock = clock
         self._threads = threads
         self._pace = Pace(most=batch_size, n_params=model.facts.n_params)
-        self._memory = KvMemory(context, sequence_ids, parking_bytes)
+        self._memory = KvMemory(context, sequence_ids, parking_bytes, snapshots)
         self._draft = draft
         self._lookup = PromptLookup()
         self._speculation = Speculation([d for d in (self._lookup, draft) if d is not None])
         self._scheduler = Scheduler(
             self._memory, self._speculation, slots=slots, batch_size=batch_size
         )
+        self._snapshots = snapshots
         self._numbers = itertools.count()
 
     @property
@@ -96,10 +99,12 @@ class Engine:
         options: PromptOptions,
         listener: Listener,
         turns: Turns = NO_TURNS,
+        owner: str | None = None,
     ) -> Sequence:
         """Queue a prompt; `listener` hears of its events and its one end.
 
-        `turns` is what ends an answer beside the model's own end and what `options` name.
+        `turns` is what ends an answer beside the model's own end and what `options` name; `owner`
+        the conversation it belongs to: what has none is never written to the disk.
         Raises ContextOverflow where it leaves no room for an answer, BadRequest for options that
         do not fit the model.
         """
@@ -133,6 +138,7 @@ class Engine:
             listener=listener,
             context_size=self._context_size,
             max_tokens=options.max_tokens,
+            owner=owner,
             number=next(self._numbers),
             submitted_at=self._clock(),
         )
@@ -170,10 +176,23 @@ class Engine:
         self._context.abort()
         self._speculation.abort()
 
+    def write_one(self) -> bool:
+        """Begin to write one conversation that rests to the disk; whether to ask again."""
+        if self._snapshots is not None and not self._snapshots.store.is_writing:
+            self._memory.write()
+        return bool(self._memory.n_unwritten)
+
     def close(self) -> None:
-        """End every prompt with what it has, because the context is going away."""
+        """End every prompt with what it has, because the context is going away.
+
+        Returns when all that was to go to the disk is there.
+        """
         for sequence in [*self._scheduler.running, *self._scheduler.waiting]:
             self._finish(sequence, "interrupted")
+        while self._memory.write():
+            pass
+        if self._snapshots is not None:
+            self._snapshots.store.wait()
 
     def fail(self, error: WizError) -> None:
         """End every prompt with `error`, after a step that failed in whatever way.

@@ -31,7 +31,8 @@ def check_gguf(path: Path) -> Header:
     refuse_other_kinds(path.name, header)
     _check_vocabulary(path, header)
     _check_sizes(path, header)
-    _check_parts(path, header)
+    for part in parts_of(path, header)[1:]:
+        read_file_header(part)
     return header
 
 
@@ -64,10 +65,11 @@ def _check_vocabulary(path: Path, header: Header) -> None:
         raise _bad(path, "has the same token twice in its vocabulary: it is damaged")
 
 
-def _check_parts(path: Path, header: Header) -> None:
+def parts_of(path: Path, header: Header) -> list[Path]:
+    """The files of the model that begins at `path`, itself first; raises GgufInvalid."""
     n_parts = header.metadata.get("split.count", 0)
     if not isinstance(n_parts, int) or n_parts < 2:
-        return
+        return [path]
     name = _PART.match(path.name)
     if not name or int(name[3]) != n_parts:
         raise _bad(
@@ -75,8 +77,8 @@ def _check_parts(path: Path, header: Header) -> None:
             f"is one of {n_parts} parts, but its name does not say so",
             f"Name the parts NAME-00001-of-{n_parts:05d}.gguf and so on.",
         )
-    for number in range(2, n_parts + 1):
-        read_file_header(path.with_name(f"{name[1]}-{number:05d}-of-{name[3]}.gguf"))
+    numbers = range(2, n_parts + 1)
+    return [path, *(path.with_name(f"{name[1]}-{n:05d}-of-{name[3]}.gguf") for n in numbers)]
 
 
 def _bad(path: Path, what: str, hint: str | None = None) -> GgufInvalid:

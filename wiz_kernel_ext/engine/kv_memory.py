@@ -4,9 +4,9 @@ Every sequence id is unused, running (it belongs to a prompt being answered) or 
 is done; its cells stay for whoever begins with the same tokens). A prompt continues the longest
 prefix anybody holds: in place where little else would be lost, else by sharing the cells, which
 copies nothing. Resting ones that are in the way of others are parked in host memory, least recently
-used first, and brought back when they are wanted. Knows no prompts; called by the scheduler. The
-tree says what is held, the pool how much, and the context holds it: the three change together, here
-only.
+used first; when there is nothing else to do they are copied to the disk. Both are brought back when
+they are wanted. Knows no prompts; called by the scheduler. The tree says what is held, the pool how
+much, and the context holds it: the three change together, here only.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from wiz_kernel_ext.engine.backend import Context, DecodeFailed
 from wiz_kernel_ext.engine.cell_pool import CellPool
 from wiz_kernel_ext.engine.parking import Parking
 from wiz_kernel_ext.engine.radix_tree import RadixTree
+from wiz_kernel_ext.engine.snapshots import Snapshots
+from wiz_kernel_ext.engine.tiers import Tier
 
 _SMALL_LOSS = 64
 """Tokens that may be cut off a resting sequence to continue it in place."""
@@ -25,7 +27,11 @@ _N_IN_THE_WAY = 256
 """Cells of resting sequences that may stay beside several that run. One alone is slowed by any, and
 a copy is soon made; of several, each would have to make one as it ends."""
 _WORTH_PARKING = 32
-"""Tokens below which computing again is as good as keeping."""
+"""Tokens below which computing again is as good as keeping, or as bringing back."""
+_WORTH_WRITING = 64
+"""The same for the disk."""
+_MOST_READ = 8
+"""How many times what is wanted of a snapshot may be read from the disk."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +43,22 @@ class Start:
 
 
 class KvMemory:
-    """Sequence ids, their tokens and cells, over one context; `parking_bytes` of host memory."""
+    """Sequence ids, their tokens and cells, over one context.
 
-    def __init__(self, context: Context, sequence_ids: int, parking_bytes: int = 0) -> None:
+    `parking_bytes` of host memory and `snapshots` on the disk hold what does not stay in it.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        sequence_ids: int,
+        parking_bytes: int = 0,
+        snapshots: Snapshots | None = None,
+    ) -> None:
         self._context = context
         self._sequence_ids = sequence_ids
         self._parking_bytes = parking_bytes
+        self._snapshots = snapshots
         self._forget()
 
     def _forget(self) -> None:
@@ -51,6 +67,13 @@ class KvMemory:
         self._unused = list(range(self._sequence_ids - 1, -1, -1))
         self._resting: dict[int, None] = {}
         self._parking = Parking(self._parking_bytes)
+        self._tiers: list[Tier] = [self._parking]
+        self._unwritten: dict[int, str] = {}
+        if self._snapshots is not None:
+            self._tiers.append(self._snapshots)
+            for number, tokens in self._snapshots.look():
+                self._tree.add(number)
+                self._tree.extend(number, tokens)
 
     @property
     def n_free(self) -> int:
@@ -102,7 +125,10 @@ class KvMemory:
         return start
 
     def _begin_cached(self, wanted: Sequence[int]) -> Start | None:
-        for match in self._tree.matches(wanted):
+        matches = self._tree.matches(wanted)
+        # Bringing a copy back for a few tokens more than are here already does not pay.
+        matches.sort(key=lambda m: m.length - _WORTH_PARKING * (m.holder < 0), reverse=True)
+        for match in matches:
             if match.holder not in self._tree:
                 continue  # it made way for a longer one that could not be used after all
             begin = self._continue if match.holder >= 0 else self._bring_back
@@ -131,25 +157,34 @@ class KvMemory:
         self._share(holder, target, 0, length)
         return Start(target, length)
 
-    def _bring_back(self, parked: int, length: int) -> Start | None:
-        """Continue a parked sequence; where much would be lost it stays parked as well."""
-        tokens = self._tree.tokens(parked)
-        if len(tokens) > length and not self.can_share:
+    def _bring_back(self, number: int, length: int) -> Start | None:
+        """Continue a copy; one in host memory stays there where much of it would be lost."""
+        tokens = self._tree.tokens(number)
+        n_lost = len(tokens) - length
+        tier = next(tier for tier in self._tiers if number in tier)
+        if (
+            (n_lost and not self.can_share)
+            or len(tokens) > self._pool.n_free + self._pool.n_idle
+            or (not tier.moves and len(tokens) > _MOST_READ * length)
+        ):
             return None
-        saved = self._parking.use(parked)
+        saved = tier.use(number)
+        if saved is None:
+            self._tree.remove(number)
+            return None
         target = self._take_id()
         if not self.make_room(len(tokens)) or not self._context.restore(target, saved):
             self._unused.append(target)
+            if not tier.moves:
+                tier.drop(number)
+                self._tree.remove(number)
             return None
         self._tree.add(target)
         self._tree.extend(target, tokens)
         self._pool.take(target, len(tokens))
-        if parked in self._parking and _is_small(len(tokens) - length, length):
-            self._parking.take(parked)
-            self._tree.remove(parked)
-        if len(tokens) > length and not (
-            self._context.can_resume(target, length) and self._cut(target, length)
-        ):
+        if tier.moves and number in tier and _is_small(n_lost, length):
+            self._forget_parked(number)
+        if n_lost and not (self._context.can_resume(target, length) and self._cut(target, length)):
             self.drop(target)
             return None
         return Start(target, length)
@@ -201,8 +236,11 @@ class KvMemory:
         """Note that `tokens` have been computed into the cells set aside."""
         self._tree.extend(sequence_id, tokens)
 
-    def rest(self, sequence_id: int) -> None:
-        """Its prompt is answered: keep it, most recently used, for whoever continues it."""
+    def rest(self, sequence_id: int, owner: str | None = None) -> None:
+        """Its prompt is answered: keep it, most recently used, for whoever continues it.
+
+        What belongs to the conversation `owner` may go to the disk, the latest of it.
+        """
         if not self._tree.length(sequence_id):
             self.drop(sequence_id)
             return
@@ -213,8 +251,37 @@ class KvMemory:
                 self._forget_parked(other)
         self._resting[sequence_id] = None
         self._pool.rest(sequence_id)
+        if owner is not None and self._snapshots is not None:
+            self._unwritten = {h: name for h, name in self._unwritten.items() if name != owner}
+            if self._tree.length(sequence_id) >= _WORTH_WRITING:
+                self._unwritten[sequence_id] = owner
+
+    def write(self) -> bool:
+        """Begin to write one conversation to the disk that is not there as it is; False: none.
+
+        Waits until the one before is written.
+        """
+        if self._snapshots is None or not self._unwritten:
+            return False
+        holder = next(iter(self._unwritten))
+        owner = self._unwritten.pop(holder)
+        saved = self._parking.use(holder) if holder < 0 else self._context.save(holder)
+        tokens = self._tree.tokens(holder)
+        number, former = self._snapshots.put(owner, tokens, saved)
+        if former is not None and former in self._tree:
+            self._tree.remove(former)
+        if number is not None and number not in self._tree:
+            self._tree.add(number)
+            self._tree.extend(number, tokens)
+        return True
+
+    @property
+    def n_unwritten(self) -> int:
+        """Conversations that `write` would write."""
+        return len(self._unwritten)
 
     def _wake(self, sequence_id: int) -> None:
+        self._unwritten.pop(sequence_id, None)
         del self._resting[sequence_id]
         self._pool.wake(sequence_id)
 
@@ -225,9 +292,12 @@ class KvMemory:
             number, gone = self._parking.put(self._context.save(sequence_id))
             for other in gone:
                 self._tree.remove(other)
+                self._unwritten.pop(other, None)
             if number is not None:
                 self._tree.add(number)
                 self._tree.extend(number, self._tree.tokens(sequence_id))
+                if owner := self._unwritten.get(sequence_id):
+                    self._unwritten[number] = owner
         self.drop(sequence_id)
 
     def drop(self, sequence_id: int) -> None:
@@ -236,6 +306,7 @@ class KvMemory:
         self._pool.release(sequence_id)
         self._tree.remove(sequence_id)
         self._resting.pop(sequence_id, None)
+        self._unwritten.pop(sequence_id, None)
         self._unused.append(sequence_id)
 
     def make_room(self, n_cells: int) -> bool:
@@ -259,8 +330,9 @@ class KvMemory:
             self.park(next(iter(self._resting)))
 
     def _forget_parked(self, number: int) -> None:
-        self._parking.take(number)
+        self._parking.drop(number)
         self._tree.remove(number)
+        self._unwritten.pop(number, None)
 
     def _has_id_beside(self, holder: int) -> bool:
         """Whether there is a sequence id for one more while `holder` stays."""

@@ -8,19 +8,19 @@ costs nothing and comes back a thousand times faster than its tokens are compute
 from __future__ import annotations
 
 from wiz_kernel_ext.engine.backend import Saved
+from wiz_kernel_ext.engine.tiers import FIRST_PARKED, Tier
 
 
-class Parking:
-    """Saved sequences by number, at most `most_bytes`; the least recently used go first.
+class Parking(Tier):
+    """Saved sequences by number, at most `most_bytes`; the least recently used go first."""
 
-    Numbers are negative, so that they are never taken for a sequence id.
-    """
+    moves = True
 
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes = most_bytes
         self._saved: dict[int, Saved] = {}
         self._n_bytes = 0
-        self._next = -1
+        self._next = FIRST_PARKED
 
     def __len__(self) -> int:
         return len(self._saved)
@@ -40,7 +40,7 @@ class Parking:
         gone = []
         while self._n_bytes + saved.n_bytes > self._most_bytes:
             gone.append(next(iter(self._saved)))
-            self.take(gone[-1])
+            self.drop(gone[-1])
         number, self._next = self._next, self._next - 1
         self._saved[number] = saved
         self._n_bytes += saved.n_bytes
@@ -51,8 +51,6 @@ class Parking:
         saved = self._saved[number] = self._saved.pop(number)
         return saved
 
-    def take(self, number: int) -> Saved:
-        """What was kept under `number`, kept no longer."""
-        saved = self._saved.pop(number)
-        self._n_bytes -= saved.n_bytes
-        return saved
+    def drop(self, number: int) -> None:
+        """Keep it no longer."""
+        self._n_bytes -= self._saved.pop(number).n_bytes

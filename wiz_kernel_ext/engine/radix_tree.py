@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from wiz_kernel_ext.engine.tiers import tier_of
+
 _COMPARED_AT_ONCE = 64
 
 
@@ -135,9 +137,9 @@ class RadixTree:
     def _best(self, node: Node) -> int:
         """The holder that ends soonest: continuing it in place costs others least.
 
-        Those with negative numbers come last: they would have to be brought back first.
+        Those outside of the context come last, the farthest very last: they are to be brought back.
         """
-        return min(node.holders, key=lambda holder: (holder < 0, self._lengths[holder], holder))
+        return min(node.holders, key=lambda one: (tier_of(one), self._lengths[one], one))
 
     def is_covered(self, holder: int) -> bool:
         """Whether another sequence begins with all of `holder`'s tokens."""

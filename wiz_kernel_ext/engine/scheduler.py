@@ -100,7 +100,7 @@ class Scheduler:
             self.waiting.remove(sequence)
         if sequence in self.running:
             self.running.remove(sequence)
-            self._memory.rest(sequence.sequence_id)
+            self._memory.rest(sequence.sequence_id, sequence.owner)
 
     def plan(self, n_readable: int, now: float) -> Plan:
         """The next step, with at most `n_readable` prompt tokens; empty if there is nothing."""

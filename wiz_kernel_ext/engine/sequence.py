@@ -44,8 +44,9 @@ class Sequence:
 
     `tokens` are the prompt's and, behind them, the answer's; the first `n_past` of them are in the
     KV memory. `number` is its place in the order of arrival. `runaway` reads along, where an answer
-    that repeats itself without end is to be ended. `drafters` may guess what it goes on with;
-    `is_exact`: a guess must not change its text, not even where two tokens are nearly as likely.
+    that repeats itself without end is to be ended. `owner` is the conversation it belongs to, where
+    its state may be kept on the disk. `drafters` may guess what it goes on with; `is_exact`: a
+    guess must not change its text, not even where two tokens are nearly as likely.
     """
 
     tokens: list[int]
@@ -54,6 +55,7 @@ class Sequence:
     listener: Listener
     context_size: int
     max_tokens: int | None = None
+    owner: str | None = None
     number: int = 0
     n_prompt: int = 0
     n_cached: int = 0

@@ -52,6 +52,7 @@ from wiz_kernel_ext.service.presence import Presence
 from wiz_kernel_ext.service.prompting import Prompting
 from wiz_kernel_ext.service.records import Records
 from wiz_kernel_ext.service.sessions import Sessions
+from wiz_kernel_ext.service.snapshots import SnapshotFolders
 from wiz_kernel_ext.service.spawning import spawn_worker
 from wiz_kernel_ext.service.supervisor import Supervisor
 from wiz_kernel_ext.service.worker_process import Emit, WorkerProcess
@@ -145,7 +146,10 @@ class Service:
 
     def _assemble(self, records: Records) -> Router:
         """The parts, put together."""
-        clients, sessions = Clients(), Sessions(records)
+        self._snapshots = SnapshotFolders(
+            self.places.snapshots_dir, self.settings.snapshots_gb, configured_limits
+        )
+        clients, sessions = Clients(), Sessions(records, self._snapshots)
         self._changes = changes = Changes()
         self._operations = Operations(records, on_change=changes.tell)
 
@@ -229,6 +233,7 @@ class Service:
             emit=emit,
             hung_after_s=self.settings.hung_after_s,
             on_change=self._changes.tell,
+            snapshots=await asyncio.to_thread(self._snapshots.place),
         )
 
     def info(self) -> ServiceInfo:

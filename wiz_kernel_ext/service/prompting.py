@@ -157,7 +157,7 @@ class Prompting:
     ) -> AnswerInfo:
         operation.model_path = worker.path
         if session is not None:
-            session = await self.sessions.find(session.id)
+            session = await self.sessions.prompted(session.id)
             history = await self.sessions.history(session)
             await self.loads.bind(operation, session.id, worker)
             operation.asked = SessionMessage(
@@ -167,7 +167,7 @@ class Prompting:
             )
         else:
             history = request.messages or []
-        info = await self._ask(operation, request, worker, history)
+        info = await self._ask(operation, request, worker, history, session)
         self.supervisor.crashes.forget(worker.key)
         return msgspec.structs.replace(
             info,
@@ -182,6 +182,7 @@ class Prompting:
         request: AnyPrompt[Any],
         worker: Worker,
         history: list[ChatMessage],
+        session: SessionRow | None,
     ) -> AnswerInfo:
         passed_on = Prompt(
             prompt=request.prompt,
@@ -189,6 +190,7 @@ class Prompting:
             role=request.role,
             tools=request.tools,
             messages=history,
+            session=session.id if session else None,
             chat_template=request.chat_template,
         )
         with telling(operation, lambda: self._answered_before(operation, worker)):

@@ -19,6 +19,7 @@ from wiz_kernel_ext.protocol.requests import OpenSession
 from wiz_kernel_ext.protocol.results import SessionDetail, SessionInfo, SessionMessage
 from wiz_kernel_ext.service.operations import shorten
 from wiz_kernel_ext.service.records import Records
+from wiz_kernel_ext.service.snapshots import SnapshotFolders
 from wiz_kernel_ext.store import SessionRow
 
 log = logging.getLogger(__name__)
@@ -27,8 +28,9 @@ log = logging.getLogger(__name__)
 class Sessions:
     """The conversations of this user."""
 
-    def __init__(self, records: Records) -> None:
+    def __init__(self, records: Records, snapshots: SnapshotFolders | None = None) -> None:
         self._records = records
+        self._snapshots = snapshots
         self._turns: dict[str, asyncio.Lock] = {}
 
     def turn(self, session_id: str) -> asyncio.Lock:
@@ -129,14 +131,33 @@ class Sessions:
         row = await self.find(name)
         async with self.turn(row.id):
             await self._records.write_waiting()
-            return await self._records.call(self._records.sessions.drop_last_turn, row.id)
+            dropped = await self._records.call(self._records.sessions.drop_last_turn, row.id)
+            await self._forget_states(row.id)
+            return dropped
 
     async def delete(self, name: str) -> SessionInfo:
         """Forget a session."""
         row = await self.find(name)
+        # Before as well, so that nothing is left where this process ends in between.
+        await self._forget_states(row.id)
         await self._records.call(self._records.sessions.delete, row.id)
+        await self._forget_states(row.id)
         self._turns.pop(row.id, None)
         return session_info(row)
+
+    async def prompted(self, session_id: str) -> SessionRow:
+        """The session as a prompt of it begins, whose state may be kept from then on.
+
+        Raises SessionNotFound.
+        """
+        if self._snapshots is not None:
+            # Looked up after that: whoever deletes it finds the folder, or is found here.
+            await asyncio.to_thread(self._snapshots.allow, session_id)
+        return await self.find(session_id)
+
+    async def _forget_states(self, session_id: str) -> None:
+        if self._snapshots is not None:
+            await asyncio.to_thread(self._snapshots.forget, session_id)
 
     async def _create(
         self,

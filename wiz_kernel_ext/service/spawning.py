@@ -28,7 +28,7 @@ from wiz_kernel_ext.service.memory_advice import LESS, RAN_OUT
 from wiz_kernel_ext.service.worker_process import N_LOG_LINES, Emit, WorkerProcess
 from wiz_kernel_ext.transport.client import CommClient
 from wiz_kernel_ext.transport.endpoints import Places, choose_endpoint
-from wiz_kernel_ext.transport.introduction import introduce
+from wiz_kernel_ext.transport.introduction import SnapshotPlace, introduce
 from wiz_kernel_ext.transport.keys import KeyPair
 from wiz_kernel_ext.transport.zmq_links import ZmqClientLink
 
@@ -47,11 +47,12 @@ async def spawn_worker(
     emit: Emit = ignore,
     hung_after_s: float = 0.0,
     on_change: Callable[[], object] = ignore,
+    snapshots: SnapshotPlace | None = None,
 ) -> WorkerProcess:
     """A running worker that answers, its engine used in that `way`.
 
-    `emit` hears where that takes long, the others as in `WorkerProcess`. Raises WorkerDied if it
-    does not come up.
+    `emit` hears where that takes long, `snapshots` is where it keeps conversations' states, the
+    others as in `WorkerProcess`. Raises WorkerDied if it does not come up.
     """
     log_file = _new_log(where)
     kills = MemoryKills()
@@ -60,7 +61,8 @@ async def spawn_worker(
     slow = asyncio.get_running_loop().call_later(SLOW_START_S, emit, _slow_start(process.pid))
     try:
         endpoint = await asyncio.wait_for(
-            introduce(process, choose_endpoint(where.socket_dir), keys, way), START_TIMEOUT_S
+            introduce(process, choose_endpoint(where.socket_dir), keys, way, snapshots),
+            START_TIMEOUT_S,
         )
     except asyncio.TimeoutError:
         await _kill(process)
@@ -90,6 +92,7 @@ async def spawn_worker(
         hung_after_s=hung_after_s,
         on_change=on_change,
         kills=kills,
+        keeps_states=snapshots is not None,
     )
 
 

@@ -32,6 +32,7 @@ from wiz_kernel_ext.protocol.requests import (
     Initialize,
     LoadModel,
     Prompt,
+    UnloadModel,
 )
 from wiz_kernel_ext.protocol.results import AnswerInfo, ContextInfo, ModelInfo, RuntimeInfo
 from wiz_kernel_ext.service.crashes import REPEATED_HINT, Crash, OnCrash, Stage, nothing_known
@@ -48,6 +49,7 @@ Emit = Callable[[AnyEvent], None]
 Take = Callable[[msgspec.Raw], None]
 OnCancel = Callable[[Callable[[], None]], None]
 
+WRITE_TIMEOUT_S = 3.0
 TERM_TIMEOUT_S = 1.0
 KILL_TIMEOUT_S = 1.0
 CANCEL_TIMEOUT_S = 1.0
@@ -65,7 +67,8 @@ class WorkerProcess:
     """A running worker; every open request ends with WorkerDied when its process does.
 
     `on_crash` is told of its death while it worked, and knows whether that is a repetition;
-    `hung_after_s` and `on_change` as in `WorkerWatch`.
+    `hung_after_s` and `on_change` as in `WorkerWatch`; `keeps_states`: it has something to write to
+    the disk before it ends.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class WorkerProcess:
         hung_after_s: float = 0.0,
         on_change: Callable[[], object] = ignore,
         kills: MemoryKills | None = None,
+        keeps_states: bool = False,
     ) -> None:
         self._process = process
         self._client = client
@@ -86,6 +90,7 @@ class WorkerProcess:
         self._log_file = log_file
         self._on_crash = on_crash
         self._kills = kills or MemoryKills()
+        self._keeps_states = keeps_states
         self._path = ""
         self._context: ContextInfo | CreateContext = CreateContext()
         self._stage: Stage | None = None
@@ -170,6 +175,7 @@ class WorkerProcess:
         """End the process: politely, then not. One that makes no progress is not asked first."""
         self._reason = self._reason or reason
         if reason == "unloaded" and not self.silent_s and not look_at(self.pid, None).is_stopped:
+            await self._let_write()
             with contextlib.suppress(ProcessLookupError):
                 self._process.terminate()
             await asyncio.wait({self._gone}, timeout=TERM_TIMEOUT_S)
@@ -183,6 +189,22 @@ class WorkerProcess:
             log.error("worker %d cannot be ended", self.pid)
             self._over.set()
             self._client.fail(self._death())
+
+    async def _let_write(self) -> None:
+        """Let one that has nothing else to do write what is not on the disk yet."""
+        has_states = self._keeps_states and isinstance(self._context, ContextInfo)
+        if not has_states or self._n_open or self._over.is_set():
+            return
+        with contextlib.suppress(WizError, asyncio.TimeoutError):
+            await asyncio.wait_for(self._unload(), WRITE_TIMEOUT_S)
+
+    async def _unload(self) -> None:
+        comm = await self._client.open(UnloadModel.target, UnloadModel(force=True))
+        try:
+            await comm.result()
+        except asyncio.CancelledError:
+            await comm.close()
+            raise
 
     def _end_soon(self, reason: Reason) -> None:
         log.error("worker %d makes no progress: it is ended (%s)", self.pid, reason)

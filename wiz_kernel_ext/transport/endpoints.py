@@ -73,6 +73,7 @@ class Places:
     database_lock_file: Path
     environment_file: Path
     engines_file: Path
+    snapshots_dir: Path
     models_dir: Path
 
     def create(self) -> None:
@@ -200,6 +201,9 @@ def places(settings: Settings) -> Places:
         database_lock_file=data_dir.absolute() / f"{slug}.lock",
         environment_file=data_dir.absolute() / f"{slug}.environment.json",
         engines_file=data_dir.absolute() / f"{slug}.engines.json",
+        # The same for all hosts: a conversation that came from another one's database is known by
+        # the same id.
+        snapshots_dir=data_dir.absolute() / "snapshots",
         models_dir=(settings.models_dir or data_dir / "models").absolute(),
     )
 

@@ -1,9 +1,10 @@
 """`python -m wiz_kernel_ext.worker`: the process that holds one model for the service.
 
-Reads one line on standard input, `{"endpoint": …, "secretKey": …, "way": …}` (nobody else can read
-it there; `way` is how the engine is to be used), answers with one line on standard output, the
-endpoint it listens at, and then serves comms until its standard input ends: whoever started it is
-gone then, and no orphan keeps a model in memory. The engine owns the main thread; sockets have
+Reads one line on standard input, `{"endpoint": …, "secretKey": …, "way": …, "snapshots": …}`
+(nobody else can read it there; `way` is how the engine is to be used, `snapshots` where
+conversations' states are kept), answers with one line on standard output, the endpoint it listens
+at, and then serves comms until its standard input ends: whoever started it is gone then, and no
+orphan keeps a model in memory. The engine owns the main thread; sockets have
 another. Standard error is the log, and so is all else that is printed on standard output.
 """
 
@@ -35,8 +36,10 @@ import msgspec
 
 from wiz_kernel_ext.engine.backend import Backend
 from wiz_kernel_ext.engine.llama.log_tail import INFO
+from wiz_kernel_ext.engine.snapshots import SnapshotStore
 from wiz_kernel_ext.engine.way import AS_IT_IS, Way
 from wiz_kernel_ext.out_of_memory import go_first
+from wiz_kernel_ext.transport.introduction import SnapshotPlace
 from wiz_kernel_ext.transport.keys import KeyPair
 from wiz_kernel_ext.transport.server import CommServer, ServerComm
 from wiz_kernel_ext.transport.zmq_links import ZmqServerLink
@@ -54,6 +57,7 @@ class Introduction(msgspec.Struct, frozen=True, rename="camel"):
     endpoint: str
     secret_key: str
     way: Way = AS_IT_IS
+    snapshots: SnapshotPlace | None = None
 
 
 def main(answers: int) -> None:
@@ -71,12 +75,14 @@ def main(answers: int) -> None:
     introduction = msgspec.json.decode(line, type=Introduction)
     loop = EngineLoop()
     threading.Thread(target=_watch_stdin, args=(loop,), name="wiz-stdin", daemon=True).start()
-    host = ModelHost(_logging_backend, way=introduction.way)
+    kept = introduction.snapshots
+    store = SnapshotStore(Path(kept.folder), kept.most_bytes) if kept else None
+    host = ModelHost(_logging_backend, way=introduction.way, store=store)
     worker = LlamaWorker(loop, host)
     serving = (introduction, worker, answers)
     threading.Thread(target=_serve, args=serving, name="wiz-io", daemon=True).start()
     host.backend  # noqa: B018 - the library is set up here, on its thread, before it is needed
-    loop.run(host.step)
+    loop.run(host.step, host.at_rest)
     _end(0)
 
 

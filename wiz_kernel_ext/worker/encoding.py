@@ -6,19 +6,18 @@ A model must not go while somebody reads its vocabulary: `Readers` counts them.
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
+from wiz_kernel_ext.engine.threads import make_way
 from wiz_kernel_ext.worker.call import Call
 
 T = TypeVar("T")
 
 N_THREADS = 4
-_NICE = 10
 
 
 class Readers:
@@ -59,7 +58,7 @@ class Encoding:
     async def run(self, encode: Callable[[], T], call: Call) -> T | None:
         """What `encode` returns or raises; None, at once, where `call` is cancelled meanwhile."""
         if self._threads is None:
-            self._threads = ThreadPoolExecutor(N_THREADS, "wiz-encode", _make_way)
+            self._threads = ThreadPoolExecutor(N_THREADS, "wiz-encode", make_way)
         loop = asyncio.get_running_loop()
         given_up: asyncio.Future[None] = loop.create_future()
 
@@ -86,9 +85,3 @@ class Encoding:
         if self._threads is not None:
             self._threads.shutdown(wait=False, cancel_futures=True)
             self._threads = None
-
-
-def _make_way() -> None:
-    # On Linux a priority is a thread's own.
-    with suppress(OSError, AttributeError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)

@@ -11,6 +11,7 @@ import logging
 import queue
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import TypeVar
 
 from wiz_kernel_ext.errors import ServiceStopping
@@ -18,7 +19,15 @@ from wiz_kernel_ext.errors import ServiceStopping
 T = TypeVar("T")
 Command = Callable[[], object]
 
+REST_S = 2.0
+"""After how long with nothing to do there is time for what can wait."""
+
 log = logging.getLogger(__name__)
+
+
+def _nothing() -> bool:
+    """Nothing can wait."""
+    return False
 
 
 class EngineLoop:
@@ -60,24 +69,31 @@ class EngineLoop:
 
         self.post(command)
 
-    def run(self, step: Callable[[], bool]) -> None:
-        """Own the calling thread until `stop`; `step` says whether there is more to do."""
-        is_busy = False
+    def run(self, step: Callable[[], bool], at_rest: Callable[[], bool] = _nothing) -> None:
+        """Own the calling thread until `stop`; `step` says whether there is more to do.
+
+        `at_rest` is called when nothing was to do for `REST_S`, and again as long as it says so.
+        """
+        is_busy = has_rest = False
         while self._running:
-            self._run_commands(wait=not is_busy)
+            if self._run_commands(wait=not is_busy, timeout_s=REST_S if has_rest else None):
+                has_rest = True
+            elif not is_busy:
+                has_rest = at_rest()
             if self._running:
                 is_busy = step()
         self._ended = True
         self._run_commands(wait=False)  # whoever asked at the last moment gets an answer too
 
-    def _run_commands(self, *, wait: bool) -> None:
-        try:
-            command = self._commands.get(block=wait)
+    def _run_commands(self, *, wait: bool, timeout_s: float | None = None) -> bool:
+        """Run what is there, or what comes within `timeout_s`; whether that was any."""
+        n = self.n_commands
+        with suppress(queue.Empty):
+            command = self._commands.get(block=wait, timeout=timeout_s)
             while True:
                 self._run(command)
                 command = self._commands.get_nowait()
-        except queue.Empty:
-            return
+        return self.n_commands > n
 
     def _run(self, command: Command) -> None:
         try:

@@ -173,7 +173,7 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
             return worker
         os.environ.update(waiting_policy(os.environ))
         thread = threading.Thread(
-            target=loop.run, args=(host.step,), name="wiz-engine", daemon=True
+            target=loop.run, args=(host.step, host.at_rest), name="wiz-engine", daemon=True
         )
         worker._thread = thread
         thread.start()
@@ -306,17 +306,20 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
     async def _prompt(self, request: Prompt, call: Call) -> AnswerInfo:
         asked = ChatMessage(role=request.role, content=request.prompt)
         if request.messages is not None:
-            return await self._answer([*request.messages, asked], request, call)
+            messages = [*request.messages, asked]
+            return await self._answer(messages, request, call, request.session)
         session = self._sessions.get(request.session) if request.session else self._latest
         if session is None:
             raise SessionNotLoaded(hint="Call initialize_session first.")
         async with session.lock:
-            info = await self._answer([*session.history(), asked], request, call)
+            info = await self._answer([*session.history(), asked], request, call, session.id)
             if info.text or info.finish_reason != "cancelled":
                 session.messages += [asked, ChatMessage(role="assistant", content=info.text)]
         return msgspec.structs.replace(info, session=session.id)
 
-    async def _answer(self, messages: list[ChatMessage], request: Prompt, call: Call) -> AnswerInfo:
+    async def _answer(
+        self, messages: list[ChatMessage], request: Prompt, call: Call, owner: str | None
+    ) -> AnswerInfo:
         loop = asyncio.get_running_loop()
         end: asyncio.Future[AnswerInfo | WizError] = loop.create_future()
 
@@ -334,7 +337,7 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
             return AnswerInfo(text="", finish_reason="cancelled")
 
         def submit() -> None:
-            sequence = self._host.submit(encoded, request.options, listener)
+            sequence = self._host.submit(encoded, request.options, listener, owner)
             # Here, so that an asker who gives up just now leaves no answer nobody can stop.
             call.on_cancel(lambda: self._interrupt(lambda: self._host.cancel(sequence)))
 

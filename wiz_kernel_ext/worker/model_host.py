@@ -21,6 +21,7 @@ from msgspec.structs import replace
 from wiz_kernel_ext.engine.backend import (
     Backend,
     Context,
+    ContextParameters,
     LibraryRefused,
     LoadCancelled,
     LoadParameters,
@@ -30,9 +31,12 @@ from wiz_kernel_ext.engine.backend import (
 from wiz_kernel_ext.engine.chat import ChatEncoder
 from wiz_kernel_ext.engine.contention import ThreadCount
 from wiz_kernel_ext.engine.engine import Engine
+from wiz_kernel_ext.engine.fingerprint import model_fingerprint, state_fingerprint
 from wiz_kernel_ext.engine.gguf_header import check_gguf
 from wiz_kernel_ext.engine.sequence import Listener, Sequence
+from wiz_kernel_ext.engine.snapshots import Snapshots, SnapshotStore
 from wiz_kernel_ext.engine.way import AS_IT_IS, Way
+from wiz_kernel_ext.engine_check.build import engine_build
 from wiz_kernel_ext.errors import (
     Conflict,
     ContextNotLoaded,
@@ -40,6 +44,7 @@ from wiz_kernel_ext.errors import (
     ModelLoadFailed,
     ModelNotLoaded,
     OperationCancelled,
+    WizError,
 )
 from wiz_kernel_ext.out_of_memory import says_no_memory
 from wiz_kernel_ext.protocol.events import Notice, Progress
@@ -83,13 +88,17 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Loaded:
-    """A model in memory, what it was loaded with, and its context, if any."""
+    """A model in memory, what it was loaded with, and its context, if any.
+
+    `fingerprint` is its file's; "" where nothing is kept on the disk.
+    """
 
     model: Model
     info: ModelInfo
     parameters: LoadParameters
     chat: ChatEncoder
     chat_template: str | None = None
+    fingerprint: str = ""
     encoders: dict[str, ChatEncoder] = field(default_factory=dict)
     context: Context | None = None
     context_info: ContextInfo | None = None
@@ -110,7 +119,8 @@ class Encoded:
 class ModelHost:
     """Holds at most one model; `make_backend` is called once, on the engine's thread.
 
-    `way` is how this machine's engine is used: whatever is asked for stays within it.
+    `way` is how this machine's engine is used: whatever is asked for stays within it. `store` is
+    where conversations' states are kept on the disk, if they are.
     """
 
     def __init__(
@@ -119,7 +129,9 @@ class ModelHost:
         clock: Callable[[], float] = time.monotonic,
         *,
         way: Way = AS_IT_IS,
+        store: SnapshotStore | None = None,
     ) -> None:
+        self._store = store
         self._make_backend = make_backend
         self._way = way
         self._backend: Backend | None = None
@@ -186,9 +198,19 @@ class ModelHost:
             ),
             notices=notices,
         )
-        self._loaded = Loaded(model, info, parameters, chat, request.chat_template)
+        fingerprint = self._fingerprint(path)
+        self._loaded = Loaded(model, info, parameters, chat, request.chat_template, fingerprint)
         _tell(call, notices)
         return info
+
+    def _fingerprint(self, path: Path) -> str:
+        if self._store is None:
+            return ""
+        try:
+            return f"{model_fingerprint(path)} {engine_build().stamp}"
+        except (OSError, WizError) as error:
+            log.warning("No conversation of %s is kept on the disk: %s", path.name, error)
+            return ""
 
     def _parameters(self, request: LoadModel, notices: list[str]) -> LoadParameters:
         gpu_layers = request.gpu_layers
@@ -269,9 +291,17 @@ class ModelHost:
             seed=request.seed,
             clock=self._clock,
             parking_bytes=_parking_bytes(),
+            snapshots=self._snapshots(loaded, plan.parameters),
             threads=None if request.threads else ThreadCount(plan.parameters.threads),
         )
         return loaded.context_info
+
+    def _snapshots(self, loaded: Loaded, parameters: ContextParameters) -> Snapshots | None:
+        if self._store is None or not loaded.fingerprint:
+            return None
+        versions = self.backend.versions()
+        fingerprint = state_fingerprint(loaded.fingerprint, parameters, versions)
+        return Snapshots(self._store, fingerprint, loaded.model.facts.n_vocab)
 
     def check(self, *, context: bool) -> None:
         """Raise ModelNotLoaded or ContextNotLoaded for what is missing."""
@@ -298,8 +328,17 @@ class ModelHost:
             chat = _encoder(loaded, chat_template)
             return Encoded(loaded, chat, chat.encode(messages, tools))
 
-    def submit(self, encoded: Encoded, options: PromptOptions, listener: Listener) -> Sequence:
-        """Queue a prompt for its answer; raises ModelNotLoaded where its model has gone."""
+    def submit(
+        self,
+        encoded: Encoded,
+        options: PromptOptions,
+        listener: Listener,
+        owner: str | None = None,
+    ) -> Sequence:
+        """Queue a prompt of the conversation `owner` for its answer.
+
+        Raises ModelNotLoaded where its model has gone.
+        """
         loaded, chat = self._need_model(), encoded.chat
         if loaded is not encoded.loaded:
             raise ModelNotLoaded(hint=MODEL_HINT)
@@ -307,7 +346,7 @@ class ModelHost:
             raise ContextNotLoaded(hint=CONTEXT_HINT)
         if chat.is_raw and options.max_tokens is None:
             options = replace(options, max_tokens=RAW_MAX_TOKENS)
-        return loaded.engine.submit(encoded.tokens, options, listener, chat.turns)
+        return loaded.engine.submit(encoded.tokens, options, listener, chat.turns, owner)
 
     def abort(self) -> None:
         """Break off the step under way, where that is possible; from any thread."""
@@ -352,10 +391,21 @@ class ModelHost:
             engine.fail(InternalError(f"The engine failed: {error!r}."))
         return engine.is_busy
 
+    def at_rest(self) -> bool:
+        """Keep a conversation on the disk, having nothing else to do; whether there is more."""
+        engine = self._loaded.engine if self._loaded else None
+        try:
+            return engine is not None and not engine.is_busy and engine.write_one()
+        except Exception:
+            log.exception("A conversation's state is not kept on the disk")
+            return False
+
     def close(self) -> None:
         """Give everything back."""
         if self._loaded is not None:
             self.unload(force=True)
+        if self._store is not None:
+            self._store.close()
 
     def _need_model(self) -> Loaded:
         if self._loaded is None:

@@ -312,12 +312,14 @@ class LlamaContext(Context):
 
     def save(self, sequence_id: int) -> Saved:
         size = c.llama_state_seq_get_size(self._context, sequence_id)
-        data = (ctypes.c_uint8 * size)()
-        n_bytes = c.llama_state_seq_get_data(self._context, data, size, sequence_id)
+        data = bytearray(size)
+        buffer = (ctypes.c_uint8 * size).from_buffer(data)
+        n_bytes = c.llama_state_seq_get_data(self._context, buffer, size, sequence_id)
         return Saved(data, n_bytes)
 
     def restore(self, sequence_id: int, saved: Saved) -> bool:
-        n = c.llama_state_seq_set_data(self._context, saved.data, saved.n_bytes, sequence_id)
+        buffer = (ctypes.c_uint8 * saved.n_bytes).from_buffer(saved.data)
+        n = c.llama_state_seq_set_data(self._context, buffer, saved.n_bytes, sequence_id)
         if n != saved.n_bytes:
             self.cut(sequence_id, 0)
         return bool(n == saved.n_bytes)
