@@ -114,7 +114,7 @@ async def test_a_context_is_shared_conflicts_and_is_made_anew_like_a_model(
     with pytest.raises(Conflict, match="contextSize") as caught:
         await ready.create_context(context_size=256, sequences=2)
     difference = caught.value.details["difference"]
-    assert difference == {"contextSize": [512, 256], "sequences": [8, 2]}
+    assert difference == {"contextSize": [512, 256], "sequences": [16, 2]}
     info = await ready.create_context(context_size=256, sequences=2, reload=True)
     assert (info.context_size, info.sequences, info.pool_size, info.shared) == (256, 2, 512, False)
 
