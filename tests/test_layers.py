@@ -83,7 +83,8 @@ ROOMS: dict[str, set[str]] = {
     },
     # It looks at every part, so it knows all that may be looked at from outside.
     "doctor": BASE
-    | {"children", "client", "configuration", "engine_check", "hub", "log_file", "models"}
+    | {"children", "client", "configuration", "engine_check", "folders", "hub", "log_file"}
+    | {"models"}
     | {"remedies", "sizes", "transport"},
     "cli": BASE
     | {

@@ -10,7 +10,9 @@ import pytest
 
 from wiz_kernel_ext.client.discovery import MAX_LOG_BYTES
 from wiz_kernel_ext.configuration.options import Wiz, WizLimits
+from wiz_kernel_ext.engine.snapshots import MOST_BYTES, MOST_OF_DISK
 from wiz_kernel_ext.service.records import N_OPERATIONS_KEPT
+from wiz_kernel_ext.service.snapshots import UNUSED_S
 from wiz_kernel_ext.service.spawning import N_LOGS_KEPT
 from wiz_kernel_ext.settings import Settings
 
@@ -50,4 +52,7 @@ def test_the_defaults_are_the_codes(text: str) -> None:
         assert float(row.split("|")[3]) == getattr(Settings(), name)
     assert f"{N_OPERATIONS_KEPT:,} operations" in text
     assert f"the last {N_LOGS_KEPT} are" in text
+    assert f"more than {MOST_BYTES >> 30} GiB or a twentieth of" in text
+    assert MOST_OF_DISK == 1 / 20
+    assert f"after {UNUSED_S / 86_400:.0f} days" in text
     assert f"at {MAX_LOG_BYTES // 1_000_000} MB" in text

@@ -283,3 +283,14 @@ def test_a_hub_that_is_not_there_is_a_note_and_offline_mode_is_said(
 )
 def test_conditions_are_read_as_pip_writes_them(version: str, conditions: str, kept: bool) -> None:
     assert installation.fits(version, conditions) is kept
+
+
+def test_what_is_kept_of_conversations_is_told_where_there_is_any(around: Around) -> None:
+    assert list(storage.snapshots(around)) == []
+    folder = around.where.snapshots_dir / "ana"
+    folder.mkdir(parents=True)
+    (folder / "f.kv").write_bytes(bytes(3_000_000))
+    found = only(storage.snapshots, around)
+    assert found.state == "ok"
+    assert "3.0 MB of 1 " in found.text
+    assert str(around.where.snapshots_dir) in found.text

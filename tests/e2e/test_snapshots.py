@@ -86,6 +86,8 @@ def test_it_is_written_while_nobody_asks_and_only_its_owner_can_read_it(
         assert place.stat().st_mode & 0o777 == 0o700
     (worker,) = home.workers()
     worker.kill()
+    while client.status().workers:
+        time.sleep(0.02)
     assert ask(client, "Why?", autoload=True).usage.n_cached_tokens > 200
 
 
@@ -101,7 +103,8 @@ def test_deleting_a_conversation_deletes_it_whether_or_not_its_worker_runs(
 ) -> None:
     load(client, model)
     ask(client, LONG)
-    ask(client, f"{LONG} too", "other")
+    client.initialize_session(session="other")
+    ask(client, f"Another one: {LONG}", "other")
     wait_for_files(home, 2)
     client.delete_session("mine")
     (file,) = files(home)

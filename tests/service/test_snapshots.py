@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -41,10 +42,8 @@ def test_nothing_is_written_beside_a_deletion(folders: SnapshotFolders, tmp_path
 
     def write() -> None:
         while not done.is_set():
-            try:
+            with suppress(FileNotFoundError):
                 write_snapshot(path, "f", [1, 2, 3], Saved(bytearray(10_000), 10_000))
-            except FileNotFoundError:
-                continue
 
     thread = threading.Thread(target=write)
     thread.start()

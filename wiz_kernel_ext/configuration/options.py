@@ -37,7 +37,7 @@ def _count(help: str) -> Int[int | None, int | None]:
     return Int(None, allow_none=True, min=1, help=help).tag(config=True)
 
 
-def _gigabytes(help: str) -> Float[float | None, int | float | None]:
+def _gigabytes(help: str) -> Float[int | None, int | float | None]:
     return Float(None, allow_none=True, min=0.0, help=help).tag(config=True)
 
 

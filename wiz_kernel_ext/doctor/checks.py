@@ -29,6 +29,7 @@ CHECKS: tuple[Check, ...] = (
     engine.instruction_sets,
     storage.runtime,
     storage.data,
+    storage.snapshots,
     storage.models,
     storage.cache,
     machine.memory,

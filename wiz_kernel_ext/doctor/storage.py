@@ -18,6 +18,7 @@ from pathlib import Path
 import psutil
 
 from wiz_kernel_ext.doctor.finding import Around, Finding, State
+from wiz_kernel_ext.folders import files_below, size_of
 from wiz_kernel_ext.models.hub_cache import cache_folder
 from wiz_kernel_ext.sizes import size
 from wiz_kernel_ext.transport.endpoints import MAX_SOCKET_PATH_BYTES
@@ -48,6 +49,15 @@ def runtime(around: Around) -> Iterator[Finding]:
 def data(around: Around) -> Iterator[Finding]:
     """Where conversations, logs and the library are."""
     yield from _place("data", around.where.data_dir, "WIZ_DATA_DIR", private=True, locks="lockf")
+
+
+def snapshots(around: Around) -> Iterator[Finding]:
+    """What models computed of conversations and is kept."""
+    folder = around.where.snapshots_dir
+    sizes = [size_of(file) for file in files_below(folder)]
+    if sizes:
+        text = f"{folder}: {size(sum(sizes))} of {len(sizes)} conversations' states"
+        yield Finding(about="snapshots", text=text)
 
 
 def models(around: Around) -> Iterator[Finding]:

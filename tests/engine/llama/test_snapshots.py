@@ -37,7 +37,13 @@ class Process:
     """A context as a process has it; another one on the same folder is the next process."""
 
     def __init__(
-        self, model: Model, folder: Path | None, *, pool: int = 2048, kv_type: str = "f32"
+        self,
+        model: Model,
+        folder: Path | None,
+        *,
+        pool: int = 2048,
+        kv_type: str = "f32",
+        flash: bool = False,
     ) -> None:
         parameters = ContextParameters(
             pool_size=pool,
@@ -45,7 +51,7 @@ class Process:
             batch_size=64,
             threads=1,
             kv_type=kv_type,
-            flash_attention=kv_type == "q8_0",
+            flash_attention=flash,
         )
         self.context = model.create_context(parameters)
         self.chat = ChatEncoder(model)
@@ -94,18 +100,18 @@ class Process:
             self.store.close()
 
 
-@pytest.mark.parametrize("kv_type", ["f32", "f16", "q8_0"])
+@pytest.mark.parametrize(("kv_type", "flash"), [("f32", False), ("f16", False), ("f16", True)])
 def test_the_greedy_text_after_a_restart_is_the_one_without(
-    model: Model, tmp_path: Path, kv_type: str
+    model: Model, tmp_path: Path, kv_type: str, flash: bool
 ) -> None:
-    plain = Process(model, None, kv_type=kv_type)
+    plain = Process(model, None, kv_type=kv_type, flash=flash)
     first = plain.ask(QUESTION)
     second = plain.ask(QUESTION, first.text, "and why?")
     plain.end()
-    process = Process(model, tmp_path, kv_type=kv_type)
+    process = Process(model, tmp_path, kv_type=kv_type, flash=flash)
     assert process.ask(QUESTION).text == first.text
     process.end()
-    process = Process(model, tmp_path, kv_type=kv_type, pool=1024)
+    process = Process(model, tmp_path, kv_type=kv_type, flash=flash, pool=1024)
     again = process.ask(QUESTION, first.text, "and why?")
     process.end()
     assert again.text == second.text
@@ -168,7 +174,8 @@ def test_other_weights_vocabularies_and_times_are_other_models(
         stat = tiny_gguf.stat()
         os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
         known.add(model_fingerprint(path))
-    copy = shutil.copy2(tiny_gguf, tmp_path / "copy.gguf")
+    copy = tmp_path / "copy.gguf"
+    shutil.copy2(tiny_gguf, copy)
     os.utime(copy, (1, 1))
     known.add(model_fingerprint(copy))
     assert len(known) == 5
