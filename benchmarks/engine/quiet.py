@@ -10,15 +10,17 @@ from contextlib import contextmanager
 
 import psutil
 
-ALLOWED_SHARE = 0.05
-"""Of a core, that others may take."""
-ALLOWED_S = 0.03
+OTHERS_SHARE = 0.05
+"""Of a core, that other processes may take."""
+STOLEN_SHARE = 0.1
+"""And that the hypervisor may give to other machines: on a rented one it always takes some."""
+ALLOWED_S = 0.05
 """And so much in any case: what has run is counted in hundredths of a second."""
 SETTLE_S = 0.5
 
 
 class Watch:
-    """What the rest of the machine computes while it is open, beside `mine` and those `on_purpose`.
+    """What is taken from `mine` and those `on_purpose` while it is open.
 
     The bench itself is mine too. Contenders that wait for their turn are not: one that spins, or
     tidies up, is somebody else.
@@ -29,22 +31,28 @@ class Watch:
     ) -> None:
         self._mine = mine
         self._on_purpose = on_purpose
-        self._before = self._seconds()
-        self._total = _busy_s()
+        self._own_before = self._own()
+        self._before = _machine()
         self._began = time.perf_counter()
 
-    def others_s(self) -> float:
-        """CPU seconds of others since it was opened; also what a hypervisor gave to them."""
-        total, after = _busy_s() - self._total, self._seconds()
-        own = sum(seconds - self._before.get(pid, 0.0) for pid, seconds in after.items())
-        return max(0.0, total - own)
+    def taken_s(self) -> tuple[float, float]:
+        """CPU seconds of other processes, and of other machines, since it was opened."""
+        (busy, stolen), own = _machine(), self._own()
+        own_s = sum(seconds - self._own_before.get(pid, 0.0) for pid, seconds in own.items())
+        return max(0.0, busy - self._before[0] - own_s), stolen - self._before[1]
 
-    def too_much_s(self) -> float:
-        """CPU seconds of others beyond what is allowed; 0 where it was quiet."""
-        lasted = time.perf_counter() - self._began
-        return max(0.0, self.others_s() - ALLOWED_SHARE * lasted - ALLOWED_S)
+    def disturbance(self) -> str:
+        """Who took more than is allowed, in words; empty where it was quiet."""
+        lasted_s = time.perf_counter() - self._began
+        others_s, stolen_s = self.taken_s()
+        of = f"of {lasted_s:.2f} s"
+        if others_s > OTHERS_SHARE * lasted_s + ALLOWED_S:
+            return f"other processes took {others_s:.2f} {of}"
+        if stolen_s > STOLEN_SHARE * lasted_s + ALLOWED_S:
+            return f"other machines took {stolen_s:.2f} {of}"
+        return ""
 
-    def _seconds(self) -> dict[int, float]:
+    def _own(self) -> dict[int, float]:
         found = {}
         for process in [psutil.Process(), *self._on_purpose, *self._mine()]:
             try:
@@ -55,13 +63,14 @@ class Watch:
         return found
 
 
-def _busy_s() -> float:
-    """CPU seconds of all cores since the machine started, without waiting."""
+def _machine() -> tuple[float, float]:
+    """CPU seconds of all cores since the machine started, and those stolen from it meanwhile."""
     times = psutil.cpu_times()
-    idle = times.idle + getattr(times, "iowait", 0.0)
+    stolen = getattr(times, "steal", 0.0)
     # A guest's time is part of the user's.
     guests = getattr(times, "guest", 0.0) + getattr(times, "guest_nice", 0.0)
-    return float(sum(times) - idle - guests)
+    idle = times.idle + getattr(times, "iowait", 0.0)
+    return float(sum(times) - idle - guests - stolen), float(stolen)
 
 
 @contextmanager

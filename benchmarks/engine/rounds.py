@@ -61,11 +61,11 @@ class Rounds:
     def _measure(self, work: Work, contender: Contender, chance: random.Random) -> None:
         ran: list[Ran] | None = None
         for _ in range(N_TRIES):
-            ran, noise_s = self._tried(contender, work.name, work.draw(chance))
+            ran, disturbance = self._tried(contender, work.name, work.draw(chance))
             self.found.n_measured += 1
-            if ran is None or not noise_s or not self.heeds_others:
+            if ran is None or not disturbance or not self.heeds_others:
                 break
-            self.say(f"{contender.name}: once more, others took {noise_s:.2f} s too much")
+            self.say(f"{contender.name}: once more, {disturbance}")
             self.found.n_noisy += 1
             ran = None
         for measure in work.measures:
@@ -74,17 +74,17 @@ class Rounds:
 
     def _tried(
         self, contender: Contender, name: str, asks: list[Ask]
-    ) -> tuple[list[Ran] | None, float]:
-        """How `asks` went, and the CPU seconds that others took too much meanwhile."""
+    ) -> tuple[list[Ran] | None, str]:
+        """How `asks` went, and who took the machine meanwhile, if anybody."""
         try:
-            ran, noise_s = [], 0.0
+            ran, disturbance = [], ""
             for ask in asks:
                 with busy_cores(ask.busy) as busy:
                     watch = Watch(contender.processes, busy)
                     ran.append(contender.ask(ask))
-                    noise_s += watch.too_much_s()
-            return ran, noise_s
+                    disturbance = disturbance or watch.disturbance()
+            return ran, disturbance
         except ContenderFailed as error:
             self.found.failures[f"{contender.name}, {name}"] = str(error)
             contender.start()
-            return None, 0.0
+            return None, ""

@@ -43,9 +43,12 @@ class Scripted(Contender):
     """Answers with what it was given; a text is what it fails with."""
 
     def __init__(self, name: str, *answers: Ran | str) -> None:
-        super().__init__(Kind(name, "peer", []), SETUP)
+        self.kind = Kind(name, "peer", [])
         self.answers = [Ran(first_s=1, seconds=1, n_tokens=1), *answers]
         self.n_starts = 0
+
+    def processes(self) -> list[psutil.Process]:
+        return []
 
     def start(self) -> float:
         self.n_starts += 1
@@ -75,15 +78,15 @@ def results(samples: dict[str, dict[str, list[float | None]]]) -> Results:
     )
 
 
-def noise(monkeypatch: pytest.MonkeyPatch, *seconds: float) -> None:
-    said = [0.0, *seconds]
-    monkeypatch.setattr(rounds.Watch, "too_much_s", lambda watch: said.pop(0))
+def disturb(monkeypatch: pytest.MonkeyPatch, *disturbances: str) -> None:
+    said = ["", *disturbances]
+    monkeypatch.setattr(Watch, "disturbance", lambda watch: said.pop(0))
 
 
 def test_what_was_measured_beside_others_is_dropped_and_measured_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    noise(monkeypatch, 0.2, 0.0)
+    disturb(monkeypatch, "others", "")
     one = Scripted("one", ran(5), ran(10))
     found = Rounds([one], [WORK], print).run(1)
     assert found.samples["speed"] == {"one": [10.0]}
@@ -93,7 +96,7 @@ def test_what_was_measured_beside_others_is_dropped_and_measured_again(
 def test_on_a_machine_that_is_never_quiet_a_sample_is_left_out_in_the_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    noise(monkeypatch, *[0.2] * rounds.N_TRIES, 0.0)
+    disturb(monkeypatch, *["others"] * rounds.N_TRIES, "")
     one = Scripted("one", *[ran(5)] * rounds.N_TRIES, ran(10))
     found = Rounds([one], [WORK], print).run(2)
     assert found.samples["speed"] == {"one": [None, 10.0]}
@@ -120,9 +123,9 @@ def test_a_watch_counts_others_and_not_its_own() -> None:
     with busy_cores(1) as busy:
         others, own = Watch(list), Watch(lambda: busy)
         subprocess.run([sys.executable, "-c", "sum(range(10**7))"], check=True)
-        theirs_s, ours_s = others.others_s(), own.others_s()
+        theirs_s, ours_s = others.taken_s()[0], own.taken_s()[0]
         assert theirs_s - ours_s > ALLOWED_S
-        assert others.too_much_s() > 0.0
+        assert "other processes took" in others.disturbance()
     assert not psutil.pid_exists(busy[0].pid)
 
 
@@ -149,7 +152,7 @@ def test_the_section_says_when_where_and_what_was_left_out() -> None:
         "2026-11-28, this one; random, greedy; medians of 3 rounds, in turns."
     )
     assert "2 of 9 measurements were dropped" in section
-    assert "| speed, tokens/s | **1,234** | 0.5 | – | 2.47e+03 | ≥ 1.10 × peers ✓ |" in section
+    assert "| speed, tokens/s | **1,234** | 0.5 | – | 2,468 | ≥ 1.10 × peers ✓ |" in section
     assert section.endswith("- another was left out: not installed")
 
 
