@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.support.cpu_cgroups import cpu_cgroups
@@ -156,7 +157,7 @@ def test_of_a_quota_whole_cores_count_and_one_at_least(
     quota: float | None, expected: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(threads, "quota_cores", lambda: quota)
-    monkeypatch.setattr(threads.psutil, "cpu_count", lambda logical: 8)
+    monkeypatch.setattr(psutil, "cpu_count", lambda logical: 8)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)))
     assert threads.available_cores() == expected
 

@@ -1,4 +1,4 @@
-"""The cgroups this process is in, of either version, and what they bound: memory and processor time.
+"""The cgroups this process is in, of either version, and what they bound: memory and cores.
 
 The one place that knows their files. A limit holds for all below it, so every cgroup from this
 process's own up to the root counts.

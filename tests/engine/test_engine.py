@@ -48,6 +48,7 @@ class Rig:
         context_size: int = 300,
         batch: int = 64,
         parking: int = 0,
+        n_in_the_way: int = kv_memory.N_IN_THE_WAY,
         **context: Any,
     ) -> None:
         self.clock = FakeClock()
@@ -62,6 +63,7 @@ class Rig:
             seed=None,
             clock=self.clock,
             parking_bytes=parking,
+            n_in_the_way=n_in_the_way,
         )
 
     def prompt(self, text: str, n_most: int = 10, **options: Any) -> Prompted:
@@ -314,7 +316,7 @@ def test_where_nothing_repeats_guesses_are_given_up() -> None:
     assert rows[True] - rows[False] <= 12
 
 
-SMALL: dict[str, Any] = {"_N_IN_THE_WAY": 20, "_WORTH_PARKING": 4, "_SMALL_LOSS": 4}
+SMALL: dict[str, Any] = {"_WORTH_PARKING": 4, "_SMALL_LOSS": 4}
 """The cache's numbers, in proportion to prompts of this length."""
 
 texts = st.builds(
@@ -336,6 +338,7 @@ texts = st.builds(
     st.booleans(),
     st.sampled_from([0, 400, 10_000]),
     st.sampled_from([None, 0, 2, 4]),
+    st.sampled_from([20, 160]),
 )
 def test_no_mix_of_prompts_cancels_and_full_pools_changes_anyones_answer(
     prompts: list[tuple[str, int, int, bool]],
@@ -344,11 +347,18 @@ def test_no_mix_of_prompts_cancels_and_full_pools_changes_anyones_answer(
     can_cut: bool,
     parking: int,
     guessing: int | None,
+    in_the_way: int,
 ) -> None:
     looks_back = guessing or 0
     with mock.patch.multiple(kv_memory, **SMALL):
         rig = Rig(
-            pool=pool, slots=slots, context_size=66, batch=16, can_cut=can_cut, parking=parking
+            pool=pool,
+            slots=slots,
+            context_size=66,
+            batch=16,
+            can_cut=can_cut,
+            parking=parking,
+            n_in_the_way=in_the_way,
         )
         rig.context.looks_back = looks_back
         asked = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -57,7 +57,6 @@ def _remove(folder: Path) -> None:
     deadline = time.monotonic() + 10
     # A process of it may still be being reaped.
     while folder.exists() and time.monotonic() < deadline:
-        try:
+        with suppress(OSError):
             folder.rmdir()
-        except OSError:
-            time.sleep(0.05)
+        time.sleep(0.01)

@@ -14,7 +14,7 @@ from wiz_kernel_ext.engine.backend import Aborted, Context, DecodeFailed, Model,
 from wiz_kernel_ext.engine.contention import ThreadCount
 from wiz_kernel_ext.engine.detokenizer import Detokenizer
 from wiz_kernel_ext.engine.drafting import PromptLookup
-from wiz_kernel_ext.engine.kv_memory import KvMemory
+from wiz_kernel_ext.engine.kv_memory import N_IN_THE_WAY, KvMemory
 from wiz_kernel_ext.engine.pace import ALONE_S, TARGET_S, Pace
 from wiz_kernel_ext.engine.radix_tree import common_prefix
 from wiz_kernel_ext.engine.runaway import Runaway
@@ -36,7 +36,8 @@ class Engine:
     `context_size` is the longest prompt and answer together, in tokens; `slots` how many run at
     once; `seed` is the default of all prompts (None: another each time); `threads` says with how
     many threads to compute from step to step (None: always the context's own); `parking_bytes` of
-    host memory keep cached conversations that are in the way of others.
+    host memory keep cached conversations that are in the way of others: those that hold more than
+    `n_in_the_way` cells.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Engine:
         clock: Clock,
         threads: ThreadCount | None = None,
         parking_bytes: int = 0,
+        n_in_the_way: int = N_IN_THE_WAY,
     ) -> None:
         self._model = model
         self._context = context
@@ -60,7 +62,7 @@ class Engine:
         self._clock = clock
         self._threads = threads
         self._pace = Pace(most=batch_size, n_params=model.facts.n_params)
-        self._memory = KvMemory(context, sequence_ids, parking_bytes)
+        self._memory = KvMemory(context, sequence_ids, parking_bytes, n_in_the_way)
         self._scheduler = Scheduler(self._memory, slots=slots, batch_size=batch_size)
         self._numbers = itertools.count()
 

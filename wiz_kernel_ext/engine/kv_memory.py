@@ -21,8 +21,9 @@ from wiz_kernel_ext.engine.radix_tree import RadixTree
 
 _SMALL_LOSS = 64
 """Tokens that may be cut off a resting sequence to continue it in place."""
-_N_IN_THE_WAY = 256
-"""Cells of resting sequences from which on they slow the running ones too much to stay."""
+N_IN_THE_WAY = 256
+"""Cells of resting sequences from which on they slow the running ones too much to stay, where a
+processor reads them."""
 _WORTH_PARKING = 32
 """Tokens below which computing again is as good as keeping."""
 
@@ -36,12 +37,22 @@ class Start:
 
 
 class KvMemory:
-    """Sequence ids, their tokens and cells, over one context; `parking_bytes` of host memory."""
+    """Sequence ids, their tokens and cells, over one context; `parking_bytes` of host memory.
 
-    def __init__(self, context: Context, sequence_ids: int, parking_bytes: int = 0) -> None:
+    Resting sequences that hold more than `n_in_the_way` cells make way for a prompt that begins.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        sequence_ids: int,
+        parking_bytes: int = 0,
+        n_in_the_way: int = N_IN_THE_WAY,
+    ) -> None:
         self._context = context
         self._sequence_ids = sequence_ids
         self._parking_bytes = parking_bytes
+        self._n_in_the_way = n_in_the_way
         self._forget()
 
     def _forget(self) -> None:
@@ -252,7 +263,7 @@ class KvMemory:
         """Park what would slow every step of the prompt that begins."""
         if not self._parking_bytes:
             return
-        while self._resting and self._pool.n_idle > _N_IN_THE_WAY:
+        while self._resting and self._pool.n_idle > self._n_in_the_way:
             self.park(next(iter(self._resting)))
 
     def _forget_parked(self, number: int) -> None:

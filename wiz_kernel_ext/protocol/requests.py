@@ -110,29 +110,6 @@ class Initialize(Request[RuntimeInfo], frozen=True, kw_only=True):
     use_mlock: bool | None = None
 
 
-class LoadModel(Request[ModelInfo], frozen=True, kw_only=True):
-    """Load a GGUF model, or share it where it is loaded with the same parameters.
-
-    `gpu_layers` is a count, -1 for all, or "auto"; `keep_alive_s` is how long an unused model
-    stays, in seconds (-1: for good). `chat_template` is used instead of the file's own: a family's
-    name (`chat_templates.TEMPLATE_NAMES`) or a Jinja text. Other parameters than the loaded ones
-    are a `Conflict` unless `reload` is set. What takes more memory than is free is refused
-    (`NotEnoughMemory`) unless `anyway` is set.
-    """
-
-    target = "worker:loadModel"
-    operation = "load"
-    model_path: str | None = None
-    gpu_layers: GpuLayers | None = None
-    use_mmap: bool | None = None
-    use_mlock: bool | None = None
-    check_tensors: bool | None = None
-    keep_alive_s: Annotated[float, Meta(ge=-1)] | None = None
-    chat_template: ChatTemplate | None = None
-    reload: bool = False
-    anyway: bool = False
-
-
 class CreateContext(Request[ContextInfo], frozen=True, kw_only=True):
     """Create the llama.cpp context of the loaded model; fixed once created.
 
@@ -151,6 +128,31 @@ class CreateContext(Request[ContextInfo], frozen=True, kw_only=True):
     flash_attention: bool | None = None
     seed: Seed | None = None
     reload: bool = False
+
+
+class LoadModel(Request[ModelInfo], frozen=True, kw_only=True):
+    """Load a GGUF model, or share it where it is loaded with the same parameters.
+
+    `gpu_layers` is a count, -1 for all, or "auto"; `keep_alive_s` is how long an unused model
+    stays, in seconds (-1: for good). `chat_template` is used instead of the file's own: a family's
+    name (`chat_templates.TEMPLATE_NAMES`) or a Jinja text. Other parameters than the loaded ones
+    are a `Conflict` unless `reload` is set. What takes more memory than is free is refused
+    (`NotEnoughMemory`) unless `anyway` is set. `context` is the one that will be created then: as
+    many layers are put on a card as leave room for it.
+    """
+
+    target = "worker:loadModel"
+    operation = "load"
+    model_path: str | None = None
+    gpu_layers: GpuLayers | None = None
+    use_mmap: bool | None = None
+    use_mlock: bool | None = None
+    check_tensors: bool | None = None
+    keep_alive_s: Annotated[float, Meta(ge=-1)] | None = None
+    chat_template: ChatTemplate | None = None
+    reload: bool = False
+    anyway: bool = False
+    context: CreateContext | None = None
 
 
 class InitializeSession(Request[str], frozen=True, kw_only=True):

@@ -178,7 +178,7 @@ class Climb:
             _tell(operation, worker.model.notices)
             return replace(worker.model, shared=True)
         # Shared under another path, a link's: the worker knows its own.
-        request = replace(wish.load, model_path=worker.path, reload=False)
+        request = replace(wish.load, model_path=worker.path, reload=False, context=wish.context)
         return await self._supervisor.load(
             worker, request, operation.emit, operation.on_cancel, telling_silence(operation)
         )
@@ -304,7 +304,9 @@ class Climb:
         """Load again what was ended for a climb that failed; the model's lock is held."""
         try:
             worker = await self._supervisor.start(key, wish.path, ignore)
-            request = replace(wish.load, model_path=str(wish.path), reload=False)
+            request = replace(
+                wish.load, model_path=str(wish.path), reload=False, context=wish.context
+            )
             await self._supervisor.load(worker, request)
             if wish.context is not None:
                 await self._supervisor.create_context(worker, wish.context)

@@ -39,6 +39,7 @@ from wiz_kernel_ext.errors import (
     WizError,
     not_permitted,
 )
+from wiz_kernel_ext.models.devices import told
 from wiz_kernel_ext.models.locate import locate_model
 from wiz_kernel_ext.protocol.calls import WorkerCalls
 from wiz_kernel_ext.protocol.codec import sound
@@ -268,7 +269,7 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
                     "python": platform.python_version(),
                     **backend.versions(),
                 },
-                devices=backend.devices(),
+                devices=[told(device) for device in backend.devices()],
                 loaded=[path] if path else [],
                 gpu_offload=self._host.can_offload,
             )
