@@ -56,13 +56,14 @@ class Use:
             batch_size = micro_batch_size_for(
                 batch_size_for(context.batch_size, sequences, on_card=True), on_card=True
             )
-        flash = context.flash_attention
+        kv_type, flash = context.kv_type or "f16", context.flash_attention
         return cls(
             context_size=context.context_size,
             sequences=sequences,
             batch_size=batch_size,
-            kv_type=context.kv_type or "f16",
-            flash_attention=on_card if flash is None else flash,
+            kv_type=kv_type,
+            # Quantized cells need it.
+            flash_attention=on_card or kv_type.startswith("q") if flash is None else flash,
         )
 
     def context_for(self, n_ctx_train: int) -> int:

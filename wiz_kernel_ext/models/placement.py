@@ -17,6 +17,8 @@ from wiz_kernel_ext.protocol.devices import Device
 from wiz_kernel_ext.sizes import size
 
 ALL_LAYERS = -1
+SMALLEST_CONTEXT = 512
+"""The smallest that is proposed."""
 SMALLEST_OPEN_CONTEXT = 2048
 """Where nobody asked for a context, a smaller one that lets all layers fit goes down to this."""
 _LEAST_MARGIN, _MOST_MARGIN = 1 << 29, 1 << 30
@@ -50,7 +52,8 @@ class Share:
 class Placement:
     """How a model is spread: `n_on_cards` of `n_layers` layers are on cards, with `use`.
 
-    `notices` are what its users should know of it.
+    `host_weights_bytes` are those left to the processor, the embedding always. `notices` are what
+    its users should know of it.
     """
 
     n_layers: int
@@ -58,6 +61,7 @@ class Placement:
     use: Use
     context_size: int
     shares: tuple[Share, ...]
+    host_weights_bytes: int
     notices: tuple[str, ...] = ()
 
     @property
@@ -81,7 +85,7 @@ class _Layers:
 
     def __init__(self, header: Header, shape: ModelShape, files_bytes: int) -> None:
         self.shape = shape
-        by_layer = _weights(header, shape, files_bytes)
+        self._embedding, by_layer = _weights(header, shape, files_bytes)
         self.n = len(by_layer)
         self._up_to = [0, *accumulate(by_layer)]
 
@@ -116,12 +120,22 @@ class _Layers:
                 )
                 for card, start, end in zip(cards, [0, *ends], ends, strict=False)
             ),
+            self._embedding + self.weights(0, first),
         )
 
     def most(self, cards: Sequence[Device], use: Use) -> Placement:
         """As many layers on `cards` as there is room for."""
         counts = range(self.n, -1, -1)
         return next(one for n in counts if (one := self.placed(n, cards, use)).fits)
+
+    def whole(self, cards: Sequence[Device], use: Use, least: int) -> Placement | None:
+        """All of them, with the largest context that lets them fit, by halves down to `least`."""
+        size = use.context_for(self.shape.n_ctx_train)
+        placed = self.placed(self.n, cards, use)
+        while not placed.fits and size // 2 >= least:
+            size //= 2
+            placed = self.placed(self.n, cards, replace(use, context_size=size))
+        return placed if placed.fits else None
 
 
 def place(
@@ -142,24 +156,24 @@ def place(
         n = layers.n if gpu_layers < 0 else min(gpu_layers, layers.n)
         placed = layers.placed(n, cards, use)
         return replace(placed, notices=_asked_for(placed, layers.most(cards, use)))
-    whole = layers.placed(layers.n, cards, use)
-    if whole.fits:
+    whole = layers.whole(cards, use, SMALLEST_CONTEXT)
+    if whole is not None and whole.use == use:
         return whole
     most = layers.most(cards, use)
-    if use.context_size is None:
-        smaller = whole.context_size // 2
-        while smaller >= SMALLEST_OPEN_CONTEXT:
-            placed = layers.placed(layers.n, cards, replace(use, context_size=smaller))
-            if placed.fits:
-                return replace(placed, notices=(_shrunk(placed, whole, most),))
-            smaller //= 2
-    return replace(most, notices=(_partly(most),))
+    if (
+        whole is not None
+        and use.context_size is None
+        and whole.context_size >= SMALLEST_OPEN_CONTEXT
+    ):
+        return replace(whole, notices=(_shrunk(whole, most),))
+    return replace(most, notices=(_partly(most, whole),))
 
 
-def _weights(header: Header, shape: ModelShape, files_bytes: int) -> list[int]:
+def _weights(header: Header, shape: ModelShape, files_bytes: int) -> tuple[int, list[int]]:
+    """The embedding's bytes, and those of each block and the output."""
     n_blocks = max(shape.n_layers, 0)
     if files_bytes > 1.5 * header.size_bytes:  # a split model: the other parts' names are not here
-        return [files_bytes // (n_blocks + 1)] * (n_blocks + 1)
+        return 0, [files_bytes // (n_blocks + 1)] * (n_blocks + 1)
     sizes, embedding, has_output = [0] * (n_blocks + 1), 0, False
     for tensor in header.tensors:
         group, _, rest = tensor.name.partition(".")
@@ -173,7 +187,7 @@ def _weights(header: Header, shape: ModelShape, files_bytes: int) -> list[int]:
             has_output |= tensor.name == _OUTPUT
     # A model without an output of its own has a second copy of the embedding where that would be.
     sizes[-1] += 0 if has_output else embedding
-    return sizes
+    return embedding, sizes
 
 
 def _margin(card: Device) -> int:
@@ -184,19 +198,23 @@ def _free(placed: Placement) -> str:
     return ", ".join(f"{size(s.device.free_bytes)} of {s.device.name}" for s in placed.shares)
 
 
-def _shrunk(placed: Placement, whole: Placement, most: Placement) -> str:
+def _shrunk(whole: Placement, most: Placement) -> str:
     return (
-        f"The context is {placed.context_size} tokens, so that all layers fit in what is free "
-        f"({_free(placed)}). `--ctx {whole.context_size}` keeps {whole.context_size}, with "
+        f"The context is {whole.context_size} tokens, so that all layers fit in what is free "
+        f"({_free(whole)}). `--ctx {most.context_size}` keeps {most.context_size}, with "
         f"{most.n_on_cards} of {most.n_layers} layers there."
     )
 
 
-def _partly(most: Placement) -> str:
+def _partly(most: Placement, whole: Placement | None) -> str:
+    smaller = (
+        f"All fit with `--ctx {whole.context_size}`."
+        if whole
+        else "A smaller file (another quantization) or unloading other models makes room for more."
+    )
     return (
         f"{most.n_on_cards} of {most.n_layers} layers fit in what is free ({_free(most)}): the "
-        "processor computes the rest, which is slower. A smaller file (another quantization), a "
-        "smaller context (`--ctx`) or unloading other models makes room for more."
+        f"processor computes the rest, which is slower. {smaller}"
     )
 
 

@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from wiz_kernel_ext.protocol.chat_templates import MAX_TEMPLATE_CHARS
 from wiz_kernel_ext.protocol.depth import MAX_DEPTH, is_too_deep
+from wiz_kernel_ext.protocol.load_plan import LoadPlan
 from wiz_kernel_ext.protocol.messages import ChatMessage
 from wiz_kernel_ext.protocol.options import MAX_INT32, PromptOptions
 from wiz_kernel_ext.protocol.results import (
@@ -110,26 +111,6 @@ class Initialize(Request[RuntimeInfo], frozen=True, kw_only=True):
     use_mlock: bool | None = None
 
 
-class CreateContext(Request[ContextInfo], frozen=True, kw_only=True):
-    """Create the llama.cpp context of the loaded model; fixed once created.
-
-    `context_size` is the longest conversation, in tokens (prompt and answer); `sequences` how many
-    run at once; `batch_size` the most tokens of one step; `seed` the default of its prompts.
-    """
-
-    target = "worker:createContext"
-    is_change = True
-    model_path: str | None = None
-    context_size: ContextSize | None = None
-    sequences: Sequences | None = None
-    threads: Threads | None = None
-    batch_size: BatchSize | None = None
-    kv_type: KvType | None = None
-    flash_attention: bool | None = None
-    seed: Seed | None = None
-    reload: bool = False
-
-
 class LoadModel(Request[ModelInfo], frozen=True, kw_only=True):
     """Load a GGUF model, or share it where it is loaded with the same parameters.
 
@@ -153,6 +134,26 @@ class LoadModel(Request[ModelInfo], frozen=True, kw_only=True):
     reload: bool = False
     anyway: bool = False
     context: CreateContext | None = None
+
+
+class CreateContext(Request[ContextInfo], frozen=True, kw_only=True):
+    """Create the llama.cpp context of the loaded model; fixed once created.
+
+    `context_size` is the longest conversation, in tokens (prompt and answer); `sequences` how many
+    run at once; `batch_size` the most tokens of one step; `seed` the default of its prompts.
+    """
+
+    target = "worker:createContext"
+    is_change = True
+    model_path: str | None = None
+    context_size: ContextSize | None = None
+    sequences: Sequences | None = None
+    threads: Threads | None = None
+    batch_size: BatchSize | None = None
+    kv_type: KvType | None = None
+    flash_attention: bool | None = None
+    seed: Seed | None = None
+    reload: bool = False
 
 
 class InitializeSession(Request[str], frozen=True, kw_only=True):
@@ -257,6 +258,21 @@ class Load(Request[Loaded], frozen=True, kw_only=True):
     kernel_id: str | None = None
     new: bool = False
     system_prompt: str | None = None
+
+
+class PlanLoad(Request[LoadPlan], frozen=True, kw_only=True):
+    """What `Load` would do with these fields, for a model that is here; nothing is loaded."""
+
+    target = "service:planLoad"
+    model: str | None = None
+    gpu_layers: GpuLayers | None = None
+    context_size: ContextSize | None = None
+    sequences: Sequences | None = None
+    threads: Threads | None = None
+    batch_size: BatchSize | None = None
+    kv_type: KvType | None = None
+    flash_attention: bool | None = None
+    anyway: bool = False
 
 
 class DownloadModel(Request[str], frozen=True, kw_only=True):

@@ -89,6 +89,11 @@ class Climb:
         """How the model of that key was loaded the last time in this service's life."""
         return self._wishes.get(key)
 
+    def is_loaded(self, identity: FileIdentity) -> bool:
+        """Whether that file's model is in memory."""
+        worker = self._supervisor.find(identity.key)
+        return worker is not None and worker.model is not None
+
     @asynccontextmanager
     async def ready(self, operation: Operation, wish: Wish) -> AsyncIterator[Ready]:
         """The model as wished, for the block: nobody else changes it, and it does not go away.

@@ -86,6 +86,8 @@ def llama_backend() -> Backend:
 async def _checked_way(data_dir: Path) -> tuple[Way, bool]:
     """How the engine is to be used, and whether in a child; raises EngineUnusable, WorkerDied."""
     # Here, since a worker's process, which was told its way, does without.
+    from wiz_kernel_ext.engine_check.build import engine_build
+    from wiz_kernel_ext.engine_check.cards import cards_here, left_unused, unused_notice
     from wiz_kernel_ext.engine_check.check import checked
     from wiz_kernel_ext.engine_check.diagnosis import notice, suspected, usable
     from wiz_kernel_ext.engine_check.processor import this_processor
@@ -105,6 +107,9 @@ async def _checked_way(data_dir: Path) -> tuple[Way, bool]:
     way = usable(verdict, processor)
     if text := notice(verdict, processor):
         log.warning("%s", worded(text))
+    build = engine_build()
+    if way.gpu and (unused := left_unused(build, cards_here())):
+        log.warning("%s", worded(unused_notice(build, unused)))
     return way, in_child
 
 

@@ -12,7 +12,7 @@ from wiz_kernel_ext.engine.backend import Backend, LoadParameters
 from wiz_kernel_ext.engine.way import Way
 from wiz_kernel_ext.models.fit import Use
 from wiz_kernel_ext.models.headers import files_bytes, header_of
-from wiz_kernel_ext.models.placement import Placement, place
+from wiz_kernel_ext.models.placement import ALL_LAYERS, Placement, place
 from wiz_kernel_ext.protocol.devices import cards
 from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel
 
@@ -29,9 +29,10 @@ class LoadPlan:
 def plan_load(path: Path, request: LoadModel, backend: Backend, way: Way) -> LoadPlan:
     """How the file at `path` is loaded for `request`; raises GgufInvalid, ModelFileNotFound."""
     asked = None if request.gpu_layers == "auto" else request.gpu_layers
-    found = cards(backend.devices()) if backend.supports_gpu_offload and way.gpu else []
+    can_offload = backend.supports_gpu_offload and way.gpu
+    found = cards(backend.devices()) if can_offload and asked != 0 else []
     placement, notices = None, tuple[str, ...]()
-    if found and asked != 0:
+    if found:
         placement = place(
             header_of(path),
             Use.asked(request.context or CreateContext(), on_card=True),
@@ -41,9 +42,11 @@ def plan_load(path: Path, request: LoadModel, backend: Backend, way: Way) -> Loa
         )
         notices = placement.notices
         gpu_layers = placement.gpu_layers if asked is None else asked
+    elif can_offload:  # to what it does not list: there the library judges
+        gpu_layers = ALL_LAYERS if asked is None else asked
     else:
         if asked:
-            notices = (f"{_why_none(backend, way)}: no layer is offloaded to a GPU.",)
+            notices = (f"{_why_none(backend)}: no layer is offloaded to a GPU.",)
         gpu_layers = 0
     parameters = LoadParameters(
         gpu_layers=gpu_layers,
@@ -55,9 +58,7 @@ def plan_load(path: Path, request: LoadModel, backend: Backend, way: Way) -> Loa
     return LoadPlan(parameters, placement, notices)
 
 
-def _why_none(backend: Backend, way: Way) -> str:
-    if not backend.supports_gpu_offload:
-        return "This build of llama.cpp is for the CPU only"
-    if not way.gpu:
+def _why_none(backend: Backend) -> str:
+    if backend.supports_gpu_offload:
         return "This build of llama.cpp does not compute right on this GPU"
-    return "This build of llama.cpp finds no GPU"
+    return "This build of llama.cpp is for the CPU only"
