@@ -21,7 +21,8 @@ ROOMS: dict[str, set[str]] = {
     "interrupts": set(),
     "json_file": {"errors"},
     "folders": set(),
-    "out_of_memory": set(),
+    "cgroups": set(),
+    "out_of_memory": {"cgroups"},
     "surroundings": set(),
     "local_paths": set(),
     "log_file": set(),
@@ -32,12 +33,12 @@ ROOMS: dict[str, set[str]] = {
     "protocol": {"errors", "remedies"},
     "children": {"errors", "surroundings"},
     "gguf_file": {"errors", "folders"},
-    "engine": BASE | {"folders", "gguf_file", "out_of_memory"},
+    "engine": BASE | {"cgroups", "folders", "gguf_file", "out_of_memory"},
     "transport": BASE | {"folders", "surroundings"},
     "engine_check": BASE
     | {"children", "engine", "folders", "json_file", "out_of_memory", "transport"},
     "models": BASE
-    | {"children", "demo", "folders", "gguf_file", "json_file", "sizes", "surroundings"},
+    | {"cgroups", "children", "demo", "folders", "gguf_file", "json_file", "sizes", "surroundings"},
     # Of the engine: its quantizer.
     "making": BASE
     | {"children", "engine", "folders", "gguf_file", "out_of_memory", "sizes", "surroundings"},
@@ -58,7 +59,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "service": BASE
     | {"children", "engine", "engine_check", "transport", "store"}
-    | {"configuration", "folders", "gguf_file", "hub", "log_file", "making", "models"}
+    | {"cgroups", "configuration", "folders", "gguf_file", "hub", "log_file", "making", "models"}
     | {"out_of_memory", "sizes", "surroundings"},
     "client": BASE
     | {"interrupts", "local_paths", "log_file", "own_session", "surroundings", "transport"},

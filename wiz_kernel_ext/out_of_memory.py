@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from wiz_kernel_ext.cgroups import PROC, ROOT, cgroups_of
+
 FIRST_TO_GO = 1000
 """The system ends the process with the largest share of memory, in thousandths, plus this. With
 less than all of them, a kernel that has nearly everything would still go before a small model."""
@@ -40,24 +42,16 @@ def go_second() -> None:
     go_first(score=SECOND_TO_GO)
 
 
-def memory_kills(proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgroup")) -> int | None:
+def memory_kills(proc: Path = PROC, root: Path = ROOT) -> int | None:
     """How often the system ended a process for want of memory so far, in this process's cgroup.
 
     On the whole machine where no cgroup counts; None where nobody does. Only means something beside
     an earlier number.
     """
-    for line in _lines(proc / "self" / "cgroup"):
-        _, controllers, path = line.split(":", 2)
-        if not controllers:
-            root, name = cgroups, "memory.events"
-        elif "memory" in controllers.split(","):
-            root, name = cgroups / "memory", "memory.oom_control"
-        else:
-            continue
-        # Inside a container the path is often the host's and not there: its root is ours.
-        for folder in (root / path.lstrip("/"), root):
-            if (count := _count(folder / name)) is not None:
-                return count
+    for cgroup in cgroups_of("memory", proc, root):
+        counts = cgroup.counts("memory.events", "memory.oom_control")
+        if "oom_kill" in counts:
+            return counts["oom_kill"]
     return _count(proc / "vmstat")
 
 
@@ -79,16 +73,10 @@ def says_no_memory(lines: Iterable[str]) -> bool:
     return any(_NO_MEMORY.search(line) for line in lines)
 
 
-def _count(file: Path) -> int | None:
-    for line in _lines(file):
-        name, _, value = line.partition(" ")
-        if name == "oom_kill" and value.strip().isdigit():
-            return int(value)
+def _count(vmstat: Path) -> int | None:
+    with contextlib.suppress(OSError):
+        for line in vmstat.read_text().splitlines():
+            name, _, value = line.partition(" ")
+            if name == "oom_kill":
+                return int(value)
     return None
-
-
-def _lines(file: Path) -> list[str]:
-    try:
-        return file.read_text().splitlines()
-    except OSError:
-        return []

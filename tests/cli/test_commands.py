@@ -254,3 +254,17 @@ def test_who_waits_for_standard_input_that_does_not_end_is_told(here: Home) -> N
         assert asking.stderr is not None
         assert b"Waiting for the end of standard input" in asking.stderr.readline()
         asking.kill()
+
+
+def test_a_dry_run_shows_the_sums_and_loads_nothing(home: Home, tmp_path: Path) -> None:
+    path = write_tiny_gguf(tmp_path / "tiny.gguf", SHAPE)
+    ran = wiz(home, "load", str(path), "--ctx", "1k", "--dry-run")
+    assert ran.returncode == 0, ran.stderr
+    assert "tiny.gguf: fits (measured by the engine). Nothing is loaded." in ran.stdout
+    assert "KV memory: 2,048 cells of" in ran.stdout
+    assert re.search(r"context +1024 tokens +asked for", ran.stdout)
+    assert re.search(r"CPU.* 13 ", ran.stdout)
+    assert home.workers() == []
+    refused = wiz(home, "load", str(tmp_path), "--convert", "--dry-run")
+    assert refused.returncode == 1
+    assert "wiz convert" in refused.stderr

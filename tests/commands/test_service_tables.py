@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 import wiz_kernel_ext
 from wiz_kernel_ext.commands.json_values import plain
@@ -17,6 +18,7 @@ from wiz_kernel_ext.commands.service_tables import (
     worker_table,
 )
 from wiz_kernel_ext.protocol.results import (
+    EngineInfo,
     OperationInfo,
     ServiceInfo,
     SessionInfo,
@@ -86,6 +88,14 @@ def test_a_table_with_nothing_in_it_says_so() -> None:
         "No operation was started yet.",
         "There is no session yet.",
     ]
+
+
+def test_what_the_engine_computes_on_is_a_table_once_it_is_known() -> None:
+    engine = EngineInfo(version="1", build="b", processor="p", is_plain=True, way="used")
+    for devices, captions in (([], []), (["CUDA0: A Card, 1 GB of 2 GB free"], ["Devices"])):
+        info = replace(STATUS.service, engine=replace(engine, devices=devices))
+        tables = status_tables(replace(STATUS, service=info), now=0.0)
+        assert [t.caption for t in tables if t.caption == "Devices"] == captions
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from wiz_kernel_ext.client import Client
 from wiz_kernel_ext.doctor import engine, hub, installation, machine, service, storage
 from wiz_kernel_ext.doctor.checks import CHECKS, around_here, findings
 from wiz_kernel_ext.doctor.finding import Around, Check, Finding
+from wiz_kernel_ext.engine_check.cards import CARDS, Card
 from wiz_kernel_ext.errors import WorkerDied
 
 END_TIMEOUT_S = 30.0
@@ -152,7 +153,7 @@ def test_a_card_left_unused_and_instruction_sets_left_unused_are_told(
     around: Around, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "driver").touch()
-    (found,) = engine.for_cards(around, [("a card", (tmp_path / "driver",), ("cuda",))])
+    (found,) = engine.for_cards(around, [Card("a card", (tmp_path / "driver",), ("cuda",))])
     assert found.state == "note"
     assert "-DGGML_CUDA=on" in found.remedy
     used = engine.used_sets()
@@ -167,6 +168,22 @@ def test_a_card_left_unused_and_instruction_sets_left_unused_are_told(
     monkeypatch.setattr(engine, "used_sets", lambda: used)
     monkeypatch.undo()
     assert only(engine.instruction_sets, around).state == "ok"
+
+
+def test_the_devices_are_told_and_a_card_that_the_engine_does_not_find(
+    around: Around, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = only(engine.devices, around)
+    assert (found.state, found.text) == ("ok", "CPU")
+    assert found.lines[0].startswith("CPU: ")
+    assert " free (" in found.lines[0]
+    built = SimpleNamespace(cards=lambda: {"cuda": "-DGGML_CUDA=on"})
+    monkeypatch.setattr(engine, "engine_build", lambda: built)
+    monkeypatch.setattr(engine, "cards_here", lambda environ: [CARDS[0]])
+    found = only(engine.devices, around)
+    assert (found.state, "finds no card" in found.text) == ("note", True)
+    assert "driver" in found.remedy
+    assert list(engine.devices(around, ["/bin/false"])) == []
 
 
 def test_a_service_or_worker_that_is_stopped_is_told_with_what_ends_it(

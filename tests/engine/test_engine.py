@@ -51,6 +51,7 @@ class Rig:
         batch: int = 64,
         parking: int = 0,
         draft: Drafter | None = None,
+        n_in_the_way: int = kv_memory.N_IN_THE_WAY,
         **context: Any,
     ) -> None:
         self.clock = FakeClock()
@@ -67,6 +68,7 @@ class Rig:
             clock=self.clock,
             parking_bytes=parking,
             draft=draft,
+            n_in_the_way=n_in_the_way,
         )
 
     def prompt(self, text: str, n_most: int = 10, **options: Any) -> Prompted:
@@ -351,7 +353,7 @@ def test_it_is_guessed_unless_a_text_is_promised_that_guesses_would_change(
     assert (prompted.info.usage.n_drafted_tokens > 0) == is_guessed
 
 
-SMALL: dict[str, Any] = {"_N_IN_THE_WAY": 20, "_WORTH_PARKING": 4, "_SMALL_LOSS": 4}
+SMALL: dict[str, Any] = {"_WORTH_PARKING": 4, "_SMALL_LOSS": 4}
 """The cache's numbers, in proportion to prompts of this length."""
 
 texts = st.builds(
@@ -373,6 +375,7 @@ texts = st.builds(
     st.booleans(),
     st.sampled_from([0, 400, 10_000]),
     st.sampled_from([None, 0, 2, 4]),
+    st.sampled_from([20, 160]),
 )
 def test_no_mix_of_prompts_cancels_and_full_pools_changes_anyones_answer(
     prompts: list[tuple[str, int, int, bool]],
@@ -381,11 +384,18 @@ def test_no_mix_of_prompts_cancels_and_full_pools_changes_anyones_answer(
     can_cut: bool,
     parking: int,
     guessing: int | None,
+    in_the_way: int,
 ) -> None:
     looks_back = guessing or 0
     with mock.patch.multiple(kv_memory, **SMALL):
         rig = Rig(
-            pool=pool, slots=slots, context_size=66, batch=16, can_cut=can_cut, parking=parking
+            pool=pool,
+            slots=slots,
+            context_size=66,
+            batch=16,
+            can_cut=can_cut,
+            parking=parking,
+            n_in_the_way=in_the_way,
         )
         rig.context.looks_back = looks_back
         asked = []

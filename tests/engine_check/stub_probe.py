@@ -23,6 +23,7 @@ from wiz_kernel_ext.engine.backend import (
 )
 from wiz_kernel_ext.engine.way import Way
 from wiz_kernel_ext.engine_check.probe import ANSWER, run
+from wiz_kernel_ext.protocol.devices import Device
 
 
 class StubContext(FakeContext):
@@ -88,7 +89,7 @@ class StubBackend(Backend):
     def versions(self) -> dict[str, str]:
         return {}
 
-    def devices(self) -> list[str]:
+    def devices(self) -> list[Device]:
         return []
 
     def load(self, path: str, parameters: LoadParameters, on_progress: OnLoadProgress) -> Model:

@@ -24,7 +24,7 @@ from wiz_kernel_ext.models.fit import (
     verdict,
     with_context,
 )
-from wiz_kernel_ext.models.machine import Machine, cgroup_available_bytes, this_machine
+from wiz_kernel_ext.models.machine import Machine, this_machine
 from wiz_kernel_ext.models.rehearsal import rehearse
 from wiz_kernel_ext.protocol.hub import Fit
 
@@ -111,76 +111,6 @@ def test_by_size_alone_the_repacked_half_is_counted() -> None:
     assert (q4.basis, q4.repacked_bytes, q8.repacked_bytes) == ("size", 2 * 10**9, 0)
     assert q4.verdict == "fits"
     assert estimate_by_size(10**11, "", ROOMY, Use()).verdict == "too big"
-
-
-def files(root: Path, texts: dict[str, str]) -> None:
-    for name, text in texts.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text)
-
-
-CGROUPS: dict[str, tuple[dict[str, str], int | None]] = {
-    "none": ({"proc/self/cgroup": "0::/user\n", "cg/user/memory.max": "max\n"}, None),
-    "v2": (
-        {
-            "proc/self/cgroup": "0::/user/app\n",
-            "cg/user/app/memory.max": "1000\n",
-            "cg/user/app/memory.current": "700\n",
-            "cg/user/app/memory.stat": "anon 400\ninactive_file 200\n",
-        },
-        500,
-    ),
-    "v2, the one above is tighter": (
-        {
-            "proc/self/cgroup": "0::/user/app\n",
-            "cg/user/app/memory.max": "max\n",
-            "cg/user/memory.max": "1000\n",
-            "cg/user/memory.current": "1200\n",
-            "cg/user/memory.stat": "inactive_file 0\n",
-        },
-        0,
-    ),
-    "v2, seen from inside a container": (
-        {
-            "proc/self/cgroup": "0::/docker/1234\n",
-            "cg/memory.max": "1000\n",
-            "cg/memory.current": "100\n",
-            "cg/memory.stat": "inactive_file 50\n",
-        },
-        950,
-    ),
-    "v1": (
-        {
-            "proc/self/cgroup": "5:cpu:/x\n4:memory:/y\n",
-            "cg/memory/y/memory.limit_in_bytes": "1000\n",
-            "cg/memory/y/memory.usage_in_bytes": "600\n",
-            "cg/memory/y/memory.stat": "total_inactive_file 100\n",
-        },
-        500,
-    ),
-    "v1, no limit": (
-        {
-            "proc/self/cgroup": "4:memory:/\n",
-            "cg/memory/memory.limit_in_bytes": "9223372036854771712\n",
-        },
-        None,
-    ),
-    "no cgroups": ({"proc/x": ""}, None),
-}
-
-
-@pytest.mark.parametrize("case", CGROUPS)
-def test_the_cgroup_bounds_what_is_available(case: str, tmp_path: Path) -> None:
-    texts, expected = CGROUPS[case]
-    files(tmp_path, texts)
-    assert cgroup_available_bytes(tmp_path / "proc", tmp_path / "cg") == expected
-
-
-def test_a_tight_cgroup_is_named(tmp_path: Path) -> None:
-    files(tmp_path, CGROUPS["v2"][0])
-    machine = this_machine(tmp_path / "proc", tmp_path / "cg")
-    assert (machine.available_bytes, machine.limit) == (500, "cgroup")
-    assert this_machine().available_bytes > 10**6
 
 
 @pytest.mark.parametrize("skeleton", [False, True], ids=["file", "skeleton"])

@@ -31,7 +31,8 @@ from wiz_kernel_ext.protocol.hub_requests import (
     QuantizeModel,
     VerifyModel,
 )
-from wiz_kernel_ext.protocol.requests import AnyRequest, Load
+from wiz_kernel_ext.protocol.load_plan import LoadPlan
+from wiz_kernel_ext.protocol.requests import AnyRequest, Load, PlanLoad
 from wiz_kernel_ext.protocol.results import OperationInfo
 
 CHECKPOINT = RepoListing(
@@ -348,3 +349,11 @@ def test_work_is_a_bar_with_speed_and_time_left_and_then_a_line_with_its_notices
     assert "converting 1 B · slow disk" in slot.last.plain
     view.end("/c/r.gguf")
     assert slot.last.plain == "<u/r>: /c/r.gguf\nslow disk"
+
+
+def test_a_dry_run_asks_for_a_plan_with_what_is_configured_and_draws_it(cells: Cells) -> None:
+    cells.client.plan = LoadPlan(name="demo", path="/demo.gguf", verdict="fits", cells=10)
+    cells.must("%config WizMagics.context_size = 2048")
+    cells.must("%wiz_load demo --seqs 2 --keep-alive 2h --dry-run")
+    assert cells.client.asked == [PlanLoad(model="demo", context_size=2048, sequences=2)]
+    assert "Nothing is loaded" in cells.drawn[-1]

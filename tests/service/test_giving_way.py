@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.scripted_workers import Rig
-from wiz_kernel_ext.models.machine import Room
+from wiz_kernel_ext.cgroups import Room
 from wiz_kernel_ext.protocol.events import Notice
 from wiz_kernel_ext.service.giving_way import GivingWay
 from wiz_kernel_ext.service.operations import Operation

@@ -25,9 +25,11 @@ from wiz_kernel_ext.protocol.hub import (
     LibraryModel,
     RepoListing,
 )
+from wiz_kernel_ext.protocol.load_plan import LoadPlan
 from wiz_kernel_ext.protocol.requests import (
     AnyRequest,
     Load,
+    PlanLoad,
     SendPrompt,
     UnloadModel,
 )
@@ -128,6 +130,7 @@ class FakeClient:
     inspections: list[Inspection | WizError] = field(default_factory=list)
     listing: RepoListing | None = None
     default: str | None = None
+    plan: LoadPlan | None = None
     work: list[FakeOperation] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
     deletion: Deletion = DELETION
@@ -210,6 +213,9 @@ class FakeClient:
         if isinstance(request, SendPrompt):
             self.sent.append(request)
             return self.begin(f"op{len(self.sent)}", request.session, title=request.prompt).id
+        if isinstance(request, PlanLoad):
+            assert self.plan is not None
+            return self.plan
         assert isinstance(request, UnloadModel)
         return UnloadInfo(model_path="/m/demo.gguf", freed_bytes=5 << 20)
 

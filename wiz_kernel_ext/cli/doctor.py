@@ -16,7 +16,7 @@ from wiz_kernel_ext.engine_check.building import RECIPES, Recipe
 from wiz_kernel_ext.engine_check.check import checked
 from wiz_kernel_ext.engine_check.diagnosis import ended, notice, usable
 from wiz_kernel_ext.engine_check.processor import this_processor
-from wiz_kernel_ext.engine_check.rebuild import rebuilt
+from wiz_kernel_ext.engine_check.rebuild import for_unused_cards, rebuilt
 from wiz_kernel_ext.engine_check.verdict import Verdict
 from wiz_kernel_ext.errors import EngineUnusable
 from wiz_kernel_ext.interrupts import taken
@@ -77,7 +77,7 @@ async def _rebuilt(recipes: tuple[Recipe, ...]) -> int:
     except EngineUnusable as error:
         _say(error.message)
     else:
-        if verdict.is_plain:
+        if verdict.is_plain and not for_unused_cards(engine_build()):
             return _report(verdict)
         _say(f"the engine {ended(verdict.trials[0])}")
     verdict = await rebuilt(data_dir, say=_say, recipes=recipes)

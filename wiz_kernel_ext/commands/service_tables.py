@@ -51,9 +51,10 @@ class Table:
 
 
 def status_tables(status: Status, now: float) -> list[Table]:
-    """Models, running and latest operations, and sessions."""
+    """Models, what they are computed on, running and latest operations, and sessions."""
     return [
         worker_table(status.workers),
+        *device_tables(status.service),
         operation_table(status.operations[:5], now),
         session_table(status.sessions[:5], now),
     ]
@@ -102,6 +103,14 @@ def worker_table(workers: Sequence[WorkerInfo]) -> Table:
     ]
     columns = ("model", "pid", "memory", "context", "sequences", "threads", "running", "unloads in")
     return Table("Models", columns, rows, "No model is loaded.")
+
+
+def device_tables(service: ServiceInfo) -> list[Table]:
+    """What the engine computes on, once that is known: one table, or none."""
+    if service.engine is None or not service.engine.devices:
+        return []
+    rows = [(device,) for device in service.engine.devices]
+    return [Table("Devices", ("device",), rows, "")]
 
 
 def kind_word(operation: OperationInfo) -> str:

@@ -26,6 +26,7 @@ CHECKS: tuple[Check, ...] = (
     configured.configuration,
     engine.works,
     engine.for_cards,
+    engine.devices,
     engine.instruction_sets,
     storage.runtime,
     storage.data,

@@ -8,16 +8,26 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from wiz_kernel_ext.children.child import child_environment
 from wiz_kernel_ext.doctor.finding import Around, Finding, failed
 from wiz_kernel_ext.engine_check.build import EngineBuild, engine_build
+from wiz_kernel_ext.engine_check.cards import (
+    CARDS,
+    Card,
+    cards_here,
+    how_to_build,
+    left_unused,
+    unused_notice,
+)
 from wiz_kernel_ext.engine_check.check import checked
 from wiz_kernel_ext.engine_check.diagnosis import notice, tried, usable
 from wiz_kernel_ext.engine_check.processor import Processor, this_processor
 from wiz_kernel_ext.engine_check.verdict import Verdict
 from wiz_kernel_ext.errors import EngineUnusable, WizError
+from wiz_kernel_ext.models.devices import COMMAND as DEVICES
+from wiz_kernel_ext.models.devices import devices_here, told
+from wiz_kernel_ext.protocol.devices import cards
 
 SETS_TIMEOUT_S = 20.0
 # What makes a build faster, by its names in the engine and in the system; the oldest first.
@@ -35,17 +45,6 @@ _SETS = {
     "SVE": "sve",
 }
 
-Card = tuple[str, tuple[Path, ...], tuple[str, ...]]
-"""What it is called, the files of which one shows that it is there, and the builds that use it."""
-
-CARDS: tuple[Card, ...] = (
-    (
-        "an NVIDIA card",
-        (Path("/proc/driver/nvidia/version"), Path("/dev/nvidiactl")),
-        ("cuda", "vulkan"),
-    ),
-    ("an AMD card", (Path("/dev/kfd"),), ("hip", "vulkan")),
-)
 _BUILD = (
     f"{sys.executable} -m pip install --force-reinstall --no-deps --no-cache-dir "
     "--no-binary llama-cpp-python llama-cpp-python"
@@ -91,24 +90,48 @@ def works(around: Around) -> Iterator[Finding]:
 def for_cards(around: Around, cards: Sequence[Card] = CARDS) -> Iterator[Finding]:
     """Whether a card of this machine is left unused by a build for processors only."""
     try:
-        built_for = engine_build().cards()
+        build = engine_build()
     except EngineUnusable:
         return
-    present = [(card, kinds) for card, signs, kinds in cards if any(map(Path.exists, signs))]
-    if not present:
-        what = ", ".join(built_for) or "processors only, and there is no card here"
+    here = cards_here(around.environment, cards)
+    unused, built_for = left_unused(build, here), ", ".join(build.cards())
+    if not here:
+        what = built_for or "processors only, and there is no card here"
         yield Finding(about="cards", text=f"built for {what}")
-    for card, kinds in present:
-        if any(kind in built_for for kind in kinds):
-            yield Finding(about="cards", text=f"there is {card}, built for {', '.join(built_for)}")
+    for card in here:
+        if card not in unused:
+            yield Finding(about="cards", text=f"there is {card.name}, built for {built_for}")
         else:
             yield Finding(
                 about="cards",
                 state="note",
-                text=f"there is {card}, and the engine is built for processors only",
-                remedy=f"CMAKE_ARGS=-DGGML_{kinds[0].upper()}=on {_BUILD} builds it for the card; "
-                "`wiz doctor` then tries it.",
+                text=f"there is {card.name}, and the engine is built for processors only",
+                remedy=how_to_build(card, around.environment),
             )
+
+
+def devices(around: Around, command: Sequence[str] = DEVICES) -> Iterator[Finding]:
+    """What the engine computes on, with what is free; whether it finds the card it is built for."""
+    try:
+        build = engine_build()
+    except EngineUnusable:
+        return
+    found = asyncio.run(devices_here(command))
+    if not found:
+        return  # it dies as it is loaded, and `works` tells how
+    here = cards_here(around.environment)
+    text = ", ".join(device.name for device in found)
+    lines = [told(device) for device in found]
+    if here and not left_unused(build, here) and not cards(found):
+        yield Finding(
+            about="devices",
+            state="note",
+            text=f"{text}: the engine is built for {', '.join(build.cards())} and finds no card",
+            remedy=unused_notice(build, here),
+            lines=lines,
+        )
+    else:
+        yield Finding(about="devices", text=text, lines=lines)
 
 
 def instruction_sets(around: Around) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wiz_kernel_ext.engine.sampling import Stage
+from wiz_kernel_ext.protocol.devices import Device
 
 OnLoadProgress = Callable[[float], bool]
 
@@ -52,7 +53,9 @@ class ModelFacts:
 class ContextParameters:
     """How a context is made; `pool_size` is in KV cells, `batch_size` in tokens of one step.
 
-    `sequence_ids` is how many ids the memory tells apart, `threads` how many compute.
+    `sequence_ids` is how many ids the memory tells apart, `threads` how many compute. A step's
+    tokens are computed `micro_batch_size` at a time (0: all at once). `flash_attention`: None where
+    the library is to see whether the device can.
     """
 
     pool_size: int
@@ -60,7 +63,8 @@ class ContextParameters:
     batch_size: int
     threads: int
     kv_type: str = "f16"
-    flash_attention: bool = False
+    flash_attention: bool | None = False
+    micro_batch_size: int = 0
 
 
 @dataclass
@@ -128,6 +132,8 @@ class Context(ABC):
     whole sequence can be continued, in place."""
     can_abort: bool
     """Whether `abort` breaks a batch off, rather than wait for its end."""
+    flash_attention: bool = False
+    """Whether it is used, after all."""
 
     @abstractmethod
     def decode(self, batch: Batch) -> None:
@@ -264,8 +270,8 @@ class Backend(ABC):
         """Versions of what computes, by name."""
 
     @abstractmethod
-    def devices(self) -> list[str]:
-        """The compute devices there are, for people to read."""
+    def devices(self) -> list[Device]:
+        """The compute devices there are, with what is free on each now."""
 
     @abstractmethod
     def load(self, path: str, parameters: LoadParameters, on_progress: OnLoadProgress) -> Model:

@@ -14,7 +14,7 @@ from wiz_kernel_ext.engine.backend import Aborted, Context, DecodeFailed, Model,
 from wiz_kernel_ext.engine.contention import ThreadCount
 from wiz_kernel_ext.engine.detokenizer import Detokenizer
 from wiz_kernel_ext.engine.drafting import Drafter
-from wiz_kernel_ext.engine.kv_memory import KvMemory
+from wiz_kernel_ext.engine.kv_memory import N_IN_THE_WAY, KvMemory
 from wiz_kernel_ext.engine.pace import ALONE_S, TARGET_S, Pace
 from wiz_kernel_ext.engine.prompt_lookup import PromptLookup
 from wiz_kernel_ext.engine.radix_tree import common_prefix
@@ -51,8 +51,9 @@ class Engine:
     `context_size` is the longest prompt and answer together, in tokens; `slots` how many run at
     once; `seed` is the default of all prompts (None: another each time); `threads` says with how
     many threads to compute from step to step (None: always the context's own); `parking_bytes` of
-    host memory keep cached conversations that are in the way of others, `snapshots` those that are
-    to outlive this context. `draft` is what guesses answers beside a look at their prompts.
+    host memory keep cached conversations that are in the way of others: those that hold more than
+    `n_in_the_way` cells; `snapshots` those that are to outlive this context. `draft` is what
+    guesses answers beside a look at their prompts.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Engine:
         parking_bytes: int = 0,
         draft: Drafter | None = None,
         snapshots: Snapshots | None = None,
+        n_in_the_way: int = N_IN_THE_WAY,
     ) -> None:
         self._model = model
         self._context = context
@@ -78,7 +80,9 @@ class Engine:
         self._clock = clock
         self._threads = threads
         self._pace = Pace(most=batch_size, n_params=model.facts.n_params)
-        self._memory = KvMemory(context, sequence_ids, parking_bytes, snapshots)
+        self._memory = KvMemory(
+            context, sequence_ids, parking_bytes, snapshots, n_in_the_way=n_in_the_way
+        )
         self._draft = draft
         self._lookup = PromptLookup()
         self._speculation = Speculation([d for d in (self._lookup, draft) if d is not None])

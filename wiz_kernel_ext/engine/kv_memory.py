@@ -23,9 +23,9 @@ from wiz_kernel_ext.engine.tiers import Tier
 
 _SMALL_LOSS = 64
 """Tokens that may be cut off a resting sequence to continue it in place."""
-_N_IN_THE_WAY = 256
-"""Cells of resting sequences that may stay beside several that run. One alone is slowed by any, and
-a copy is soon made; of several, each would have to make one as it ends."""
+N_IN_THE_WAY = 256
+"""Cells of resting sequences that may stay beside several that run, where a processor reads them.
+One alone is slowed by any, and a copy is soon made; of several, each would have to make one."""
 _WORTH_PARKING = 32
 """Tokens below which computing again is as good as keeping, or as bringing back."""
 _WORTH_WRITING = 64
@@ -45,7 +45,9 @@ class Start:
 class KvMemory:
     """Sequence ids, their tokens and cells, over one context.
 
-    `parking_bytes` of host memory and `snapshots` on the disk hold what does not stay in it.
+    `parking_bytes` of host memory and `snapshots` on the disk hold what does not stay in it: where
+    several run, resting sequences that hold more than `n_in_the_way` cells make way for a prompt
+    that begins.
     """
 
     def __init__(
@@ -54,11 +56,13 @@ class KvMemory:
         sequence_ids: int,
         parking_bytes: int = 0,
         snapshots: Snapshots | None = None,
+        n_in_the_way: int = N_IN_THE_WAY,
     ) -> None:
         self._context = context
         self._sequence_ids = sequence_ids
         self._parking_bytes = parking_bytes
         self._snapshots = snapshots
+        self._n_in_the_way = n_in_the_way
         self._forget()
 
     def _forget(self) -> None:
@@ -325,7 +329,9 @@ class KvMemory:
         if not self._parking_bytes:
             return
         n_running = self._sequence_ids - len(self._unused) - len(self._resting)
-        most = _N_IN_THE_WAY if n_running > 1 else 0
+        most = self._n_in_the_way
+        if n_running == 1 and most < self._context.pool_size:
+            most = 0
         while self._resting and self._pool.n_idle > most:
             self.park(next(iter(self._resting)))
 

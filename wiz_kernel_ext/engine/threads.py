@@ -9,17 +9,16 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import suppress
-from pathlib import Path
 
 import psutil
+
+from wiz_kernel_ext.cgroups import quota_cores
 
 TINY_PARAMS = 20_000_000
 """Below this a second thread costs more in waiting than it computes, and collapses on a busy
 machine (measured: 64 tokens/s with two, 560-1,430 with one)."""
 
 _NICE = 10
-
-_CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
 def default_threads(n_params: int) -> int:
@@ -28,11 +27,15 @@ def default_threads(n_params: int) -> int:
 
 
 def available_cores() -> int:
-    """Physical cores this process may use, at least 1."""
+    """Physical cores this process may use, at least 1.
+
+    Of a quota whole cores count: the thread that had the rest would hold up all others.
+    """
     logical = psutil.cpu_count(logical=True) or 1
     physical = psutil.cpu_count(logical=False) or logical
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else logical
-    return max(1, min(physical, allowed, _quota_cores() or allowed))
+    quota = quota_cores()
+    return max(1, min(physical, allowed, allowed if quota is None else int(quota)))
 
 
 def make_way() -> None:
@@ -40,12 +43,3 @@ def make_way() -> None:
     # On Linux a priority is a thread's own.
     with suppress(OSError, AttributeError):
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
-
-
-def _quota_cores() -> int | None:
-    """The container's CPU quota, in whole cores; None if it has none."""
-    try:
-        quota, period = _CPU_QUOTA.read_text().split()
-        return max(1, int(quota) // int(period))
-    except (OSError, ValueError):  # no cgroup v2, or "max"
-        return None

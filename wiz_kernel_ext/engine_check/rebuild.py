@@ -8,7 +8,8 @@ from importlib import metadata
 from pathlib import Path
 
 from wiz_kernel_ext.engine_check import building
-from wiz_kernel_ext.engine_check.build import DISTRIBUTION, engine_build
+from wiz_kernel_ext.engine_check.build import DISTRIBUTION, EngineBuild, engine_build
+from wiz_kernel_ext.engine_check.cards import build_arguments, cards_here, left_unused
 from wiz_kernel_ext.engine_check.check import checked
 from wiz_kernel_ext.engine_check.diagnosis import ended
 from wiz_kernel_ext.engine_check.verdict import Verdict
@@ -40,14 +41,20 @@ async def rebuilt(
 
 
 def _what_is_there() -> tuple[str, list[str]]:
-    """The version to build, and the CMake arguments for the cards that the build there is for."""
+    """The version to build, and the CMake arguments for cards: those built for, and those here."""
     try:
         build = engine_build()
     except EngineUnusable:
         return _required(), []
     version = build.version
     requirement = f"{DISTRIBUTION}=={version}" if version else _required()
-    return requirement, list(build.cards().values())
+    return requirement, [*build.cards().values(), *for_unused_cards(build)]
+
+
+def for_unused_cards(build: EngineBuild) -> list[str]:
+    """The CMake arguments for cards that are here, left unused by `build`, and can be built for."""
+    unused = left_unused(build, cards_here())
+    return [argument for card in unused for argument in build_arguments(card)]
 
 
 def _required() -> str:

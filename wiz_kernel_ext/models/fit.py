@@ -17,11 +17,14 @@ from wiz_kernel_ext.models.machine import Machine
 from wiz_kernel_ext.protocol.context_defaults import (
     BATCH_SIZE,
     SEQUENCES,
+    batch_size_for,
     context_size_for,
+    micro_batch_size_for,
     pool_size_for,
     sequence_ids_for,
 )
 from wiz_kernel_ext.protocol.hub import Fit, FitBasis, Verdict
+from wiz_kernel_ext.protocol.requests import CreateContext
 
 PROCESS_BYTES = 150_000_000
 """A worker's own memory: interpreter, libraries, vocabulary."""
@@ -33,13 +36,35 @@ _REPACKED_BY_SIZE = ("Q4_0", "Q4_K", "IQ4_NL", "Q2_K")
 
 @dataclass(frozen=True, kw_only=True)
 class Use:
-    """How a model would be used; None is the default for it. See `CreateContext`."""
+    """How a model would be used; None is the default for it. See `CreateContext`.
+
+    `batch_size` is what is computed at once: on a card not the whole of a step.
+    """
 
     context_size: int | None = None
     sequences: int = SEQUENCES
     batch_size: int = BATCH_SIZE
     kv_type: str = "f16"
     flash_attention: bool = False
+
+    @classmethod
+    def asked(cls, context: CreateContext, *, on_card: bool = False) -> Use:
+        """The use that a request for a context means, its layers being on a card or not."""
+        sequences = context.sequences or SEQUENCES
+        batch_size = context.batch_size or BATCH_SIZE
+        if on_card:
+            batch_size = micro_batch_size_for(
+                batch_size_for(context.batch_size, sequences, on_card=True), on_card=True
+            )
+        kv_type, flash = context.kv_type or "f16", context.flash_attention
+        return cls(
+            context_size=context.context_size,
+            sequences=sequences,
+            batch_size=batch_size,
+            kv_type=kv_type,
+            # Quantized cells need it.
+            flash_attention=on_card or kv_type.startswith("q") if flash is None else flash,
+        )
 
     def context_for(self, n_ctx_train: int) -> int:
         """The context of one conversation, in tokens."""

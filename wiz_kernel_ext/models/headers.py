@@ -1,4 +1,4 @@
-"""The headers of model files that were read lately: a load asks for its file's more than once."""
+"""Model files: their headers, read lately, since a load asks more than once, and their sizes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from wiz_kernel_ext.gguf_file.header import Header, read_file_header
 from wiz_kernel_ext.models.identity import FileIdentity, identify
+from wiz_kernel_ext.models.repo_files import split_parts
 
 _N_KEPT = 8
 
@@ -17,6 +18,13 @@ def header_of(path: Path) -> Header:
     Raises GgufInvalid, ModelFileNotFound.
     """
     return _read(path, identify(path))
+
+
+def files_bytes(path: Path) -> int:
+    """The size of the model at `path`, with all parts of a split one that are here."""
+    parts = split_parts(path.name)
+    files = [path.with_name(part) for part in parts] if parts else [path]
+    return sum(part.stat().st_size for part in files if part.is_file())
 
 
 @lru_cache(maxsize=_N_KEPT)

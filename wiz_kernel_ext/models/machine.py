@@ -1,6 +1,6 @@
 """What this machine has for a model: memory that is free or can be freed, and the CPU's kind.
 
-Knows /proc, cgroups (v1 and v2) and psutil, not models. Read anew for every estimate.
+Knows /proc/cpuinfo and psutil, not models. Read anew for every estimate.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from typing import Literal
 
 import psutil
 
+from wiz_kernel_ext.cgroups import PROC, ROOT, Room, memory_rooms
+
 _X86_REPACKS = frozenset({"Q4_0", "Q4_K", "IQ4_NL", "MXFP4"})
 _ARM_REPACKS = frozenset({"Q4_0", "Q4_K", "Q5_K", "Q6_K", "Q8_0", "IQ4_NL", "MXFP4"})
-_UNLIMITED_BYTES = 1 << 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,78 +30,21 @@ class Machine:
     repacked_types: frozenset[str] = frozenset()
 
 
-def this_machine(proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgroup")) -> Machine:
+def this_machine(proc: Path = PROC, root: Path = ROOT) -> Machine:
     """The machine as it is now, with the tightest limit this process is under."""
-    free_bytes = psutil.virtual_memory().available
-    in_cgroup_bytes = cgroup_available_bytes(proc, cgroups)
-    bounded = in_cgroup_bytes is not None and in_cgroup_bytes < free_bytes
+    whole, *limited = rooms(proc, root)
+    least = min((room.available_bytes for room in limited), default=whole.available_bytes)
     return Machine(
-        available_bytes=in_cgroup_bytes if bounded and in_cgroup_bytes is not None else free_bytes,
-        limit="cgroup" if bounded else "memory",
+        available_bytes=min(whole.available_bytes, least),
+        limit="cgroup" if least < whole.available_bytes else "memory",
         repacked_types=_repacked_types(proc / "cpuinfo"),
     )
 
 
-@dataclass(frozen=True)
-class Room:
-    """Memory that is shared: how much of it there is, and how much of that is free."""
-
-    limit_bytes: int
-    available_bytes: int
-
-
-def rooms(proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgroup")) -> list[Room]:
+def rooms(proc: Path = PROC, root: Path = ROOT) -> list[Room]:
     """The machine's memory, and that of each limited cgroup that this process is in."""
     memory = psutil.virtual_memory()
-    return [Room(memory.total, memory.available), *_cgroup_rooms(proc, cgroups)]
-
-
-def cgroup_available_bytes(proc: Path, cgroups: Path) -> int | None:
-    """What this process's cgroup and those above it still allow; None where nothing is limited.
-
-    File pages a cgroup holds but could drop count as free, as in the machine's own figure.
-    """
-    return min((room.available_bytes for room in _cgroup_rooms(proc, cgroups)), default=None)
-
-
-def _cgroup_rooms(proc: Path, cgroups: Path) -> list[Room]:
-    try:
-        lines = (proc / "self" / "cgroup").read_text().splitlines()
-    except OSError:
-        return []
-    found: list[Room] = []
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if not controllers:
-            root, names = cgroups, ("memory.max", "memory.current", "inactive_file")
-        elif "memory" in controllers.split(","):
-            root = cgroups / "memory"
-            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
-        else:
-            continue
-        place = root / path.lstrip("/")
-        # Inside a container the path is often the host's and not there: its root is ours.
-        for folder in [place, *place.parents]:
-            if (room := _room(folder, *names)) is not None:
-                found.append(room)
-            if folder == root:
-                break
-    return found
-
-
-def _room(folder: Path, limit: str, usage: str, droppable: str) -> Room | None:
-    try:
-        text = (folder / limit).read_text().strip()
-        if text == "max" or int(text) >= _UNLIMITED_BYTES:
-            return None
-        used_bytes = int((folder / usage).read_text())
-        for line in (folder / "memory.stat").read_text().splitlines():
-            name, _, value = line.partition(" ")
-            if name == droppable:
-                used_bytes -= int(value)
-    except (OSError, ValueError):
-        return None
-    return Room(int(text), max(int(text) - max(used_bytes, 0), 0))
+    return [Room(memory.total, memory.available), *memory_rooms(proc, root)]
 
 
 def _repacked_types(cpuinfo: Path) -> frozenset[str]:

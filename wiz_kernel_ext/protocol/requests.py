@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from wiz_kernel_ext.protocol.chat_templates import MAX_TEMPLATE_CHARS
 from wiz_kernel_ext.protocol.depth import MAX_DEPTH, is_too_deep
+from wiz_kernel_ext.protocol.load_plan import LoadPlan
 from wiz_kernel_ext.protocol.messages import ChatMessage
 from wiz_kernel_ext.protocol.options import MAX_INT32, PromptOptions
 from wiz_kernel_ext.protocol.results import (
@@ -117,7 +118,8 @@ class LoadModel(Request[ModelInfo], frozen=True, kw_only=True):
     stays, in seconds (-1: for good). `chat_template` is used instead of the file's own: a family's
     name (`chat_templates.TEMPLATE_NAMES`) or a Jinja text. Other parameters than the loaded ones
     are a `Conflict` unless `reload` is set. What takes more memory than is free is refused
-    (`NotEnoughMemory`) unless `anyway` is set.
+    (`NotEnoughMemory`) unless `anyway` is set. `context` is the one that will be created then: as
+    many layers are put on a card as leave room for it.
     """
 
     target = "worker:loadModel"
@@ -131,6 +133,7 @@ class LoadModel(Request[ModelInfo], frozen=True, kw_only=True):
     chat_template: ChatTemplate | None = None
     reload: bool = False
     anyway: bool = False
+    context: CreateContext | None = None
 
 
 class CreateContext(Request[ContextInfo], frozen=True, kw_only=True):
@@ -255,6 +258,21 @@ class Load(Request[Loaded], frozen=True, kw_only=True):
     kernel_id: str | None = None
     new: bool = False
     system_prompt: str | None = None
+
+
+class PlanLoad(Request[LoadPlan], frozen=True, kw_only=True):
+    """What `Load` would do with these fields, for a model that is here; nothing is loaded."""
+
+    target = "service:planLoad"
+    model: str | None = None
+    gpu_layers: GpuLayers | None = None
+    context_size: ContextSize | None = None
+    sequences: Sequences | None = None
+    threads: Threads | None = None
+    batch_size: BatchSize | None = None
+    kv_type: KvType | None = None
+    flash_attention: bool | None = None
+    anyway: bool = False
 
 
 class DownloadModel(Request[str], frozen=True, kw_only=True):

@@ -213,7 +213,8 @@ class WorkerInfo(Result, frozen=True, kw_only=True):
 class EngineInfo(Result, frozen=True, kw_only=True):
     """The engine as it was found on this processor.
 
-    `is_plain`: it is used as it is; else `way` says how, and `notice` why and what to do.
+    `is_plain`: it is used as it is; else `way` says how. `notice` says why, or which card is left
+    unused, and what to do. `devices` are what it computes on, with what was free at the last look.
     """
 
     version: str
@@ -223,6 +224,7 @@ class EngineInfo(Result, frozen=True, kw_only=True):
     way: str
     tried: list[str] = []
     notice: str = ""
+    devices: list[str] = []
 
 
 class ServiceInfo(Result, frozen=True, kw_only=True):

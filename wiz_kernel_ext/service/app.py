@@ -46,6 +46,7 @@ from wiz_kernel_ext.service.handlers.service import ServiceHandlers
 from wiz_kernel_ext.service.handlers.worker import WorkerHandlers
 from wiz_kernel_ext.service.jobs import Jobs
 from wiz_kernel_ext.service.load_check import LoadCheck
+from wiz_kernel_ext.service.load_plan import LoadPlanner
 from wiz_kernel_ext.service.loads import Loads
 from wiz_kernel_ext.service.operations import Operations
 from wiz_kernel_ext.service.presence import Presence
@@ -167,13 +168,15 @@ class Service:
         self._giving_way = GivingWay(self._supervisor)
         library = Library(self.places.data_dir, self.places.models_dir)
         jobs = Jobs(self._operations, library, self.places.models_dir, configured_limits)
-        climb = Climb(self._supervisor, library, LoadCheck(), configured_limits)
+        check = LoadCheck()
+        climb = Climb(self._supervisor, library, check, configured_limits)
         loads = Loads(
             clients=clients,
             climb=climb,
             jobs=jobs,
             library=library,
             operations=self._operations,
+            planner=LoadPlanner(check, configured_limits, climb.room_bytes, self._engine.found),
             sessions=sessions,
         )
         prompting = Prompting(
@@ -210,6 +213,7 @@ class Service:
                     loads=loads,
                     changes=changes,
                     service_info=self.info,
+                    look_at_devices=self._engine.look_at_devices,
                     stop=self._stop,
                 ).table(),
             ],
@@ -226,7 +230,7 @@ class Service:
                     "piece."
                 )
             )
-        return await spawn_worker(
+        worker = await spawn_worker(
             self.places,
             await self._engine.way(emit),
             on_crash,
@@ -235,6 +239,12 @@ class Service:
             on_change=self._changes.tell,
             snapshots=await asyncio.to_thread(self._snapshots.place),
         )
+        try:
+            await self._engine.meet(worker, emit)
+        except asyncio.CancelledError:
+            await worker.end()
+            raise
+        return worker
 
     def info(self) -> ServiceInfo:
         """What the status shows of this process."""

@@ -89,6 +89,11 @@ class Climb:
         """How the model of that key was loaded the last time in this service's life."""
         return self._wishes.get(key)
 
+    def is_loaded(self, identity: FileIdentity) -> bool:
+        """Whether that file's model is in memory."""
+        worker = self._supervisor.find(identity.key)
+        return worker is not None and worker.model is not None
+
     @asynccontextmanager
     async def ready(self, operation: Operation, wish: Wish) -> AsyncIterator[Ready]:
         """The model as wished, for the block: nobody else changes it, and it does not go away.
@@ -178,7 +183,7 @@ class Climb:
             _tell(operation, worker.model.notices)
             return replace(worker.model, shared=True)
         # Shared under another path, a link's: the worker knows its own.
-        request = replace(wish.load, model_path=worker.path, reload=False)
+        request = replace(wish.load, model_path=worker.path, reload=False, context=wish.context)
         return await self._supervisor.load(
             worker, request, operation.emit, operation.on_cancel, telling_silence(operation)
         )
@@ -304,7 +309,9 @@ class Climb:
         """Load again what was ended for a climb that failed; the model's lock is held."""
         try:
             worker = await self._supervisor.start(key, wish.path, ignore)
-            request = replace(wish.load, model_path=str(wish.path), reload=False)
+            request = replace(
+                wish.load, model_path=str(wish.path), reload=False, context=wish.context
+            )
             await self._supervisor.load(worker, request)
             if wish.context is not None:
                 await self._supervisor.create_context(worker, wish.context)

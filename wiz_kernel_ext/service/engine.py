@@ -8,20 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from wiz_kernel_ext.children.child import ignore
 from wiz_kernel_ext.engine.way import Way
 from wiz_kernel_ext.engine_check.build import engine_build
+from wiz_kernel_ext.engine_check.cards import cards_here, unused_notice
 from wiz_kernel_ext.engine_check.check import checked, loadable
 from wiz_kernel_ext.engine_check.diagnosis import notice, tried, usable
 from wiz_kernel_ext.engine_check.processor import Processor, this_processor
 from wiz_kernel_ext.engine_check.verdict import Trial, Verdict
 from wiz_kernel_ext.errors import EngineUnusable, WizError
 from wiz_kernel_ext.protocol.events import Notice, Progress
-from wiz_kernel_ext.protocol.results import EngineInfo
-from wiz_kernel_ext.service.worker_process import Emit
+from wiz_kernel_ext.protocol.results import EngineInfo, RuntimeInfo
+from wiz_kernel_ext.service.worker_process import Emit, WorkerProcess
+
+START_TIMEOUT_S = 10.0
+LOOK_TIMEOUT_S = 0.3
+LOOK_INTERVAL_S = 10.0
+"""Between two looks at what is free on the devices, however often a status is drawn."""
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +43,7 @@ class Engine:
         self._on_usable = on_usable
         self._lock = asyncio.Lock()
         self._verdict: Verdict | None = None
+        self._looked_at = float("-inf")
         self.info: EngineInfo | None = None
         """What the status shows; None before the first worker."""
 
@@ -68,6 +78,42 @@ class Engine:
         if verdict.is_lasting or verdict.trials[0].stage == "import":
             self._on_usable(verdict.way is not None)
         return usable(verdict, processor)
+
+    async def found(self) -> Way:
+        """The same for who only wants to know: nobody is told."""
+        async with self._lock:
+            return usable(await checked(self._data_dir), this_processor())
+
+    async def meet(self, process: WorkerProcess, emit: Emit) -> None:
+        """Look at what a worker computes on that was just started.
+
+        `emit` is told of a card that is left unused, once for each verdict.
+        """
+        is_first = self.info is not None and not self.info.devices
+        runtime = await self._asked(process, START_TIMEOUT_S)
+        if runtime is None or self.info is None or not is_first:
+            return
+        way = self._verdict.way if self._verdict else None
+        is_used = runtime.gpu_offload or (way is not None and not way.gpu)
+        if text := unused_notice(engine_build(), cards_here(), has_device=is_used):
+            self.info = replace(self.info, notice=f"{self.info.notice} {text}".strip())
+            emit(Notice(text=text))
+
+    async def look_at_devices(self, free: Sequence[WorkerProcess]) -> None:
+        """Ask a worker that is `free` what is free on its devices, if nobody did lately."""
+        if free and time.monotonic() - self._looked_at >= LOOK_INTERVAL_S:
+            await self._asked(free[0], LOOK_TIMEOUT_S)
+
+    async def _asked(self, process: WorkerProcess, timeout_s: float) -> RuntimeInfo | None:
+        """What a worker says of the engine; None where it does not answer soon, or died."""
+        self._looked_at = time.monotonic()
+        try:
+            runtime = await asyncio.wait_for(process.initialize(), timeout_s)
+        except (asyncio.TimeoutError, WizError):
+            return None
+        if self.info is not None:
+            self.info = replace(self.info, devices=runtime.devices)
+        return runtime
 
     async def _check(self, emit: Emit) -> Verdict:
         n_failed = 0

@@ -9,7 +9,8 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from wiz_kernel_ext.models.machine import Room, rooms
+from wiz_kernel_ext.cgroups import Room
+from wiz_kernel_ext.models.machine import rooms
 from wiz_kernel_ext.service.supervisor import Supervisor, Worker
 
 LOOK_S = 2.0

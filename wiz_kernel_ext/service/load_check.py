@@ -12,14 +12,14 @@ from pathlib import Path
 
 from msgspec import structs
 
+from wiz_kernel_ext.cgroups import Room
 from wiz_kernel_ext.engine_check.build import engine_build
 from wiz_kernel_ext.errors import BadRequest, EngineUnusable, NotEnoughMemory
 from wiz_kernel_ext.gguf_file.kinds import refuse_other_kinds
 from wiz_kernel_ext.gguf_file.shape import model_shape
 from wiz_kernel_ext.models.fit import Use, estimate, verdict
-from wiz_kernel_ext.models.headers import header_of
-from wiz_kernel_ext.models.machine import Machine, Room, rooms, this_machine
-from wiz_kernel_ext.models.repo_files import split_parts
+from wiz_kernel_ext.models.headers import files_bytes, header_of
+from wiz_kernel_ext.models.machine import Machine, rooms, this_machine
 from wiz_kernel_ext.protocol.events import Notice
 from wiz_kernel_ext.protocol.hub import Fit
 from wiz_kernel_ext.protocol.requests import CreateContext
@@ -49,7 +49,7 @@ class LoadCheck:
         """
         header = header_of(path)
         refuse_other_kinds(path.name, header)
-        return estimate(header, self._machine(), _use(context), files_bytes=_files_bytes(path))
+        return estimate(header, self._machine(), Use.asked(context), files_bytes=files_bytes(path))
 
     def refuse_too_large(
         self, path: Path, context: CreateContext, fit: Fit, *, anyway: bool | None = None
@@ -115,7 +115,7 @@ class LoadCheck:
     def _largest_context(self, path: Path, context: CreateContext, fit: Fit) -> int:
         """The most tokens of context that fit, as a power of two; 0 for none."""
         machine = replace(self._machine(), available_bytes=fit.available_bytes)
-        header, use = header_of(path), _use(context)
+        header, use = header_of(path), Use.asked(context)
         most = min(fit.context_size, model_shape(header).n_ctx_train or fit.context_size)
         n_tokens = 1 << (most.bit_length() - 1)
         while n_tokens >= _SMALLEST_CONTEXT:
@@ -145,21 +145,6 @@ def too_big(name: str, fit: Fit) -> Notice:
 
 def _needs_besides_weights(fit: Fit) -> int:
     return fit.kv_bytes + fit.compute_bytes + fit.other_bytes
-
-
-def _use(context: CreateContext) -> Use:
-    given = {
-        name: value
-        for name in ("context_size", "sequences", "batch_size", "kv_type", "flash_attention")
-        if (value := getattr(context, name)) is not None
-    }
-    return Use(**given)
-
-
-def _files_bytes(path: Path) -> int:
-    parts = split_parts(path.name)
-    sizes = [path.with_name(part) for part in parts] if parts else [path]
-    return sum(part.stat().st_size for part in sizes if part.is_file())
 
 
 def _built_for_a_card() -> bool:

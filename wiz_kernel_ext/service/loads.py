@@ -25,6 +25,7 @@ from wiz_kernel_ext.errors import (
     error_from_info,
 )
 from wiz_kernel_ext.hub.inspection import inspect
+from wiz_kernel_ext.models.identity import identify
 from wiz_kernel_ext.models.library import Library
 from wiz_kernel_ext.models.locate import hint_at_files
 from wiz_kernel_ext.models.names import ModelName
@@ -32,12 +33,20 @@ from wiz_kernel_ext.protocol.chat_templates import check_chat_template
 from wiz_kernel_ext.protocol.codec import decode
 from wiz_kernel_ext.protocol.events import End, Notice, Progress, StateChanged
 from wiz_kernel_ext.protocol.hub_requests import PullModel
-from wiz_kernel_ext.protocol.requests import CreateContext, Load, LoadModel, OpenSession
+from wiz_kernel_ext.protocol.load_plan import LoadPlan
+from wiz_kernel_ext.protocol.requests import (
+    CreateContext,
+    Load,
+    LoadModel,
+    OpenSession,
+    PlanLoad,
+)
 from wiz_kernel_ext.protocol.results import Loaded, LoadTimings, ModelInfo, SessionInfo
 from wiz_kernel_ext.service.clients import Clients, ClientState
 from wiz_kernel_ext.service.climb import Climb, Ready, Wish
 from wiz_kernel_ext.service.jobs import Jobs
 from wiz_kernel_ext.service.load_check import too_big
+from wiz_kernel_ext.service.load_plan import LoadPlanner
 from wiz_kernel_ext.service.operations import Operation, Operations
 from wiz_kernel_ext.service.sessions import Sessions, session_info
 from wiz_kernel_ext.service.supervisor import Worker
@@ -52,6 +61,7 @@ class Loads:
     jobs: Jobs
     library: Library
     operations: Operations
+    planner: LoadPlanner
     sessions: Sessions
 
     async def begin(self, request: Load, client: str) -> Operation:
@@ -86,6 +96,20 @@ class Loads:
 
         await self.operations.start(operation, body)
         return operation
+
+    async def plan(self, request: PlanLoad, client: str) -> LoadPlan:
+        """`service:planLoad`: what `begin` would do, of a model that is here."""
+        found = await asyncio.to_thread(self._find, request.model)
+        if not isinstance(found, Path):
+            raise ModelFileNotFound(
+                f"{found} is not on this machine.",
+                hint=f"`wiz inspect {found}` estimates it by its header, `wiz pull {found}` "
+                "fetches it.",
+            )
+        load = _with_defaults(_part(request, LoadModel), self.clients[client])
+        plan = await self.planner.plan(found, load, _part(request, CreateContext))
+        is_loaded = self.climb.is_loaded(await asyncio.to_thread(identify, found))
+        return msgspec.structs.replace(plan, is_loaded=is_loaded)
 
     def locate(self, name: str | None) -> Path:
         """The file that a model's name leads to; raises ModelFileNotFound, AmbiguousModel."""
@@ -226,7 +250,7 @@ def _loaded(
     )
 
 
-def _part(request: Load, kind: Any) -> Any:
+def _part(request: Load | PlanLoad, kind: Any) -> Any:
     """The request of another kind that `request` holds the fields of."""
     names = set(kind.__struct_fields__) & set(request.__struct_fields__)
     return kind(**{name: getattr(request, name) for name in names})

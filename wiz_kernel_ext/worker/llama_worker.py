@@ -39,6 +39,7 @@ from wiz_kernel_ext.errors import (
     WizError,
     not_permitted,
 )
+from wiz_kernel_ext.models.devices import told
 from wiz_kernel_ext.models.locate import locate_model
 from wiz_kernel_ext.protocol.calls import WorkerCalls
 from wiz_kernel_ext.protocol.codec import sound
@@ -85,6 +86,8 @@ def llama_backend() -> Backend:
 async def _checked_way(data_dir: Path) -> tuple[Way, bool]:
     """How the engine is to be used, and whether in a child; raises EngineUnusable, WorkerDied."""
     # Here, since a worker's process, which was told its way, does without.
+    from wiz_kernel_ext.engine_check.build import engine_build
+    from wiz_kernel_ext.engine_check.cards import cards_here, left_unused, unused_notice
     from wiz_kernel_ext.engine_check.check import checked
     from wiz_kernel_ext.engine_check.diagnosis import notice, suspected, usable
     from wiz_kernel_ext.engine_check.processor import this_processor
@@ -104,6 +107,9 @@ async def _checked_way(data_dir: Path) -> tuple[Way, bool]:
     way = usable(verdict, processor)
     if text := notice(verdict, processor):
         log.warning("%s", worded(text))
+    build = engine_build()
+    if way.gpu and (unused := left_unused(build, cards_here())):
+        log.warning("%s", worded(unused_notice(build, unused)))
     return way, in_child
 
 
@@ -268,7 +274,7 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
                     "python": platform.python_version(),
                     **backend.versions(),
                 },
-                devices=backend.devices(),
+                devices=[told(device) for device in backend.devices()],
                 loaded=[path] if path else [],
                 gpu_offload=self._host.can_offload,
             )

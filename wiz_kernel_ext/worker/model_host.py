@@ -46,6 +46,7 @@ from wiz_kernel_ext.errors import (
     OperationCancelled,
     WizError,
 )
+from wiz_kernel_ext.models.placement import Placement
 from wiz_kernel_ext.out_of_memory import says_no_memory
 from wiz_kernel_ext.protocol.events import Notice, Progress
 from wiz_kernel_ext.protocol.messages import ChatMessage
@@ -61,6 +62,7 @@ from wiz_kernel_ext.worker.differences import (
     template_name,
 )
 from wiz_kernel_ext.worker.encoding import Readers
+from wiz_kernel_ext.worker.load_plan import plan_load
 
 PROGRESS_INTERVAL_S = 0.05
 _NEWER = (
@@ -71,6 +73,7 @@ _LESS = (
     "Take a smaller context (--ctx, context_size), fewer sequences (--seqs, sequences) or a "
     "smaller file (another quantization)."
 )
+_FEWER = "Fewer layers on the card leave it more room (--gpu-layers, gpu_layers)."
 RAW_MAX_TOKENS = 256
 """The longest completion of raw text where nothing else is asked for: nothing in it ends one."""
 MAX_ENCODERS = 8
@@ -98,6 +101,7 @@ class Loaded:
     parameters: LoadParameters
     chat: ChatEncoder
     chat_template: str | None = None
+    placement: Placement | None = None
     fingerprint: str = ""
     encoders: dict[str, ChatEncoder] = field(default_factory=dict)
     context: Context | None = None
@@ -181,8 +185,8 @@ class ModelHost:
             self.unload(force=True)
         check_gguf(path)
         started_at = self._clock()
-        notices: list[str] = []
-        parameters = self._parameters(request, notices)
+        plan = plan_load(path, request, self.backend, self._way)
+        parameters, notices = plan.parameters, list(plan.notices)
         model = self._load(path, parameters, call)
         try:
             chat = ChatEncoder(model, request.chat_template)
@@ -198,8 +202,15 @@ class ModelHost:
             ),
             notices=notices,
         )
-        fingerprint = self._fingerprint(path)
-        self._loaded = Loaded(model, info, parameters, chat, request.chat_template, fingerprint)
+        self._loaded = Loaded(
+            model,
+            info,
+            parameters,
+            chat,
+            request.chat_template,
+            plan.placement,
+            self._fingerprint(path),
+        )
         _tell(call, notices)
         return info
 
@@ -212,33 +223,14 @@ class ModelHost:
             log.warning("No conversation of %s is kept on the disk: %s", path.name, error)
             return ""
 
-    def _parameters(self, request: LoadModel, notices: list[str]) -> LoadParameters:
-        gpu_layers = request.gpu_layers
-        if gpu_layers is None or gpu_layers == "auto":
-            gpu_layers = -1 if self.can_offload else 0
-        elif gpu_layers and not self.can_offload:
-            why = (
-                "This build of llama.cpp does not compute right on this GPU"
-                if self.backend.supports_gpu_offload
-                else "This build of llama.cpp is for the CPU only"
-            )
-            notices.append(f"{why}: no layer is offloaded to a GPU.")
-            gpu_layers = 0
-        return LoadParameters(
-            gpu_layers=gpu_layers,
-            extra_buffers=self._way.extra_buffers,
-            use_mmap=request.use_mmap is not False,
-            use_mlock=bool(request.use_mlock),
-            check_tensors=bool(request.check_tensors),
-        )
-
     def _load(self, path: Path, parameters: LoadParameters, call: Call) -> Model:
         try:
             return self.backend.load(str(path), parameters, self._progress(call))
         except LoadCancelled:
             raise OperationCancelled(f"Loading {path.name} was cancelled.") from None
         except LibraryRefused as error:
-            hint = _LESS if says_no_memory([str(error), *error.log]) else None
+            less = f"{_LESS} {_FEWER}" if parameters.gpu_layers else _LESS
+            hint = less if says_no_memory([str(error), *error.log]) else None
             hint = _NEWER if "unknown model architecture" in f"{error} {error.log}" else hint
             raise ModelLoadFailed(
                 f"llama.cpp cannot load {path.name}: {error}.", hint=hint, log=error.log
@@ -269,7 +261,13 @@ class ModelHost:
                     difference=difference,
                 )
             self._close_context(loaded)
-        plan = plan_context(request, loaded.model.facts)
+        placement = loaded.placement
+        plan = plan_context(
+            request,
+            loaded.model.facts,
+            n_on_cards=placement.n_on_cards if placement else 0,
+            open_context_size=placement.context_size if placement else None,
+        )
         _tell(call, plan.notices)
         try:
             context = loaded.model.create_context(plan.parameters)
@@ -280,7 +278,7 @@ class ModelHost:
                 log=error.log,
             ) from None
         loaded.context = context
-        loaded.context_info = plan.info(loaded.info.model_path, context.pool_size)
+        loaded.context_info = plan.info(loaded.info.model_path, context)
         loaded.engine = Engine(
             loaded.model,
             context,
@@ -292,6 +290,7 @@ class ModelHost:
             clock=self._clock,
             parking_bytes=_parking_bytes(),
             snapshots=self._snapshots(loaded, plan.parameters),
+            n_in_the_way=plan.n_in_the_way,
             threads=None if request.threads else ThreadCount(plan.parameters.threads),
         )
         return loaded.context_info

@@ -42,6 +42,9 @@ def arguments(parser: Parser, face: Face) -> None:
     parser.add_argument(
         "--anyway", action="store_true", help="also where it takes more memory than is free"
     )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="show what it would take and where; load nothing"
+    )
     add_flags(parser, {**context_flags(), **model_flags()}.values())
 
 
@@ -53,6 +56,9 @@ def run(ui: UserInterface, arguments: argparse.Namespace) -> Any:
     from wiz_kernel_ext.protocol.requests import Load
 
     name = arguments.model
+    if arguments.dry_run:
+        wish = given(arguments, {**context_flags(), **model_flags()}.values())
+        return planned(ui, arguments, located(name) if name else None, wish)
     if name and arguments.convert:
         convert = ConvertModel(source=located_source(name), out_type=arguments.convert)
         model = ui.follow(ui.client.start(convert), name)
@@ -66,6 +72,27 @@ def run(ui: UserInterface, arguments: argparse.Namespace) -> Any:
         return ui.follow(ui.client.start(build(Load, {**fields, **wish})), title)
 
     return asked_about(load, ui.confirm, anyway=arguments.anyway)
+
+
+def planned(
+    ui: UserInterface, arguments: argparse.Namespace, model: str | None, wish: dict[str, Any]
+) -> Any:
+    """Show what a load as wished would do; returns the plan."""
+    from wiz_kernel_ext.commands.plan_tables import plan_line, plan_tables
+    from wiz_kernel_ext.errors import BadRequest
+    from wiz_kernel_ext.protocol.codec import build
+    from wiz_kernel_ext.protocol.requests import PlanLoad
+
+    if arguments.convert:
+        raise BadRequest(
+            "What is to be made of a checkpoint has no header to work a plan out from yet.",
+            hint="Convert it first: `wiz convert`.",
+        )
+    fields = {name: wish[name] for name in PlanLoad.__struct_fields__ if name in wish}
+    request = build(PlanLoad, {"model": model, "anyway": arguments.anyway, **fields})
+    plan = ui.client.request(request)
+    ui.show(plan_line(plan), plan_tables(plan))
+    return plan
 
 
 def asked_about(
@@ -97,7 +124,8 @@ COMMAND = Command(
         {0}load demo
         {0}load models/mine.gguf --ctx 8k --threads 4 --keep-alive 2h
         {0}load Qwen/Qwen2.5-1.5B-Instruct-GGUF:Q4_K_M
-        {0}load Qwen/Qwen2.5-0.5B-Instruct --convert q8_0""",
+        {0}load Qwen/Qwen2.5-0.5B-Instruct --convert q8_0
+        {0}load models/mine.gguf --ctx 32k --dry-run""",
     notebook_help="""It stays there when this kernel restarts. Prompts then go to it, in this
     notebook's session.
 

@@ -7,7 +7,6 @@ pointers and return codes, which become the contract's exceptions here, with its
 from __future__ import annotations
 
 import ctypes
-import platform
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -30,10 +29,12 @@ from wiz_kernel_ext.engine.backend import (
     OnLoadProgress,
     Saved,
 )
+from wiz_kernel_ext.engine.llama.devices import devices
 from wiz_kernel_ext.engine.llama.log_tail import LogTail
 from wiz_kernel_ext.engine.llama.picking import Picker, lead, likeliest, logits_of
 from wiz_kernel_ext.engine.sampling import Stage
 from wiz_kernel_ext.engine.speculation import DRAFT_ROWS
+from wiz_kernel_ext.protocol.devices import Device
 
 _SPM = 1
 _KV_TYPES = {
@@ -73,9 +74,8 @@ class LlamaBackend(Backend):
     def versions(self) -> dict[str, str]:
         return {"llama_cpp_python": c.__version__, "llama_cpp": c.llama_version().decode()}
 
-    def devices(self) -> list[str]:
-        features = c.llama_print_system_info().decode("utf-8", "replace")
-        return [f"CPU ({platform.machine()}): {features.strip().rstrip('|').strip()}"]
+    def devices(self) -> list[Device]:
+        return devices()
 
     def load(self, path: str, parameters: LoadParameters, on_progress: OnLoadProgress) -> Model:
         raised: list[BaseException] = []
@@ -215,18 +215,19 @@ class LlamaModel(Model):
     def create_context(self, parameters: ContextParameters) -> Context:
         params = c.llama_context_default_params()
         params.n_ctx = parameters.pool_size
-        params.n_batch = params.n_ubatch = parameters.batch_size
+        params.n_batch = parameters.batch_size
+        params.n_ubatch = parameters.micro_batch_size or parameters.batch_size
         params.n_seq_max = parameters.sequence_ids
         # One row per sequence and guesses are all that is asked for: without this bound the compute
         # buffer holds a whole batch's (312 MB at 512 rows of a 152k vocabulary).
         params.n_outputs_max = parameters.sequence_ids + DRAFT_ROWS
         params.n_threads = params.n_threads_batch = parameters.threads
         params.type_k = params.type_v = _KV_TYPES[parameters.kv_type]
-        params.flash_attn_type = (
-            c.LLAMA_FLASH_ATTN_TYPE_ENABLED
-            if parameters.flash_attention
-            else c.LLAMA_FLASH_ATTN_TYPE_DISABLED
-        )
+        params.flash_attn_type = {
+            None: c.LLAMA_FLASH_ATTN_TYPE_AUTO,
+            True: c.LLAMA_FLASH_ATTN_TYPE_ENABLED,
+            False: c.LLAMA_FLASH_ATTN_TYPE_DISABLED,
+        }[parameters.flash_attention]
         params.kv_unified = True
         params.no_perf = True
         log_tail.clear()
@@ -236,7 +237,10 @@ class LlamaModel(Model):
         if not c.llama_get_memory(context) or c.llama_model_has_encoder(self._model):
             c.llama_free(context)
             raise LibraryRefused("this kind of model does not write text", log_tail.lines())
-        return LlamaContext(context, self._model, self._vocab, parameters)
+        made = LlamaContext(context, self._model, self._vocab, parameters)
+        chosen = parameters.flash_attention
+        made.flash_attention = _has_flash(log_tail.lines()) if chosen is None else chosen
+        return made
 
     def close(self) -> None:
         if self._model:
@@ -378,6 +382,11 @@ class LlamaContext(Context):
         if self._context:
             c.llama_free(self._context)
             self._context = None
+
+
+def _has_flash(said: list[str]) -> bool:
+    """What the library found where it was to see for itself."""
+    return any("Flash Attention" in line and "enabled" in line for line in said)
 
 
 def _batch_of(tokens: Any, positions: Any, counts: Any, id_pointers: Any, flags: Any) -> Any:

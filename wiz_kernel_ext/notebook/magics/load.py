@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 
-from wiz_kernel_ext.commands.definitions.load import asked_about
+from wiz_kernel_ext.commands.definitions.load import asked_about, planned
 from wiz_kernel_ext.commands.flags import given
 from wiz_kernel_ext.errors import AmbiguousModel, HubNotFound, ModelFileNotFound, WizError
 from wiz_kernel_ext.local_paths import is_checkpoint, located
@@ -13,7 +13,7 @@ from wiz_kernel_ext.notebook.defaults import CONTEXT, MODEL
 from wiz_kernel_ext.notebook.follow import drawn
 from wiz_kernel_ext.notebook.magics.conversion import converted, with_offer
 from wiz_kernel_ext.notebook.magics.host import MagicHost
-from wiz_kernel_ext.notebook.magics.notebook_ui import shown
+from wiz_kernel_ext.notebook.magics.notebook_ui import NotebookUI, shown
 from wiz_kernel_ext.notebook.views.load import LoadView, about_session
 from wiz_kernel_ext.protocol.codec import build
 from wiz_kernel_ext.protocol.requests import Load
@@ -23,6 +23,13 @@ from wiz_kernel_ext.protocol.results import Loaded
 def run(host: MagicHost, arguments: argparse.Namespace) -> None:
     """`%wiz_load MODEL [options]`."""
     name = arguments.model or host.model or None
+    if arguments.dry_run:
+        wish = {
+            **host.over(MODEL, given(arguments, MODEL.values())),
+            **host.over(CONTEXT, given(arguments, CONTEXT.values())),
+        }
+        planned(NotebookUI(host), arguments, located(name) if name else None, wish)
+        return
     fields = {
         "model": _model(host, name, arguments.convert),
         "fetch": True,

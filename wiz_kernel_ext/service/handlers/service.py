@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,6 +12,7 @@ import msgspec
 
 from wiz_kernel_ext.errors import BadRequest, Conflict
 from wiz_kernel_ext.protocol import requests as r
+from wiz_kernel_ext.protocol.load_plan import LoadPlan
 from wiz_kernel_ext.protocol.results import (
     OperationInfo,
     ServiceInfo,
@@ -29,6 +30,7 @@ from wiz_kernel_ext.service.operations import Operation, Operations
 from wiz_kernel_ext.service.records import Records, operation_info
 from wiz_kernel_ext.service.sessions import Sessions, session_info
 from wiz_kernel_ext.service.supervisor import Supervisor
+from wiz_kernel_ext.service.worker_process import WorkerProcess
 from wiz_kernel_ext.transport.server import ServerComm
 
 N_STATUS_OPERATIONS = 20
@@ -47,6 +49,7 @@ class ServiceHandlers(Handlers):
     loads: Loads
     changes: Changes
     service_info: Callable[[], ServiceInfo]
+    look_at_devices: Callable[[list[WorkerProcess]], Awaitable[None]]
     stop: Callable[..., None]
 
     @handles(r.Attach)
@@ -59,6 +62,11 @@ class ServiceHandlers(Handlers):
     async def load(self, comm: ServerComm, request: r.Load) -> Any:
         """service:load."""
         return await see_through(comm, await self.loads.begin(request, comm.client))
+
+    @handles(r.PlanLoad)
+    async def plan_load(self, comm: ServerComm, request: r.PlanLoad) -> LoadPlan:
+        """service:planLoad."""
+        return await self.loads.plan(request, comm.client)
 
     @handles(r.Cancel)
     async def cancel(self, comm: ServerComm, request: r.Cancel) -> list[str]:
@@ -96,6 +104,9 @@ class ServiceHandlers(Handlers):
     @handles(r.GetStatus)
     async def status(self, comm: ServerComm, request: r.GetStatus) -> Status:
         """service:status."""
+        workers = self.supervisor.all()
+        free = [one.process for one in workers if one.model is not None and not one.n_running]
+        await self.look_at_devices(free)
         return Status(
             service=self.service_info(),
             workers=[worker.info() for worker in self.supervisor.all()],

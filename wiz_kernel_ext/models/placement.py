@@ -1,0 +1,228 @@
+"""Which layers go on which card: sums on a file's header, for what is free on each.
+
+Pure. Layers are counted as llama.cpp counts them, the output being one more; it gives the last ones
+to the cards, to each as much as its share of their free memory, and so do these sums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
+
+from wiz_kernel_ext.gguf_file.header import Header
+from wiz_kernel_ext.gguf_file.shape import ModelShape, model_shape
+from wiz_kernel_ext.models.fit import Use, compute_bytes, kv_bytes
+from wiz_kernel_ext.protocol.devices import Device
+from wiz_kernel_ext.sizes import size
+
+ALL_LAYERS = -1
+SMALLEST_CONTEXT = 512
+"""The smallest that is proposed."""
+SMALLEST_OPEN_CONTEXT = 2048
+"""Where nobody asked for a context, a smaller one that lets all layers fit goes down to this."""
+_LEAST_MARGIN, _MOST_MARGIN = 1 << 29, 1 << 30
+_EMBEDDING, _OUTPUT = "token_embd.weight", "output.weight"
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one card would hold, in bytes; the margin is for what its library takes unasked."""
+
+    device: Device
+    n_layers: int
+    weights_bytes: int
+    kv_bytes: int
+    compute_bytes: int
+    margin_bytes: int
+
+    @property
+    def needed_bytes(self) -> int:
+        """All of it; nothing where it has no layer."""
+        parts = self.weights_bytes + self.kv_bytes + self.compute_bytes + self.margin_bytes
+        return parts if self.n_layers else 0
+
+    @property
+    def fits(self) -> bool:
+        """Whether the card has room for it."""
+        return self.needed_bytes <= self.device.free_bytes
+
+
+@dataclass(frozen=True)
+class Placement:
+    """How a model is spread: `n_on_cards` of `n_layers` layers are on cards, with `use`.
+
+    `host_weights_bytes` are those left to the processor, the embedding always. `notices` are what
+    its users should know of it.
+    """
+
+    n_layers: int
+    n_on_cards: int
+    use: Use
+    context_size: int
+    shares: tuple[Share, ...]
+    host_weights_bytes: int
+    notices: tuple[str, ...] = ()
+
+    @property
+    def fits(self) -> bool:
+        """Whether every card has room for its part."""
+        return all(share.fits for share in self.shares)
+
+    @property
+    def gpu_layers(self) -> int:
+        """The number to load with; -1 for all."""
+        return ALL_LAYERS if self.n_on_cards == self.n_layers else self.n_on_cards
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all layers are on cards."""
+        return self.n_on_cards == self.n_layers
+
+
+class _Layers:
+    """The weights of a model by layer, in bytes: its blocks in order, then the output."""
+
+    def __init__(self, header: Header, shape: ModelShape, files_bytes: int) -> None:
+        self.shape = shape
+        self._embedding, by_layer = _weights(header, shape, files_bytes)
+        self.n = len(by_layer)
+        self._up_to = [0, *accumulate(by_layer)]
+
+    def weights(self, start: int, end: int) -> int:
+        """The weights of layers `start` up to `end`."""
+        return self._up_to[end] - self._up_to[start]
+
+    def kv(self, start: int, end: int, use: Use) -> int:
+        """Their KV memory; the output has none."""
+        n_blocks = min(end, self.n - 1) - min(start, self.n - 1)
+        return kv_bytes(self.shape, use) * n_blocks // max(self.n - 1, 1)
+
+    def placed(self, n_on_cards: int, cards: Sequence[Device], use: Use) -> Placement:
+        """The last `n_on_cards` layers on `cards`, as llama.cpp splits them."""
+        up_to = list(accumulate(card.free_bytes for card in cards))
+        ends = [-(-free * n_on_cards // (up_to[-1] or 1)) for free in up_to[:-1]]
+        ends.append(n_on_cards)
+        first, compute = self.n - n_on_cards, compute_bytes(self.shape, use)
+        return Placement(
+            self.n,
+            n_on_cards,
+            use,
+            use.context_for(self.shape.n_ctx_train),
+            tuple(
+                Share(
+                    card,
+                    end - start,
+                    self.weights(first + start, first + end),
+                    self.kv(first + start, first + end, use),
+                    compute if end > start else 0,
+                    _margin(card) if end > start else 0,
+                )
+                for card, start, end in zip(cards, [0, *ends], ends, strict=False)
+            ),
+            self._embedding + self.weights(0, first),
+        )
+
+    def most(self, cards: Sequence[Device], use: Use) -> Placement:
+        """As many layers on `cards` as there is room for."""
+        counts = range(self.n, -1, -1)
+        return next(one for n in counts if (one := self.placed(n, cards, use)).fits)
+
+    def whole(self, cards: Sequence[Device], use: Use, least: int) -> Placement | None:
+        """All of them, with the largest context that lets them fit, by halves down to `least`."""
+        size = use.context_for(self.shape.n_ctx_train)
+        placed = self.placed(self.n, cards, use)
+        while not placed.fits and size // 2 >= least:
+            size //= 2
+            placed = self.placed(self.n, cards, replace(use, context_size=size))
+        return placed if placed.fits else None
+
+
+def place(
+    header: Header,
+    use: Use,
+    cards: Sequence[Device],
+    *,
+    gpu_layers: int | None = None,
+    files_bytes: int = 0,
+) -> Placement:
+    """The layers of a model on `cards`: `gpu_layers` of them (-1: all), or None for what fits.
+
+    With None, as many as there is room for; where a context that nobody asked for is all that keeps
+    some out, a smaller one. `files_bytes` is the size of all parts of a split model.
+    """
+    layers = _Layers(header, model_shape(header), files_bytes)
+    if gpu_layers is not None:
+        n = layers.n if gpu_layers < 0 else min(gpu_layers, layers.n)
+        placed = layers.placed(n, cards, use)
+        return replace(placed, notices=_asked_for(placed, layers.most(cards, use)))
+    whole = layers.whole(cards, use, SMALLEST_CONTEXT)
+    if whole is not None and whole.use == use:
+        return whole
+    most = layers.most(cards, use)
+    if (
+        whole is not None
+        and use.context_size is None
+        and whole.context_size >= SMALLEST_OPEN_CONTEXT
+    ):
+        return replace(whole, notices=(_shrunk(whole, most),))
+    return replace(most, notices=(_partly(most, whole),))
+
+
+def _weights(header: Header, shape: ModelShape, files_bytes: int) -> tuple[int, list[int]]:
+    """The embedding's bytes, and those of each block and the output."""
+    n_blocks = max(shape.n_layers, 0)
+    if files_bytes > 1.5 * header.size_bytes:  # a split model: the other parts' names are not here
+        return 0, [files_bytes // (n_blocks + 1)] * (n_blocks + 1)
+    sizes, embedding, has_output = [0] * (n_blocks + 1), 0, False
+    for tensor in header.tensors:
+        group, _, rest = tensor.name.partition(".")
+        number, _, _ = rest.partition(".")
+        if group == "blk" and number.isdecimal() and int(number) < n_blocks:
+            sizes[int(number)] += tensor.size_bytes
+        elif tensor.name == _EMBEDDING:
+            embedding = tensor.size_bytes
+        else:
+            sizes[-1] += tensor.size_bytes
+            has_output |= tensor.name == _OUTPUT
+    # A model without an output of its own has a second copy of the embedding where that would be.
+    sizes[-1] += 0 if has_output else embedding
+    return embedding, sizes
+
+
+def _margin(card: Device) -> int:
+    return min(_MOST_MARGIN, max(_LEAST_MARGIN, card.total_bytes // 16))
+
+
+def _free(placed: Placement) -> str:
+    return ", ".join(f"{size(s.device.free_bytes)} of {s.device.name}" for s in placed.shares)
+
+
+def _shrunk(whole: Placement, most: Placement) -> str:
+    return (
+        f"The context is {whole.context_size} tokens, so that all layers fit in what is free "
+        f"({_free(whole)}). `--ctx {most.context_size}` keeps {most.context_size}, with "
+        f"{most.n_on_cards} of {most.n_layers} layers there."
+    )
+
+
+def _partly(most: Placement, whole: Placement | None) -> str:
+    smaller = (
+        f"All fit with `--ctx {whole.context_size}`."
+        if whole
+        else "A smaller file (another quantization) or unloading other models makes room for more."
+    )
+    return (
+        f"{most.n_on_cards} of {most.n_layers} layers fit in what is free ({_free(most)}): the "
+        f"processor computes the rest, which is slower. {smaller}"
+    )
+
+
+def _asked_for(placed: Placement, most: Placement) -> tuple[str, ...]:
+    if placed.fits:
+        return ()
+    return (
+        f"{placed.n_on_cards} layers are asked for, and about {most.n_on_cards} of "
+        f"{most.n_layers} fit in what is free ({_free(placed)}). Without `--gpu-layers` as many "
+        "are taken as fit.",
+    )
