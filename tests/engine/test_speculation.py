@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence as Many
+from typing import Any
 
 from wiz_kernel_ext.engine.detokenizer import Detokenizer
 from wiz_kernel_ext.engine.drafting import Drafter, Wanted
@@ -30,7 +31,7 @@ class Sure(Drafter):
         pass
 
 
-def answer(number: int, *drafters: Drafter, **fields: int) -> Sequence:
+def answer(number: int, *drafters: Drafter, **fields: Any) -> Sequence:
     return Sequence(
         tokens=[1, 2, 3],
         sampling=Sampling((), 0),

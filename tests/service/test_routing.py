@@ -39,7 +39,7 @@ def test_every_request_has_exactly_one_handler() -> None:
     tables = [
         WorkerHandlers(part, part, part, part, part, part, part).table(),
         ModelHandlers(part, part, part, part).table(),
-        ServiceHandlers(part, part, part, part, part, part, part, part, part).table(),
+        ServiceHandlers(*[part] * 10).table(),
     ]
     handled = [request for table in tables for request in table]
     assert len(handled) == len(set(handled))

@@ -40,7 +40,7 @@ class StepCost:
         return bool(self._measured)
 
     def curve(self, least: int, most: int) -> list[float]:
-        """Seconds of steps of `least` to `most` rows;"""
+        """Seconds of steps of `least` to `most` rows."""
         known = sorted((n, median(seconds)) for n, seconds in self._measured.items())
         return [_between(known, n) for n in range(least, most + 1)]
 
