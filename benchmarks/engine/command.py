@@ -23,7 +23,7 @@ from benchmarks.engine.contenders.process import Contender, ContenderFailed, Set
 from benchmarks.engine.plot import svg
 from benchmarks.engine.report import markdown
 from benchmarks.engine.results import Results
-from benchmarks.engine.rounds import Comparison, Rounds
+from benchmarks.engine.rounds import Rounds
 from benchmarks.engine.works import BRIEF, CARD, FULL, Work, on_a_card, on_cores
 from tests.support.tiny_gguf import SMALL_135M, Shape, write_tiny_gguf
 
@@ -49,8 +49,8 @@ def parser() -> argparse.ArgumentParser:
 def main(words: Sequence[str]) -> Results:
     """Run what `words` ask for, print the table, and return what was found."""
     options = parser().parse_args(words)
-    # So that nothing is left running where it is ended from outside.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    # So that nothing is left running, and what was found is told, where it is ended from outside.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     results = run(options)
     print(markdown(results), flush=True)
     if options.json:
@@ -61,42 +61,63 @@ def main(words: Sequence[str]) -> Results:
 
 
 def run(options: argparse.Namespace) -> Results:
-    """The works asked for, by the contenders asked for that are installed; then those alone."""
-    sizes = BRIEF if options.brief else CARD if options.gpu else FULL
+    """The works asked for, by the contenders asked for that are installed; then those alone.
+
+    Where it is interrupted, with what there is until then.
+    """
     works = [w for w in _works(options.gpu, options.brief) if _is_asked(options.works, w.name)]
     asked = [kind for kind in kinds(gpu=options.gpu) if _is_asked(options.contenders, _key(kind))]
-    there = [kind for kind in asked if not kind.missing]
-    left_out = {kind.name: f"not installed ({kind.missing})" for kind in asked if kind.missing}
-    comparison, figures = Comparison(), []
-    with tempfile.TemporaryDirectory() as folder:
-        model = options.model or _random_model(Path(folder), is_brief=options.brief)
-        setup = Setup(
-            model=str(model.resolve()),
-            n_ctx=N_CTX_CARD if options.gpu else N_CTX,
-            n_threads=os.cpu_count() or 1,
-            n_streams=max(sizes.streams),
-            n_sequences=max(N_SEQUENCES, *sizes.streams),
-            gpu=options.gpu,
-        )
-        if works:
-            with _started(there, setup, left_out) as contenders:
-                rounds = Rounds(contenders, works, _say, heeds_others=not options.brief)
-                comparison = rounds.run(options.rounds)
-        setting = alone.Setting(model=model, n_rounds=options.rounds, is_brief=options.brief)
-        for name, measure in alone.WORKS.items():
-            if _is_asked(options.works, name) and not options.gpu:
-                _say(name)
-                figures += measure(setting)
-    return Results(
+    results = Results(
         date=str(date.today()),
         machine=_machine(),
         model=_described(options),
         n_rounds=options.rounds,
-        kinds=there,
+        kinds=[kind for kind in asked if not kind.missing],
         measures=[measure for work in works for measure in work.measures],
-        comparison=comparison,
-        alone=figures,
-        left_out=left_out,
+        left_out={kind.name: f"not installed ({kind.missing})" for kind in asked if kind.missing},
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        model = options.model or _random_model(Path(folder), is_brief=options.brief)
+        try:
+            if works:
+                _compare(results, works, _setup(options, model.resolve()), options)
+            _measure_alone(results, model, options)
+        except KeyboardInterrupt:
+            results.left_out["The rest"] = "interrupted"
+    return results
+
+
+def _compare(
+    results: Results, works: Sequence[Work], setup: Setup, options: argparse.Namespace
+) -> None:
+    with _started(results.kinds, setup, results.left_out) as contenders:
+        rounds = Rounds(
+            contenders,
+            works,
+            _say,
+            heeds_others=not options.brief,
+            found=results.comparison,
+        )
+        rounds.run(options.rounds)
+
+
+def _measure_alone(results: Results, model: Path, options: argparse.Namespace) -> None:
+    setting = alone.Setting(model=model, n_rounds=options.rounds, is_brief=options.brief)
+    for name, measure in alone.WORKS.items():
+        if _is_asked(options.works, name) and not options.gpu:
+            _say(name)
+            results.alone.extend(measure(setting))
+
+
+def _setup(options: argparse.Namespace, model: Path) -> Setup:
+    sizes = CARD if options.gpu else FULL
+    return Setup(
+        model=str(model),
+        n_ctx=N_CTX_CARD if options.gpu else N_CTX,
+        n_threads=os.cpu_count() or 1,
+        n_streams=max(sizes.streams),
+        n_sequences=max(N_SEQUENCES, *sizes.streams),
+        gpu=options.gpu,
     )
 
 

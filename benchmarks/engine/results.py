@@ -53,7 +53,7 @@ class Results:
     n_rounds: int
     kinds: Sequence[Kind]
     measures: Sequence[Measure]
-    comparison: Comparison
+    comparison: Comparison = field(default_factory=Comparison)
     alone: list[Figure] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
 

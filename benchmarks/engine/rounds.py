@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from benchmarks.engine.contenders.process import Contender, ContenderFailed
@@ -86,5 +87,6 @@ class Rounds:
             return ran, disturbance
         except ContenderFailed as error:
             self.found.failures[f"{contender.name}, {name}"] = str(error)
-            contender.start()
+            with suppress(ContenderFailed):  # then the next one fails, and says so
+                contender.start()
             return None, ""
