@@ -309,5 +309,5 @@ def test_what_is_kept_of_conversations_is_told_where_there_is_any(around: Around
     (folder / "f.kv").write_bytes(bytes(3_000_000))
     found = only(storage.snapshots, around)
     assert found.state == "ok"
-    assert "3.0 MB of 1 " in found.text
+    assert "2.9 MB of 1 " in found.text
     assert str(around.where.snapshots_dir) in found.text

@@ -8,8 +8,8 @@ from wiz_kernel_ext.engine.step_cost import ROW_COST, StepCost
 
 
 def test_what_was_not_measured_is_assumed_beside_what_was() -> None:
+    assert not StepCost().is_known
     cost = StepCost()
-    assert cost.is_known is False
     cost.learn(1, 0.010)
     assert cost.is_known
     assert cost.curve(1, 3) == pytest.approx([0.010, 0.0145, 0.019])
