@@ -160,6 +160,9 @@ class FakeContext(Context):
     def can_resume(self, sequence_id: int, position: int) -> bool:
         return True
 
+    def saved_bytes(self, sequence_id: int) -> int:
+        return 10 * len(self.tokens_of(sequence_id))
+
     def save(self, sequence_id: int) -> Saved:
         data = b"".join(
             token.to_bytes(10, "big", signed=True) for token in self.tokens_of(sequence_id)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.engine.fake_backend import FakeContext
+from wiz_kernel_ext.engine import kv_memory
 from wiz_kernel_ext.engine import snapshots as module
 from wiz_kernel_ext.engine.backend import Batch, Saved
 from wiz_kernel_ext.engine.kv_memory import KvMemory
@@ -361,6 +362,20 @@ def test_without_a_folder_or_on_one_that_may_not_be_written_nothing_is_kept(
     life.end()
     assert life.answer([*HISTORY, 7]) == 300
     assert files(tmp_path) == []
+
+
+def test_where_memory_is_short_nothing_is_copied(
+    kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    life = Life(kept)
+    monkeypatch.setattr(kv_memory, "may_copy", lambda n_bytes: n_bytes < 3000)
+    monkeypatch.setattr(module, "may_copy", lambda n_bytes: n_bytes < 3000)
+    assert life.answer([*HISTORY, 7], "ben") == 0
+    life.answer(OTHER[:100], "eve")
+    life.end()
+    assert files(kept) == ["ana/f.kv", "eve/f.kv"]
+    monkeypatch.undo()
+    assert Life(kept).answer([*HISTORY, 7]) == 300
 
 
 # Bounds.

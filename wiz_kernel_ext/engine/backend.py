@@ -171,6 +171,10 @@ class Context(ABC):
         """A copy of all the sequence's cells, which stay as they are."""
 
     @abstractmethod
+    def saved_bytes(self, sequence_id: int) -> int:
+        """About how many bytes `save` would make."""
+
+    @abstractmethod
     def restore(self, sequence_id: int, saved: Saved) -> bool:
         """Make an empty sequence what was saved, in free cells; False, and empty, if it fails."""
 

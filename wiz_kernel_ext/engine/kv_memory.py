@@ -18,7 +18,7 @@ from wiz_kernel_ext.engine.backend import Context, DecodeFailed
 from wiz_kernel_ext.engine.cell_pool import CellPool
 from wiz_kernel_ext.engine.parking import Parking
 from wiz_kernel_ext.engine.radix_tree import RadixTree
-from wiz_kernel_ext.engine.snapshots import Snapshots
+from wiz_kernel_ext.engine.snapshots import Snapshots, may_copy
 from wiz_kernel_ext.engine.tiers import Tier
 
 _SMALL_LOSS = 64
@@ -263,13 +263,18 @@ class KvMemory:
     def write(self) -> bool:
         """Begin to write one conversation to the disk that is not there as it is; False: none.
 
-        Waits until the one before is written.
+        Waits until the one before is written. One that is too large to be copied is left out.
         """
         if self._snapshots is None or not self._unwritten:
             return False
         holder = next(iter(self._unwritten))
         owner = self._unwritten.pop(holder)
-        saved = self._parking.use(holder) if holder < 0 else self._context.save(holder)
+        if holder < 0:
+            saved = self._parking.use(holder)
+        elif may_copy(self._context.saved_bytes(holder)):
+            saved = self._context.save(holder)
+        else:
+            return True
         tokens = self._tree.tokens(holder)
         number, former = self._snapshots.put(owner, tokens, saved)
         if former is not None and former in self._tree:

@@ -51,7 +51,7 @@ class Beginning:
     size_bytes: int
 
 
-def size_of(n_tokens: int, saved: Saved) -> int:
+def file_bytes(n_tokens: int, saved: Saved) -> int:
     """About the bytes of a file."""
     return _MAX_HEAD_BYTES + 4 * n_tokens + saved.n_bytes
 

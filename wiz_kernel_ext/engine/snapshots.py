@@ -20,17 +20,19 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from wiz_kernel_ext.engine.backend import Saved
 from wiz_kernel_ext.engine.snapshot_file import (
     Damaged,
     read_beginning,
     read_snapshot,
-    size_of,
+    file_bytes,
     write_snapshot,
 )
 from wiz_kernel_ext.engine.threads import make_way
 from wiz_kernel_ext.engine.tiers import FIRST_ON_DISK, Tier
-from wiz_kernel_ext.folders import entries
+from wiz_kernel_ext.folders import entries, size_of
 
 MOST_BYTES = 4 << 30
 MOST_OF_DISK = 0.05
@@ -98,7 +100,7 @@ class SnapshotStore:
     def _write(self, path: Path, fingerprint: str, tokens: list[int], saved: Saved) -> None:
         started_at = time.monotonic()
         try:
-            if not self._make_room(path, size_of(len(tokens), saved)):
+            if not self._make_room(path, file_bytes(len(tokens), saved)):
                 return
             write_snapshot(path, fingerprint, tokens, saved)
         except FileNotFoundError:  # the conversation was deleted
@@ -207,6 +209,8 @@ class Snapshots(Tier):
         if (saved := entry.saved) is not None:
             return saved
         try:
+            if not may_copy(size_of(entry.path)):
+                raise MemoryError("there is too little memory to read it")
             saved = read_snapshot(entry.path, self._fingerprint, entry.tokens)
         except (Damaged, OSError, MemoryError) as error:
             self._miss(entry.path, error)
@@ -242,6 +246,11 @@ class Snapshots(Tier):
         log.warning("%s is not used: %s", path, error)
         if isinstance(error, Damaged) or getattr(error, "errno", 0) in _FOR_GOOD:
             delete(path)
+
+
+def may_copy(n_bytes: int) -> bool:
+    """Whether there is memory for a copy; better no cache than a machine that runs out of it."""
+    return n_bytes <= int(psutil.virtual_memory().available) // 4
 
 
 def delete(path: Path) -> None:

@@ -314,8 +314,11 @@ class LlamaContext(Context):
         first = c.llama_memory_seq_pos_min(self._memory, sequence_id)
         return bool(first <= max(0, position - self._n_window))
 
+    def saved_bytes(self, sequence_id: int) -> int:
+        return int(c.llama_state_seq_get_size(self._context, sequence_id))
+
     def save(self, sequence_id: int) -> Saved:
-        size = c.llama_state_seq_get_size(self._context, sequence_id)
+        size = self.saved_bytes(sequence_id)
         data = bytearray(size)
         buffer = (ctypes.c_uint8 * size).from_buffer(data)
         n_bytes = c.llama_state_seq_get_data(self._context, buffer, size, sequence_id)
