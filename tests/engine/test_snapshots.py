@@ -370,8 +370,8 @@ def test_where_memory_is_short_nothing_is_copied(
     life = Life(kept)
     monkeypatch.setattr(kv_memory, "may_copy", lambda n_bytes: n_bytes < 3000)
     monkeypatch.setattr(module, "may_copy", lambda n_bytes: n_bytes < 3000)
-    assert life.answer([*HISTORY, 7], "ben") == 0
     life.answer(OTHER[:100], "eve")
+    assert life.answer([*HISTORY, 7], "ben") == 0
     life.end()
     assert files(kept) == ["ana/f.kv", "eve/f.kv"]
     monkeypatch.undo()

@@ -35,11 +35,9 @@ class PromptLookup(Drafter):
         return [self._texts[one.number].guess(one.tokens, one.most) for one in wanted]
 
     def learn(self, number: int, n_drafted: int, n_kept: int) -> None:
-        """Of a draft for the answer `number` so many tokens were kept."""
         self._texts[number].chance.learn(n_drafted, n_kept)
 
     def forget(self, number: int) -> None:
-        """The answer has ended."""
         self._texts.pop(number, None)
 
 

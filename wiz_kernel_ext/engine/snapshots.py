@@ -25,9 +25,9 @@ import psutil
 from wiz_kernel_ext.engine.backend import Saved
 from wiz_kernel_ext.engine.snapshot_file import (
     Damaged,
+    file_bytes,
     read_beginning,
     read_snapshot,
-    file_bytes,
     write_snapshot,
 )
 from wiz_kernel_ext.engine.threads import make_way
