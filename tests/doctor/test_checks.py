@@ -306,7 +306,7 @@ def test_what_is_kept_of_conversations_is_told_where_there_is_any(around: Around
     assert list(storage.snapshots(around)) == []
     folder = around.where.snapshots_dir / "ana"
     folder.mkdir(parents=True)
-    (folder / "f.kv").write_bytes(bytes(3 << 20))
+    (folder / "f.kv").write_bytes(bytes(3_000_000))
     found = only(storage.snapshots, around)
     assert found.state == "ok"
     assert "2.9 MB of 1 " in found.text

@@ -367,7 +367,7 @@ def test_without_a_folder_or_on_one_that_may_not_be_written_nothing_is_kept(
 def test_where_memory_is_short_nothing_is_copied(
     kept: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    life = Life(kept)
+    life = Life(kept, parking=0)
     monkeypatch.setattr(kv_memory, "may_copy", lambda n_bytes: n_bytes < 3000)
     monkeypatch.setattr(module, "may_copy", lambda n_bytes: n_bytes < 3000)
     life.answer(OTHER[:100], "eve")
