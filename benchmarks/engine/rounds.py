@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from benchmarks.engine.contenders.process import Contender, ContenderFailed
 from benchmarks.engine.quiet import Watch, busy_cores
-from benchmarks.engine.works import Ask, Ran, Work, text
+from benchmarks.engine.works import Ask, Measure, Ran, Work, text
 
 N_TRIES = 3
 """Of a measurement on a machine that is not quiet, before it is left out."""
@@ -71,7 +71,7 @@ class Rounds:
             ran = None
         for measure in work.measures:
             of_all = self.found.samples.setdefault(measure.name, {})
-            of_all.setdefault(contender.name, []).append(measure.take(ran) if ran else None)
+            of_all.setdefault(contender.name, []).append(_taken(measure, ran) if ran else None)
 
     def _tried(
         self, contender: Contender, name: str, asks: list[Ask]
@@ -90,3 +90,9 @@ class Rounds:
             with suppress(ContenderFailed):  # then the next one fails, and says so
                 contender.start()
             return None, ""
+
+
+def _taken(measure: Measure, ran: Sequence[Ran]) -> float | None:
+    with suppress(ZeroDivisionError):
+        return measure.take(ran)
+    return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 WORDS = ["notebook", "answer", "the", "of", "model", "reads", "a", "long", "and", "line", "what"]
 TOKENS_PER_WORD = 3.6
@@ -52,6 +52,7 @@ class Measure:
     name: str
     unit: str
     take: Callable[[Sequence[Ran]], float]
+    """ZeroDivisionError where an answer of a token or two says nothing."""
     times_raw: float | None = None
     times_peers: float | None = None
     at_least: float | None = None
@@ -132,10 +133,13 @@ def _busy(sizes: Sizes) -> Work:
     kept = {1: 0.75, N_CORES: 0.5} if N_CORES > 1 else {1: 0.5}
 
     def draw(chance: random.Random) -> list[Ask]:
-        limit_s = sizes.busy_limit_s
+        idle = Ask(texts=[text(chance, 30)], n=sizes.one)
         return [
-            Ask(texts=[text(chance, 30)], n=sizes.one, busy=busy, limit_s=limit_s)
-            for busy in (0, *kept)
+            idle,
+            *(
+                replace(idle, texts=[text(chance, 30)], busy=busy, limit_s=sizes.busy_limit_s)
+                for busy in kept
+            ),
         ]
 
     def share(at: int) -> Callable[[Sequence[Ran]], float]:

@@ -38,6 +38,6 @@ def _turn(client: Client, session: str, chance: random.Random) -> tuple[float, i
     """Seconds to the first text, and the tokens of the whole prompt."""
     asked = time.perf_counter()
     operation = client.send_prompt(text(chance, N_ASKED), session=session, **greedy(N_ANSWERED))
-    next(iter(operation))
+    next(iter(operation), None)
     first_s = time.perf_counter() - asked
     return first_s, operation.result().usage.n_prompt_tokens

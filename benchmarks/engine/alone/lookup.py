@@ -72,7 +72,7 @@ def _rewriting() -> str:
 def _answer(client: Client, prompt: str, n: int, *, is_on: bool) -> tuple[float, str]:
     """Tokens per second after the first, and the text."""
     operation = client.send_prompt(prompt, messages=[], lookup=is_on, **greedy(n))
-    next(iter(operation))
+    next(iter(operation), None)
     first = time.perf_counter()
     answer: Any = operation.result()
     return (answer.usage.n_tokens - 1) / (time.perf_counter() - first), str(answer)

@@ -56,7 +56,7 @@ def _load(client: Client, setting: Setting) -> None:
 def _first_s(client: Client, prompt: str) -> float:
     asked = time.perf_counter()
     operation = client.send_prompt(prompt, messages=[], **greedy(4))
-    next(iter(operation))
+    next(iter(operation), None)
     first_s = time.perf_counter() - asked
     operation.result()
     return first_s

@@ -26,7 +26,7 @@ class Ours:
         started = time.perf_counter()
         options: dict[str, Any] = {"temperature": 0, "max_tokens": n, "allow_repeats": True}
         operations = [self._client.send_prompt(t, messages=[], **options) for t in texts]
-        next(iter(operations[0]))
+        next(iter(operations[0]), None)
         first_s = time.perf_counter() - started
         n_tokens = 0
         for operation in operations:
