@@ -50,10 +50,11 @@ class Rig:
         batch: int = 64,
         parking: int = 0,
         draft: Drafter | None = None,
+        make_context: type[FakeContext] = FakeContext,
         **context: Any,
     ) -> None:
         self.clock = FakeClock()
-        self.context = FakeContext(pool, clock=self.clock, **context)
+        self.context = make_context(pool, clock=self.clock, **context)
         self.context.step_s = 0.01  # so that guesses pay
         self.engine = Engine(
             FakeModel(),

@@ -11,8 +11,8 @@ from wiz_kernel_ext.engine.detokenizer import Detokenizer
 from wiz_kernel_ext.engine.kv_memory import KvMemory
 from wiz_kernel_ext.engine.sampling import Sampling
 from wiz_kernel_ext.engine.scheduler import Plan, Scheduler, shares
-from wiz_kernel_ext.engine.speculation import Speculation
 from wiz_kernel_ext.engine.sequence import Listener, Sequence, State
+from wiz_kernel_ext.engine.speculation import Speculation
 
 
 def prompt(number: int, n: int, base: int | None = None) -> Sequence:

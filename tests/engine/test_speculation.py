@@ -30,7 +30,7 @@ class Sure(Drafter):
         pass
 
 
-def answer(number: int, *drafters: Drafter, **fields: int) -> Sequence:
+def answer(number: int, *drafters: Drafter, max_tokens: int | None = None) -> Sequence:
     return Sequence(
         tokens=[1, 2, 3],
         sampling=Sampling((), 0),
@@ -40,7 +40,7 @@ def answer(number: int, *drafters: Drafter, **fields: int) -> Sequence:
         number=number,
         n_past=2,
         drafters=drafters,
-        **fields,
+        max_tokens=max_tokens,
     )
 
 
@@ -104,7 +104,7 @@ def test_what_is_computed_again_counts() -> None:
     drafter = Sure(0.9)
     made, asked = speculation(drafter, row_s=0.003), answer(1, drafter)
     assert lengths(made, [asked])[0] > 0
-    for _ in range(5):
+    for _ in range(20):
         made.learn(asked, 8, 4, 12)
     assert lengths(made, [asked]) == [0]
 

@@ -21,6 +21,7 @@ from msgspec.structs import replace
 from wiz_kernel_ext.engine.backend import (
     Backend,
     Context,
+    ContextParameters,
     LibraryRefused,
     LoadCancelled,
     LoadParameters,
@@ -29,6 +30,7 @@ from wiz_kernel_ext.engine.backend import (
 )
 from wiz_kernel_ext.engine.chat import ChatEncoder
 from wiz_kernel_ext.engine.contention import ThreadCount
+from wiz_kernel_ext.engine.draft_model import DraftModel
 from wiz_kernel_ext.engine.engine import Engine
 from wiz_kernel_ext.engine.gguf_header import check_gguf
 from wiz_kernel_ext.engine.sequence import Listener, Sequence
@@ -55,6 +57,7 @@ from wiz_kernel_ext.worker.differences import (
     named,
     template_name,
 )
+from wiz_kernel_ext.worker.draft import check_draft, check_draft_context
 from wiz_kernel_ext.worker.encoding import Readers
 
 PROGRESS_INTERVAL_S = 0.05
@@ -83,7 +86,10 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Loaded:
-    """A model in memory, what it was loaded with, and its context, if any."""
+    """A model in memory, what it was loaded with, and its context, if any.
+
+    `draft` is the model that guesses its answers, `drafter` that one at work.
+    """
 
     model: Model
     info: ModelInfo
@@ -91,6 +97,8 @@ class Loaded:
     chat: ChatEncoder
     chat_template: str | None = None
     encoders: dict[str, ChatEncoder] = field(default_factory=dict)
+    draft: Model | None = None
+    drafter: DraftModel | None = None
     context: Context | None = None
     context_info: ContextInfo | None = None
     engine: Engine | None = None
@@ -188,7 +196,21 @@ class ModelHost:
         )
         self._loaded = Loaded(model, info, parameters, chat, request.chat_template)
         _tell(call, notices)
-        return info
+        if request.draft is not None:
+            self._load_draft(self._loaded, Path(request.draft), call)
+        return self._loaded.info
+
+    def _load_draft(self, loaded: Loaded, path: Path, call: Call) -> None:
+        """Load what guesses; where that fails the model itself is loaded, and stays."""
+        check_gguf(path)
+        draft = self._load(path, loaded.parameters, call)
+        try:
+            check_draft(loaded.model, Path(loaded.info.model_path), draft, path)
+        except Exception:
+            draft.close()
+            raise
+        loaded.draft = draft
+        loaded.info = replace(loaded.info, draft=str(path))
 
     def _parameters(self, request: LoadModel, notices: list[str]) -> LoadParameters:
         gpu_layers = request.gpu_layers
@@ -249,15 +271,14 @@ class ModelHost:
             self._close_context(loaded)
         plan = plan_context(request, loaded.model.facts)
         _tell(call, plan.notices)
-        try:
-            context = loaded.model.create_context(plan.parameters)
-        except LibraryRefused as error:
-            raise ModelLoadFailed(
-                f"llama.cpp cannot create the context: {error}.",
-                hint=_LESS,
-                log=error.log,
-            ) from None
+        context = self._context(loaded.model, plan.parameters)
         loaded.context = context
+        if loaded.draft is not None:
+            try:
+                loaded.drafter = self._drafter(loaded, loaded.draft, plan.parameters)
+            except Exception:
+                self._close_context(loaded)
+                raise
         loaded.context_info = plan.info(loaded.info.model_path, context.pool_size)
         loaded.engine = Engine(
             loaded.model,
@@ -270,8 +291,35 @@ class ModelHost:
             clock=self._clock,
             parking_bytes=_parking_bytes(),
             threads=None if request.threads else ThreadCount(plan.parameters.threads),
+            draft=loaded.drafter,
         )
         return loaded.context_info
+
+    def _drafter(self, loaded: Loaded, draft: Model, parameters: ContextParameters) -> DraftModel:
+        """The model that guesses, with a context like that of the other one."""
+        context = self._context(draft, parameters)
+        try:
+            check_draft_context(context, Path(loaded.info.draft))
+        except Exception:
+            context.close()
+            raise
+        return DraftModel(
+            draft,
+            context,
+            sequence_ids=parameters.sequence_ids,
+            batch_size=parameters.batch_size,
+            clock=self._clock,
+        )
+
+    def _context(self, model: Model, parameters: ContextParameters) -> Context:
+        try:
+            return model.create_context(parameters)
+        except LibraryRefused as error:
+            raise ModelLoadFailed(
+                f"llama.cpp cannot create the context: {error}.",
+                hint=_LESS,
+                log=error.log,
+            ) from None
 
     def check(self, *, context: bool) -> None:
         """Raise ModelNotLoaded or ContextNotLoaded for what is missing."""
@@ -335,6 +383,8 @@ class ModelHost:
         before = process.memory_info().rss
         self._close_context(loaded)
         loaded.readers.close()
+        if loaded.draft is not None:
+            loaded.draft.close()
         loaded.model.close()
         self._loaded = None
         freed = max(0, before - process.memory_info().rss)
@@ -365,9 +415,11 @@ class ModelHost:
     def _close_context(self, loaded: Loaded) -> None:
         if loaded.engine is not None:
             loaded.engine.close()
+        if loaded.drafter is not None:
+            loaded.drafter.close()
         if loaded.context is not None:
             loaded.context.close()
-        loaded.engine = loaded.context = loaded.context_info = None
+        loaded.engine = loaded.context = loaded.context_info = loaded.drafter = None
 
 
 def _tell(call: Call, notices: list[str]) -> None:
