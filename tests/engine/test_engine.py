@@ -52,10 +52,11 @@ class Rig:
         parking: int = 0,
         draft: Drafter | None = None,
         n_in_the_way: int = kv_memory.N_IN_THE_WAY,
+        make_context: type[FakeContext] = FakeContext,
         **context: Any,
     ) -> None:
         self.clock = FakeClock()
-        self.context = FakeContext(pool, clock=self.clock, **context)
+        self.context = make_context(pool, clock=self.clock, **context)
         self.context.step_s = 0.01  # so that guesses pay
         self.engine = Engine(
             FakeModel(),

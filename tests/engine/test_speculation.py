@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence as Many
-from typing import Any
 
 from wiz_kernel_ext.engine.detokenizer import Detokenizer
 from wiz_kernel_ext.engine.drafting import Drafter, Wanted
@@ -31,7 +30,7 @@ class Sure(Drafter):
         pass
 
 
-def answer(number: int, *drafters: Drafter, **fields: Any) -> Sequence:
+def answer(number: int, *drafters: Drafter, max_tokens: int | None = None) -> Sequence:
     return Sequence(
         tokens=[1, 2, 3],
         sampling=Sampling((), 0),
@@ -41,7 +40,7 @@ def answer(number: int, *drafters: Drafter, **fields: Any) -> Sequence:
         number=number,
         n_past=2,
         drafters=drafters,
-        **fields,
+        max_tokens=max_tokens,
     )
 
 
@@ -105,7 +104,7 @@ def test_what_is_computed_again_counts() -> None:
     drafter = Sure(0.9)
     made, asked = speculation(drafter, row_s=0.003), answer(1, drafter)
     assert lengths(made, [asked])[0] > 0
-    for _ in range(5):
+    for _ in range(20):
         made.learn(asked, 8, 4, 12)
     assert lengths(made, [asked]) == [0]
 

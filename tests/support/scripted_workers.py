@@ -79,10 +79,10 @@ class SetMemory(LoadCheck):
         self.total_bytes = 1 << 40
         self._workers = workers
 
-    def fit(self, path: Path, context: CreateContext) -> Fit:
+    def fit(self, path: Path, context: CreateContext, draft: Path | None = None) -> Fit:
         available = self.total_bytes - 1000 * self._workers()
         kv = context.context_size or 64
-        least = 100 + kv
+        least = (100 + kv) * (2 if draft else 1)
         return Fit(
             verdict="fits" if least <= available else "too big",
             basis="header",

@@ -150,6 +150,7 @@ def model_flags() -> dict[str, Flag]:
         "use_mlock": "mlock",
         "check_tensors": "check-tensors",
         "chat_template": "chat-template",
+        "draft": "draft",
     }
     return flags(LoadModel, names)
 
@@ -263,6 +264,8 @@ def _metavar(field: str, kind: msgspec.inspect.Type) -> str:
         return "N"
     if field == "chat_template":
         return "NAME|FILE"
+    if field == "draft":
+        return "MODEL"
     return "X" if isinstance(first, msgspec.inspect.FloatType) else field.upper()
 
 

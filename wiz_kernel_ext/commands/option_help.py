@@ -29,7 +29,7 @@ MEANING = {
     "logit_bias": "add VALUE to the logit of token KEY (an id or its text); repeatable",
     "max_tokens": "the longest answer, in tokens (2k: 2048)",
     "stop": "end the answer before this text; repeatable",
-    "lookup": "faster where an answer repeats much of its prompt (an edited text)",
+    "lookup": "guess what repeats the prompt (by itself where that pays and keeps the text)",
     "allow_repeats": "go on where an answer says the same line ten times",
     # model and context
     "context_size": "the longest conversation, in tokens (8k: 8192)",
@@ -43,6 +43,7 @@ MEANING = {
     "use_mlock": "keep the model in RAM",
     "check_tensors": "check the file's numbers while loading",
     "keep_alive_s": "how long an unused model stays loaded",
+    "draft": "a small model with the same vocabulary, which guesses what this one says",
     "chat_template": "write turns as this family does, or as a file with a Jinja template says",
     # lists
     "limit": "how many to list",

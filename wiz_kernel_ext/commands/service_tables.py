@@ -90,7 +90,7 @@ def worker_table(workers: Sequence[WorkerInfo]) -> Table:
     """The loaded models."""
     rows = [
         (
-            worker.model,
+            with_draft(worker),
             str(worker.pid),
             size(worker.memory_bytes),
             "-" if worker.context is None else str(worker.context),
@@ -111,6 +111,12 @@ def device_tables(service: ServiceInfo) -> list[Table]:
         return []
     rows = [(device,) for device in service.engine.devices]
     return [Table("Devices", ("device",), rows, "")]
+
+
+def with_draft(worker: WorkerInfo) -> str:
+    """A loaded model's name, and that of the one that guesses for it."""
+    draft = worker.draft.rpartition("/")[2]
+    return f"{worker.model} + {draft}" if draft else worker.model
 
 
 def kind_word(operation: OperationInfo) -> str:
@@ -166,6 +172,8 @@ def described(loaded: Loaded) -> str:
         f"sequences {context.sequences}",
         f"threads {context.threads}",
     ]
+    if model.draft:
+        parts.append(f"draft {model.draft.rpartition('/')[2]}")
     if model.gpu_layers:
         parts.append(f"GPU layers {model.gpu_layers}")
     if model.worker_pid is not None:

@@ -53,7 +53,7 @@ class _Turn:
 
 
 class DraftModel(Drafter):
-    """Guesses by `model` in `context`, which are its own; reads `batch_size` tokens at once.
+    """Guesses by `model` in `context`, which is its own; reads `batch_size` tokens at once.
 
     What fails in it costs guesses and no answer.
     """
@@ -185,4 +185,3 @@ class DraftModel(Drafter):
 
     def close(self) -> None:
         self._context.close()
-        self._model.close()

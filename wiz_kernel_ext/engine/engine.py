@@ -249,20 +249,29 @@ class Engine:
         if not work.rows:
             return
         reason = self._take_tokens(work, now)
+        said = sequence.tokens[end:]
+        n_kept = common_prefix(work.drafted, said)
         if work.drafted:
-            self._keep_what_was_right(work, end, is_ended=reason is not None)
+            self._memory.extend(sequence.sequence_id, said[:n_kept])
+            sequence.take_draft(len(work.drafted), n_kept)
+        is_in_doubt = reason is None and len(said) == n_kept
+        n_again = sequence.go_back(AGAIN) if is_in_doubt else 0
+        if work.drafted or n_again:
+            self._memory.cut_back(sequence.sequence_id, sequence.n_past)
+            self._speculation.learn(sequence, len(work.drafted), n_kept, n_again)
         if reason:
             self._finish(sequence, reason)
 
     def _take_tokens(self, work: Work, now: float) -> FinishReason | None:
         """Pick the next token, and one more for each guess that was the one that was picked.
 
-        None where another is nearly as likely: that is for a row alone to decide.
+        None where another is nearly as likely: that is for a row alone to decide, after cells that
+        were computed alone.
         """
         sequence = work.sequence
-        is_exact = sequence.is_exact and bool(work.drafted)
+        is_doubtful = sequence.is_exact and (work.drafted or sequence.is_rough(AGAIN))
         for i, row in enumerate(work.rows):
-            if is_exact and self._context.lead(row) < NEAR_TIE:
+            if is_doubtful and self._context.lead(row) < NEAR_TIE:
                 break
             token = self._context.sample(self._sampler_of(sequence), row)
             is_end = self._model.ends_generation(token) or token in sequence.ends
@@ -272,18 +281,6 @@ class Engine:
             if work.drafted[i : i + 1] != [token]:
                 break
         return None
-
-    def _keep_what_was_right(self, work: Work, start: int, *, is_ended: bool) -> None:
-        """Keep the cells of the guesses that the answer has taken; the rest are free again."""
-        sequence = work.sequence
-        said = sequence.tokens[start:]
-        n_kept = common_prefix(work.drafted, said)
-        self._memory.extend(sequence.sequence_id, said[:n_kept])
-        sequence.take_draft(len(work.drafted), n_kept)
-        is_in_doubt = len(said) == n_kept and not is_ended
-        n_again = sequence.go_back(AGAIN) if is_in_doubt else 0
-        self._memory.cut_back(sequence.sequence_id, sequence.n_past)
-        self._speculation.learn(sequence, len(work.drafted), n_kept, n_again)
 
     def _sampler_of(self, sequence: Sequence) -> object:
         if sequence.sampler is None:

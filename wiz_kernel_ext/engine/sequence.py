@@ -69,7 +69,7 @@ class Sequence:
     is_exact: bool = False
     n_drafted: int = 0
     n_kept: int = 0
-    rough_from: int | None = None
+    rough: range = range(0)
     again_to: int = 0
     submitted_at: float = 0.0
     started_at: float | None = None
@@ -110,21 +110,24 @@ class Sequence:
 
         So they are rough: what is computed alone is rounded in another way.
         """
-        if self.rough_from is None:
-            self.rough_from = self.n_past - 1
+        start = self.rough.start if self.rough else self.n_past - 1
         self.n_past += n_kept
+        self.rough = range(start, self.n_past)
         self.n_drafted += n_drafted
         self.n_kept += n_kept
+
+    def is_rough(self, n_near: int) -> bool:
+        """Whether there are rough cells among the last `n_near`."""
+        return bool(self.rough) and self.rough.stop > self.n_past - n_near
 
     def go_back(self, most: int) -> int:
         """Compute the latest token again, and alone, with at most `most` rough ones before it.
 
         Returns how many tokens that are.
         """
-        start = self.n_past - 1 - most
         self.again_to = self.n_past
-        self.n_past = start if self.rough_from is None else max(start, self.rough_from)
-        self.rough_from = None
+        self.n_past = max(self.n_past - 1 - most, self.rough.start)
+        self.rough = range(0)
         return self.again_to - self.n_past
 
     def start(self, sequence_id: int, n_cached: int, now: float) -> None:

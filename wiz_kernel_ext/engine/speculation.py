@@ -18,6 +18,9 @@ DRAFT_ROWS = 16
 """Tokens guessed in one step, of all answers together."""
 _WORTH_IT = 0.03
 """The part by which a draft has to make answers faster: what is expected is not always so."""
+_N_AGAIN_AFTER = 64
+"""Guesses from which on it counts in full how many tokens are computed again for them."""
+_FADES = 0.99
 
 
 class Speculation:
@@ -35,6 +38,8 @@ class Speculation:
         drafts: list[list[int]] = [[] for _ in answering]
         if n_most < 1 or not self._cost.is_known:
             return drafts
+        # Each step what was counts a little less, so that all is tried again.
+        self._n_drafted, self._n_again = _FADES * self._n_drafted, _FADES * self._n_again
         best = [self._best(sequence) for sequence in answering]
         if not any(chance for _, chance in best):
             return drafts
@@ -83,7 +88,7 @@ class Speculation:
         n = len(answering)
         seconds = self._cost.curve(n, n + len(gains))
         gained, drafting_s, most, n_best = 0.0, 0.0, _WORTH_IT, 0
-        again = self._n_again / (self._n_drafted + 1.0)
+        again = self._n_again / (self._n_drafted + _N_AGAIN_AFTER)
         for m, (gain, _, token_s) in enumerate(gains, 1):
             gained += gain
             drafting_s += token_s
@@ -97,8 +102,8 @@ class Speculation:
 
     def learn(self, sequence: Sequence, n_drafted: int, n_kept: int, n_again: int) -> None:
         """Of a draft so many were right, and so many tokens have to be computed again for it."""
-        self._n_drafted = 0.95 * self._n_drafted + n_drafted
-        self._n_again = 0.95 * self._n_again + n_again
+        self._n_drafted += n_drafted
+        self._n_again += n_again
         # A draft that was ended by a doubt was not wrong there.
         tried = n_kept if n_again else n_drafted
         self._used[sequence.number].learn(sequence.number, tried, n_kept)

@@ -10,8 +10,11 @@ from bisect import bisect_left
 from collections import deque
 from statistics import median
 
-ROW_COST = 0.45
-"""What one more row costs where it was not measured, as a part of a step of one row."""
+ROW_COST = 0.2
+"""What one more row is taken to cost until it is measured, as a part of a step of one row.
+
+Rather too little: too much would never be tried, and so never be measured.
+"""
 _N_REMEMBERED = 5
 _FORGOTTEN_AFTER = 512
 """Steps after which a measure is too old: contexts grow, and machines get busy and idle."""
@@ -40,7 +43,7 @@ class StepCost:
         return bool(self._measured)
 
     def curve(self, least: int, most: int) -> list[float]:
-        """Seconds of steps of `least` to `most` rows."""
+        """Seconds of steps of `least` to `most` rows; something was measured."""
         known = sorted((n, median(seconds)) for n, seconds in self._measured.items())
         return [_between(known, n) for n in range(least, most + 1)]
 

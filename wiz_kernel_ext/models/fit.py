@@ -120,6 +120,19 @@ def measured(fit: Fit, kv: int, compute: int, machine: Machine) -> Fit:
     )
 
 
+def together(fit: Fit, other: Fit, machine: Machine) -> Fit:
+    """Two models in one process, for the longest conversation of the first."""
+    return _fit(
+        fit.basis,
+        machine,
+        context_size=fit.context_size,
+        weights=fit.weights_bytes + other.weights_bytes,
+        repacked=fit.repacked_bytes + other.repacked_bytes,
+        kv=fit.kv_bytes + other.kv_bytes,
+        compute=fit.compute_bytes + other.compute_bytes,
+    )
+
+
 def estimate_by_size(
     size_bytes: int, quant: str, machine: Machine, use: Use, *, shape: ModelShape | None = None
 ) -> Fit:

@@ -65,7 +65,7 @@ class WorkerCalls(ABC, Generic[OperationT]):
         """Load a GGUF model, or share it where it is loaded (`worker:loadModel`).
 
         `model_path` is a path or "demo"; other keywords are `LoadModel`'s fields: gpu_layers,
-        use_mmap, use_mlock, check_tensors, keep_alive_s, chat_template, reload.
+        use_mmap, use_mlock, check_tensors, keep_alive_s, chat_template, draft, reload.
         Raises ModelFileNotFound, ModelLoadFailed, Conflict.
         """
         return await self.request(build(LoadModel, {"model_path": model_path, **options}))

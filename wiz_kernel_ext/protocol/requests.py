@@ -116,10 +116,12 @@ class LoadModel(Request[ModelInfo], frozen=True, kw_only=True):
 
     `gpu_layers` is a count, -1 for all, or "auto"; `keep_alive_s` is how long an unused model
     stays, in seconds (-1: for good). `chat_template` is used instead of the file's own: a family's
-    name (`chat_templates.TEMPLATE_NAMES`) or a Jinja text. Other parameters than the loaded ones
-    are a `Conflict` unless `reload` is set. What takes more memory than is free is refused
-    (`NotEnoughMemory`) unless `anyway` is set. `context` is the one that will be created then: as
-    many layers are put on a card as leave room for it.
+    name (`chat_templates.TEMPLATE_NAMES`) or a Jinja text. `draft` is a small model with the same
+    vocabulary, which guesses what this one says, so that several tokens are computed at once; one
+    that does not fit is a `ModelLoadFailed`. Other parameters than the loaded ones are a `Conflict`
+    unless `reload` is set. What takes more memory than is free is refused (`NotEnoughMemory`)
+    unless `anyway` is set. `context` is the one that will be created then: as many layers are put
+    on a card as leave room for it.
     """
 
     target = "worker:loadModel"
@@ -131,6 +133,7 @@ class LoadModel(Request[ModelInfo], frozen=True, kw_only=True):
     check_tensors: bool | None = None
     keep_alive_s: Annotated[float, Meta(ge=-1)] | None = None
     chat_template: ChatTemplate | None = None
+    draft: str | None = None
     reload: bool = False
     anyway: bool = False
     context: CreateContext | None = None
@@ -244,6 +247,7 @@ class Load(Request[Loaded], frozen=True, kw_only=True):
     check_tensors: bool | None = None
     keep_alive_s: Annotated[float, Meta(ge=-1)] | None = None
     chat_template: ChatTemplate | None = None
+    draft: str | None = None
     context_size: ContextSize | None = None
     sequences: Sequences | None = None
     threads: Threads | None = None

@@ -24,7 +24,8 @@ class ModelInfo(Result, frozen=True, kw_only=True):
     """A model's facts. `size_bytes` are its tensors; `n_ctx_train` is in tokens.
 
     `chat_template` says what is used: "own" (the file's), a family's name, "given" for a text that
-    was given, or "raw" for none. `notices` are what its users should know of it.
+    was given, or "raw" for none. `draft` is the path of the model that guesses its answers.
+    `notices` are what its users should know of it.
     """
 
     model_path: str
@@ -39,6 +40,7 @@ class ModelInfo(Result, frozen=True, kw_only=True):
     gpu_layers: int = 0
     has_chat_template: bool = False
     chat_template: str = ""
+    draft: str = ""
     shared: bool = False
     load_time_s: float = 0.0
     worker_pid: int | None = None
@@ -189,14 +191,15 @@ class WorkerInfo(Result, frozen=True, kw_only=True):
     """A worker process. `memory_bytes` is resident; `loads` counts since the service began.
 
     `weights_bytes` and `kv_bytes` are the model's tensors and the conversations' memory, as asked
-    for: neither need be resident. `silent_s`: seconds without progress though it has work; 0 until
-    that is worth a word.
+    for: neither need be resident. `draft` is the path of the model that guesses for it. `silent_s`:
+    seconds without progress though it has work; 0 until that is worth a word.
     """
 
     pid: int
     model: str
     model_path: str
     loads: int
+    draft: str = ""
     context: int | None = None
     sequences: int | None = None
     threads: int | None = None

@@ -209,10 +209,10 @@ class Climb:
 
     async def _make_room(self, operation: Operation, wish: Wish, undo: list[Undo]) -> None:
         """Refuse what cannot be; for what can, unload what nobody uses."""
-        path, context = wish.path, wish.context or CreateContext()
+        path, context, draft = wish.path, wish.context or CreateContext(), _draft(wish)
 
         async def fit_now() -> Fit:
-            return await asyncio.to_thread(self._check.fit, path, context)
+            return await asyncio.to_thread(self._check.fit, path, context, draft)
 
         fit = await fit_now()
         if fit.verdict == "too big":
@@ -234,7 +234,7 @@ class Climb:
         """
         context = wish.context or CreateContext()
         given_back = worker.process.memory_bytes() + self.room_bytes()
-        fit = with_room(self._check.fit(wish.path, context), given_back)
+        fit = with_room(self._check.fit(wish.path, context, _draft(wish)), given_back)
         self._check.refuse_too_large(wish.path, context, fit, anyway=wish.load.anyway)
         if not wish.load.anyway:
             self._check.refuse_too_big(wish.path.name, fit, path=wish.path, context=context)
@@ -248,7 +248,7 @@ class Climb:
         """
         path = Path(worker.path)
         try:
-            fit = self._check.fit(path, request)
+            fit = self._check.fit(path, request, _draft(self._wish_of(worker)))
         except (ModelFileNotFound, ModelLoadFailed):  # it is loaded, whatever became of its file
             return
         fit = structs.replace(with_room(fit, worker.kv_bytes), other_bytes=0)
@@ -335,6 +335,10 @@ class Climb:
                 )
                 if not worker.n_running:
                     await self._supervisor.end(worker)
+
+
+def _draft(wish: Wish) -> Path | None:
+    return Path(wish.load.draft) if wish.load.draft else None
 
 
 def _tell(operation: Operation, notices: list[str]) -> None:

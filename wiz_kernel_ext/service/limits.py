@@ -29,7 +29,9 @@ def check_load(
     limits: Limits, path: Path, load: LoadModel, context: CreateContext | None = None
 ) -> None:
     """Raise LimitExceeded for a model or a number that is not allowed. Resolves links."""
-    limits.check_model(path)
+    for one in (path, load.draft):
+        if one is not None:
+            limits.check_model(Path(one))
     limits.check_number("max_keep_alive_s", load.keep_alive_s, "The keep-alive, in seconds")
     if context is not None:
         check_context(limits, context)

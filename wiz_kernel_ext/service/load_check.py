@@ -17,7 +17,7 @@ from wiz_kernel_ext.engine_check.build import engine_build
 from wiz_kernel_ext.errors import BadRequest, EngineUnusable, NotEnoughMemory
 from wiz_kernel_ext.gguf_file.kinds import refuse_other_kinds
 from wiz_kernel_ext.gguf_file.shape import model_shape
-from wiz_kernel_ext.models.fit import Use, estimate, verdict
+from wiz_kernel_ext.models.fit import Use, estimate, together, verdict
 from wiz_kernel_ext.models.headers import files_bytes, header_of
 from wiz_kernel_ext.models.machine import Machine, rooms, this_machine
 from wiz_kernel_ext.protocol.events import Notice
@@ -42,14 +42,23 @@ class LoadCheck:
         self._measure = measure
         self._has_card = has_card or _built_for_a_card
 
-    def fit(self, path: Path, context: CreateContext) -> Fit:
-        """What loading `path` with `context` would take of this machine now.
+    def fit(self, path: Path, context: CreateContext, draft: Path | None = None) -> Fit:
+        """What loading `path` with `context` would take of this machine now, with `draft` beside.
 
         Raises GgufInvalid, ModelLoadFailed for what is no language model, ModelFileNotFound.
         """
         header = header_of(path)
         refuse_other_kinds(path.name, header)
-        return estimate(header, self._machine(), Use.asked(context), files_bytes=files_bytes(path))
+        machine, use = self._machine(), Use.asked(context)
+        fit = estimate(header, machine, use, files_bytes=files_bytes(path))
+        if draft is None:
+            return fit
+        drafting = header_of(draft)
+        refuse_other_kinds(draft.name, drafting)
+        use = replace(use, context_size=fit.context_size)
+        return together(
+            fit, estimate(drafting, machine, use, files_bytes=files_bytes(draft)), machine
+        )
 
     def refuse_too_large(
         self, path: Path, context: CreateContext, fit: Fit, *, anyway: bool | None = None

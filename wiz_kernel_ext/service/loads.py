@@ -84,6 +84,7 @@ class Loads:
         state = self.clients[client]
         request = _with_defaults(request, state)
         path = await asyncio.to_thread(self.locate, request.model_path)
+        request = await self._with_draft(request)
         operation = Operation("load", title=path.name, client=client, model_path=str(path))
 
         async def body(operation: Operation) -> ModelInfo:
@@ -120,6 +121,13 @@ class Loads:
             f"{found} is not on this machine.", hint=f"Fetch it first: `wiz pull {found}`."
         )
 
+    async def _with_draft(self, request: LoadModel) -> LoadModel:
+        """`request` with the path of its draft model, which is not fetched."""
+        if request.draft is None:
+            return request
+        path = await asyncio.to_thread(self.locate, request.draft)
+        return msgspec.structs.replace(request, draft=str(path))
+
     def _find(self, name: str | None) -> Path | ModelName:
         if (name is not None and not name.strip()) or (name is None and not self.library.default()):
             raise BadRequest(
@@ -152,7 +160,7 @@ class Loads:
             fetched_s = time.monotonic() - began_fetch
         operation.model_path = str(path)
         state = self.clients[operation.client]
-        load = _with_defaults(_part(request, LoadModel), state)
+        load = await self._with_draft(_with_defaults(_part(request, LoadModel), state))
         context = _part(request, CreateContext)
         asks_nothing = (
             msgspec.structs.replace(load, anyway=False) == LoadModel()

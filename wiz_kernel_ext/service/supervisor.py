@@ -98,6 +98,7 @@ class Worker:
             model=self.name,
             model_path=self.path,
             loads=self.n_loads,
+            draft=self.model.draft if self.model else "",
             context=self.context.context_size if self.context else None,
             sequences=self.context.sequences if self.context else None,
             threads=self.context.threads if self.context else None,

@@ -44,6 +44,8 @@ def model_difference(
         asked, has = getattr(request, name), getattr(parameters, name)
         if asked is not None and asked != "auto" and asked != has:
             difference[_camel(name)] = [has, asked]
+    if request.draft is not None and request.draft != info.draft:
+        difference["draft"] = [info.draft or None, request.draft]
     if request.chat_template not in (None, chat_template):
         names = [info.chat_template, template_name(request.chat_template, own=False)]
         difference["chatTemplate"] = names

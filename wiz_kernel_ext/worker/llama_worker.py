@@ -245,7 +245,7 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
         if isinstance(request, Initialize):
             return await self._initialize(request)
         if isinstance(request, LoadModel):
-            path, full = self._locate(request), self._with_defaults(request)
+            path, full = self._locate(request), self._with_defaults(self._with_draft(request))
             return await self._loop.call(lambda: self._host.load(path, full, call))
         if isinstance(request, CreateContext):
             return await self._loop.call(lambda: self._host.create_context(request, call))
@@ -260,8 +260,8 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
     def _here(self, request: AnyRequest) -> AnyRequest:
         """`request` as another process takes it: with the path of a model for its name."""
         if isinstance(request, LoadModel) and request.model_path:
-            return msgspec.structs.replace(request, model_path=str(self._locate(request)))
-        return request
+            request = msgspec.structs.replace(request, model_path=str(self._locate(request)))
+        return self._with_draft(request) if isinstance(request, LoadModel) else request
 
     async def _initialize(self, request: Initialize) -> RuntimeInfo:
         self._defaults = request
@@ -287,6 +287,13 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
             name: getattr(self._defaults, name) for name in names if getattr(request, name) is None
         }
         return msgspec.structs.replace(request, **missing)
+
+    def _with_draft(self, request: LoadModel) -> LoadModel:
+        """`request` with the path of its draft model."""
+        if request.draft is None:
+            return request
+        path = locate_model(request.draft, models_dir=self._models_dir)
+        return msgspec.structs.replace(request, draft=str(path))
 
     def _locate(self, request: LoadModel) -> Path:
         name = request.model_path or self._defaults.model_path or self._host.model_path

@@ -30,6 +30,7 @@ from wiz_kernel_ext.engine.backend import (
 )
 from wiz_kernel_ext.engine.chat import ChatEncoder
 from wiz_kernel_ext.engine.contention import ThreadCount
+from wiz_kernel_ext.engine.draft_model import DraftModel
 from wiz_kernel_ext.engine.engine import Engine
 from wiz_kernel_ext.engine.fingerprint import model_fingerprint, state_fingerprint
 from wiz_kernel_ext.engine.gguf_header import check_gguf
@@ -61,6 +62,7 @@ from wiz_kernel_ext.worker.differences import (
     named,
     template_name,
 )
+from wiz_kernel_ext.worker.draft import check_draft, check_draft_context
 from wiz_kernel_ext.worker.encoding import Readers
 from wiz_kernel_ext.worker.load_plan import plan_load
 
@@ -94,6 +96,7 @@ class Loaded:
     """A model in memory, what it was loaded with, and its context, if any.
 
     `fingerprint` is its file's; "" where nothing is kept on the disk.
+    `draft` is the model that guesses its answers, `drafter` that one at work.
     """
 
     model: Model
@@ -104,6 +107,8 @@ class Loaded:
     placement: Placement | None = None
     fingerprint: str = ""
     encoders: dict[str, ChatEncoder] = field(default_factory=dict)
+    draft: Model | None = None
+    drafter: DraftModel | None = None
     context: Context | None = None
     context_info: ContextInfo | None = None
     engine: Engine | None = None
@@ -212,7 +217,21 @@ class ModelHost:
             self._fingerprint(path),
         )
         _tell(call, notices)
-        return info
+        if request.draft is not None:
+            self._load_draft(self._loaded, Path(request.draft), call)
+        return self._loaded.info
+
+    def _load_draft(self, loaded: Loaded, path: Path, call: Call) -> None:
+        """Load what guesses; where that fails the model itself is loaded, and stays."""
+        check_gguf(path)
+        draft = self._load(path, loaded.parameters, call)
+        try:
+            check_draft(loaded.model, Path(loaded.info.model_path), draft, path)
+        except Exception:
+            draft.close()
+            raise
+        loaded.draft = draft
+        loaded.info = replace(loaded.info, draft=str(path))
 
     def _fingerprint(self, path: Path) -> str:
         if self._store is None:
@@ -269,15 +288,14 @@ class ModelHost:
             open_context_size=placement.context_size if placement else None,
         )
         _tell(call, plan.notices)
-        try:
-            context = loaded.model.create_context(plan.parameters)
-        except LibraryRefused as error:
-            raise ModelLoadFailed(
-                f"llama.cpp cannot create the context: {error}.",
-                hint=_LESS,
-                log=error.log,
-            ) from None
+        context = self._context(loaded.model, plan.parameters)
         loaded.context = context
+        if loaded.draft is not None:
+            try:
+                loaded.drafter = self._drafter(loaded, loaded.draft, plan.parameters)
+            except Exception:
+                self._close_context(loaded)
+                raise
         loaded.context_info = plan.info(loaded.info.model_path, context)
         loaded.engine = Engine(
             loaded.model,
@@ -292,6 +310,7 @@ class ModelHost:
             snapshots=self._snapshots(loaded, plan.parameters),
             n_in_the_way=plan.n_in_the_way,
             threads=None if request.threads else ThreadCount(plan.parameters.threads),
+            draft=loaded.drafter,
         )
         return loaded.context_info
 
@@ -301,6 +320,32 @@ class ModelHost:
         versions = self.backend.versions()
         fingerprint = state_fingerprint(loaded.fingerprint, parameters, versions)
         return Snapshots(self._store, fingerprint, loaded.model.facts.n_vocab)
+
+    def _drafter(self, loaded: Loaded, draft: Model, parameters: ContextParameters) -> DraftModel:
+        """The model that guesses, with a context like that of the other one."""
+        context = self._context(draft, parameters)
+        try:
+            check_draft_context(context, Path(loaded.info.draft))
+        except Exception:
+            context.close()
+            raise
+        return DraftModel(
+            draft,
+            context,
+            sequence_ids=parameters.sequence_ids,
+            batch_size=parameters.batch_size,
+            clock=self._clock,
+        )
+
+    def _context(self, model: Model, parameters: ContextParameters) -> Context:
+        try:
+            return model.create_context(parameters)
+        except LibraryRefused as error:
+            raise ModelLoadFailed(
+                f"llama.cpp cannot create the context: {error}.",
+                hint=_LESS,
+                log=error.log,
+            ) from None
 
     def check(self, *, context: bool) -> None:
         """Raise ModelNotLoaded or ContextNotLoaded for what is missing."""
@@ -373,6 +418,8 @@ class ModelHost:
         before = process.memory_info().rss
         self._close_context(loaded)
         loaded.readers.close()
+        if loaded.draft is not None:
+            loaded.draft.close()
         loaded.model.close()
         self._loaded = None
         freed = max(0, before - process.memory_info().rss)
@@ -414,9 +461,11 @@ class ModelHost:
     def _close_context(self, loaded: Loaded) -> None:
         if loaded.engine is not None:
             loaded.engine.close()
+        if loaded.drafter is not None:
+            loaded.drafter.close()
         if loaded.context is not None:
             loaded.context.close()
-        loaded.engine = loaded.context = loaded.context_info = None
+        loaded.engine = loaded.context = loaded.context_info = loaded.drafter = None
 
 
 def _tell(call: Call, notices: list[str]) -> None:

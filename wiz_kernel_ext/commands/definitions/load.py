@@ -65,6 +65,8 @@ def run(ui: UserInterface, arguments: argparse.Namespace) -> Any:
     else:
         model = located(name) if name else None
     wish = given(arguments, {**context_flags(), **model_flags()}.values())
+    if "draft" in wish:
+        wish["draft"] = located(wish["draft"])
     title = name or "the default model"
 
     def load(anyway: bool) -> Any:

@@ -38,6 +38,8 @@ def run(host: MagicHost, arguments: argparse.Namespace) -> None:
         **host.over(CONTEXT, given(arguments, CONTEXT.values())),
         **host.notebook.session_fields(host.session or None),
     }
+    if "draft" in fields:
+        fields["draft"] = located(fields["draft"])
     view = LoadView(host.screen, name or "the default model", time.monotonic)
     view.begin()
 

@@ -18,6 +18,7 @@ from wiz_kernel_ext.commands.service_tables import (
     engine_words,
     kind_word,
     no_progress,
+    with_draft,
 )
 from wiz_kernel_ext.commands.throughput import Throughput
 from wiz_kernel_ext.log_file import last_lines
@@ -133,7 +134,7 @@ def _model(worker: WorkerInfo) -> dict[str, Any]:
     parts = {"weights": worker.weights_bytes, "KV": worker.kv_bytes}
     return {
         "path": worker.model_path,
-        "name": worker.model,
+        "name": with_draft(worker),
         "memory": size(worker.memory_bytes),
         "parts": " · ".join(f"{name} {size(n)}" for name, n in parts.items() if n),
         "context": worker.context,
