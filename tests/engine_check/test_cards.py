@@ -88,6 +88,7 @@ async def test_rebuilding_builds_for_a_card_that_is_left_unused_and_only_then(
 ) -> None:
     plain, cuda = build(tmp_path, "libggml-cpu.so"), build(tmp_path, "libggml-cuda.so")
     monkeypatch.setattr(rebuild, "cards_here", lambda: [card])
+    monkeypatch.setenv("PATH", "/bin")
     built: list[str] = []
 
     async def checked(data_dir: Path, *, anew: bool) -> Verdict:

@@ -14,6 +14,7 @@ from wiz_kernel_ext.client import Client
 from wiz_kernel_ext.configuration.limits import Limits
 from wiz_kernel_ext.engine.way import AS_IT_IS, Way
 from wiz_kernel_ext.errors import GgufInvalid, LimitExceeded, ModelFileNotFound
+from wiz_kernel_ext.models.fit import Use
 from wiz_kernel_ext.models.machine import Machine
 from wiz_kernel_ext.protocol.devices import Device
 from wiz_kernel_ext.protocol.load_plan import LoadPlan
@@ -119,7 +120,10 @@ def test_a_card_that_is_not_to_be_used_has_no_part(path: Path) -> None:
 def test_a_refusal_is_told_with_the_context_that_fits_and_a_load_that_agrees_is_not_refused(
     path: Path,
 ) -> None:
-    tight = planner(available_bytes=220_000_000)
+    async def no_figures(path: Path, use: Use, n_ctx_train: int) -> None:
+        return None
+
+    tight = replace(planner(available_bytes=220_000_000), measure=no_figures)
     made = plan(tight, path, context_size=32_768)
     assert "free" in made.refusal
     assert "--ctx" in made.refusal

@@ -39,7 +39,7 @@ class LoadPlanner:
     """Works plans out.
 
     `way` says how the engine is used here, `devices` what it computes on, `room_bytes` what models
-    that are not in use would give back.
+    that are not in use would give back; `measure` asks the engine what it would take.
     """
 
     check: LoadCheck
@@ -47,6 +47,7 @@ class LoadPlanner:
     room_bytes: Callable[[], int]
     way: Callable[[], Awaitable[Way]]
     devices: Callable[[], Awaitable[list[Device]]] = devices_here
+    measure: Callable[[Path, Use, int], Awaitable[tuple[int, int] | None]] = rehearse
 
     async def plan(self, path: Path, load: LoadModel, context: CreateContext) -> LoadPlan:
         """How `path` would be loaded and its context made, and why.
@@ -65,7 +66,7 @@ class LoadPlanner:
         if usable:
             return _on_cards(asked, place_asked(asked, usable), fit, found, refusal)
         if shape.n_parts == 1:
-            figures = await rehearse(path, Use.asked(context), shape.n_ctx_train)
+            figures = await self.measure(path, Use.asked(context), shape.n_ctx_train)
             same = Machine(available_bytes=fit.available_bytes, limit=fit.limit)
             fit = measured(fit, *figures, machine=same) if figures else fit
         gives_way = [_GIVES_WAY] if fit.verdict == "too big" and not refusal else []
