@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.engine.computing import begin_and_compute
 from tests.engine.fake_backend import FakeContext
-from wiz_kernel_ext.engine.backend import Batch
 from wiz_kernel_ext.engine.kv_memory import KvMemory, Start
 
 
@@ -20,16 +20,7 @@ class Cache:
 
     def run(self, tokens: list[int]) -> Start:
         """Begin a prompt and compute all of it."""
-        start = self.memory.begin(tokens)
-        new = tokens[start.n_cached :]
-        self.memory.make_room(len(new))
-        self.memory.take(start.sequence_id, len(new))
-        batch = Batch()
-        batch.add(start.sequence_id, start.n_cached, new, n_outputs=1)
-        self.context.decode(batch)
-        self.memory.extend(start.sequence_id, new)
-        assert self.context.tokens_of(start.sequence_id) == tokens
-        return start
+        return begin_and_compute(self.memory, self.context, tokens)
 
     def answer(self, tokens: list[int]) -> Start:
         """The same, and let it rest."""

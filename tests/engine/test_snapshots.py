@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from tests.engine.computing import begin_and_compute
 from tests.engine.fake_backend import FakeContext
 from wiz_kernel_ext.engine import kv_memory
 from wiz_kernel_ext.engine import snapshots as module
-from wiz_kernel_ext.engine.backend import Batch, Saved
+from wiz_kernel_ext.engine.backend import Saved
 from wiz_kernel_ext.engine.kv_memory import KvMemory
 from wiz_kernel_ext.engine.snapshot_file import write_snapshot
 from wiz_kernel_ext.engine.snapshots import Snapshots, SnapshotStore
@@ -52,15 +53,7 @@ class Life:
         """Compute a prompt of `owner` and let it rest; how much of it was there."""
         if owner is not None and allow:
             (self.folder / owner).mkdir(exist_ok=True)
-        start = self.memory.begin(tokens)
-        new = tokens[start.n_cached :]
-        self.memory.make_room(len(new))
-        self.memory.take(start.sequence_id, len(new))
-        batch = Batch()
-        batch.add(start.sequence_id, start.n_cached, new, n_outputs=1)
-        self.context.decode(batch)
-        self.memory.extend(start.sequence_id, new)
-        assert self.context.tokens_of(start.sequence_id) == tokens
+        start = begin_and_compute(self.memory, self.context, tokens)
         self.memory.rest(start.sequence_id, owner)
         assert self.memory.n_free == self.context.pool_size - self.context.n_used
         return start.n_cached

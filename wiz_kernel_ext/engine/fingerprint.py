@@ -27,8 +27,9 @@ _SIZES = {"pool_size", "sequence_ids", "batch_size", "threads"}
 def model_fingerprint(path: Path) -> str:
     """The model at `path`, all parts of it; raises what `read_file_header` does, or OSError."""
     found = hashlib.sha256()
-    for part in parts_of(path, read_file_header(path)):
-        header, status = read_file_header(part), part.stat()
+    first = read_file_header(path)
+    for part in parts_of(path, first):
+        header, status = first if part == path else read_file_header(part), part.stat()
         found.update(f"{status.st_size} {status.st_mtime_ns} {header.data_offset} ".encode())
         with FileSource(part) as source:
             found.update(source.read(0, header.data_offset))

@@ -231,10 +231,8 @@ class KvMemory:
 
     def cut_back(self, sequence_id: int, length: int) -> None:
         """Forget what was computed from `length` on: guesses that were wrong, or in doubt."""
-        if not self._context.cut(sequence_id, length):
+        if not self._cut(sequence_id, length):
             raise DecodeFailed("what was guessed could not be cut off")
-        self._tree.cut(sequence_id, length)
-        self._pool.release(sequence_id, length)
 
     def extend(self, sequence_id: int, tokens: Sequence[int]) -> None:
         """Note that `tokens` have been computed into the cells set aside."""

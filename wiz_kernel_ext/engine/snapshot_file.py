@@ -44,11 +44,10 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 @dataclass(frozen=True)
 class Beginning:
-    """All that stands before the copy; `size_bytes` is what the whole file must have."""
+    """All that stands before the copy."""
 
     head: Head
     tokens: list[int]
-    size_bytes: int
 
 
 def file_bytes(n_tokens: int, saved: Saved) -> int:
@@ -66,7 +65,7 @@ def write_snapshot(path: Path, fingerprint: str, tokens: list[int], saved: Saved
     try:
         descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with FileIO(descriptor, "wb") as file:
-            file.write(start + _LENGTH.pack(_crc(memoryview(start))))
+            _write_all(file, memoryview(start + _LENGTH.pack(_crc(memoryview(start)))))
             for i in range(0, len(data), _AT_ONCE):
                 _write_all(file, data[i : i + _AT_ONCE])
             os.fsync(descriptor)
@@ -133,7 +132,7 @@ def _beginning(file: FileIO, fingerprint: str) -> Beginning:
         raise Damaged("its beginning is damaged")
     if head.fingerprint != fingerprint:
         raise Damaged("it is another model's")
-    return Beginning(head, _unpacked(packed), size_bytes)
+    return Beginning(head, _unpacked(packed))
 
 
 def _write_all(file: FileIO, data: memoryview) -> None:

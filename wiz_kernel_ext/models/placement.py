@@ -1,7 +1,8 @@
 """Which layers go on which card: sums on a file's header, for what is free on each.
 
-Pure. Layers are counted as llama.cpp counts them, the output being one more; it gives the last ones
-to the cards, to each as much as its share of their free memory, and so do these sums.
+Pure but for `place_file`. Layers are counted as llama.cpp counts them, the output being one more; it
+gives the last ones to the cards, to each as much as its share of their free memory, and so do these
+sums.
 """
 
 from __future__ import annotations
@@ -9,11 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
+from pathlib import Path
 
 from wiz_kernel_ext.gguf_file.header import Header
 from wiz_kernel_ext.gguf_file.shape import ModelShape, model_shape
 from wiz_kernel_ext.models.fit import Use, compute_bytes, kv_bytes
+from wiz_kernel_ext.models.headers import files_bytes, header_of
 from wiz_kernel_ext.protocol.devices import Device
+from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel
 from wiz_kernel_ext.sizes import size
 
 ALL_LAYERS = -1
@@ -72,7 +76,7 @@ class Placement:
     @property
     def gpu_layers(self) -> int:
         """The number to load with; -1 for all."""
-        return ALL_LAYERS if self.n_on_cards == self.n_layers else self.n_on_cards
+        return ALL_LAYERS if self.is_whole else self.n_on_cards
 
     @property
     def is_whole(self) -> bool:
@@ -167,6 +171,24 @@ def place(
     ):
         return replace(whole, notices=(_shrunk(whole, most),))
     return replace(most, notices=(_partly(most, whole),))
+
+
+def layers_asked(load: LoadModel) -> int | None:
+    """The layers that `load` wants on cards (-1: all); None for what fits."""
+    return None if load.gpu_layers == "auto" else load.gpu_layers
+
+
+def place_file(
+    path: Path, load: LoadModel, context: CreateContext, cards: Sequence[Device]
+) -> Placement:
+    """The layers of the model at `path`, loaded so for such a context; raises as `header_of`."""
+    return place(
+        header_of(path),
+        Use.asked(context, on_card=True),
+        cards,
+        gpu_layers=layers_asked(load),
+        files_bytes=files_bytes(path),
+    )
 
 
 def _weights(header: Header, shape: ModelShape, files_bytes: int) -> tuple[int, list[int]]:

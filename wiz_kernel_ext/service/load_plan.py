@@ -18,9 +18,9 @@ from wiz_kernel_ext.errors import BadRequest, NotEnoughMemory
 from wiz_kernel_ext.gguf_file.shape import ModelShape, model_shape
 from wiz_kernel_ext.models.devices import devices_here
 from wiz_kernel_ext.models.fit import PROCESS_BYTES, Use, compute_bytes, kv_bytes, measured, verdict
-from wiz_kernel_ext.models.headers import files_bytes, header_of
+from wiz_kernel_ext.models.headers import header_of
 from wiz_kernel_ext.models.machine import Machine
-from wiz_kernel_ext.models.placement import Placement, place
+from wiz_kernel_ext.models.placement import Placement, layers_asked, place_file
 from wiz_kernel_ext.models.rehearsal import rehearse
 from wiz_kernel_ext.protocol.context_defaults import batch_size_for
 from wiz_kernel_ext.protocol.devices import Device, cards
@@ -64,7 +64,8 @@ class LoadPlanner:
         shape = model_shape(header_of(path))
         asked = Asked(path, load, context, shape)
         if usable:
-            return _on_cards(asked, place_asked(asked, usable), fit, found, refusal)
+            placed = place_file(path, load, context, usable)
+            return _on_cards(asked, placed, fit, found, refusal)
         if shape.n_parts == 1:
             figures = await self.measure(path, Use.asked(context), shape.n_ctx_train)
             same = Machine(available_bytes=fit.available_bytes, limit=fit.limit)
@@ -91,22 +92,6 @@ class Asked:
     load: LoadModel
     context: CreateContext
     shape: ModelShape
-
-    @property
-    def gpu_layers(self) -> int | None:
-        """The layers to be on cards; None for what fits."""
-        return None if self.load.gpu_layers == "auto" else self.load.gpu_layers
-
-
-def place_asked(asked: Asked, usable: list[Device]) -> Placement:
-    """The layers on cards, as a worker will place them."""
-    return place(
-        header_of(asked.path),
-        Use.asked(asked.context, on_card=True),
-        usable,
-        gpu_layers=asked.gpu_layers,
-        files_bytes=files_bytes(asked.path),
-    )
 
 
 def _on_processor(
@@ -177,7 +162,7 @@ def _on_cards(
         layers=Setting(
             name="layers on cards",
             value=f"{placed.n_on_cards} of {placed.n_layers}",
-            why=why if asked.gpu_layers is None else ASKED,
+            why=why if layers_asked(asked.load) is None else ASKED,
         ),
         on_card=placed.n_on_cards > 0,
         notices=list(placed.notices),

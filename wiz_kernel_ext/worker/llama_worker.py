@@ -66,8 +66,9 @@ from wiz_kernel_ext.worker.call import Call
 from wiz_kernel_ext.worker.encoding import Encoding
 from wiz_kernel_ext.worker.engine_loop import EngineLoop
 from wiz_kernel_ext.worker.in_child import EngineInChild
+from wiz_kernel_ext.worker.loaded import Encoded
 from wiz_kernel_ext.worker.local_operation import LocalOperation
-from wiz_kernel_ext.worker.model_host import Encoded, ModelHost
+from wiz_kernel_ext.worker.model_host import ModelHost
 
 R = TypeVar("R")
 

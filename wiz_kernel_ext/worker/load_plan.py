@@ -10,9 +10,7 @@ from pathlib import Path
 
 from wiz_kernel_ext.engine.backend import Backend, LoadParameters
 from wiz_kernel_ext.engine.way import Way
-from wiz_kernel_ext.models.fit import Use
-from wiz_kernel_ext.models.headers import files_bytes, header_of
-from wiz_kernel_ext.models.placement import ALL_LAYERS, Placement, place
+from wiz_kernel_ext.models.placement import ALL_LAYERS, Placement, layers_asked, place_file
 from wiz_kernel_ext.protocol.devices import cards
 from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel
 
@@ -28,18 +26,12 @@ class LoadPlan:
 
 def plan_load(path: Path, request: LoadModel, backend: Backend, way: Way) -> LoadPlan:
     """How the file at `path` is loaded for `request`; raises GgufInvalid, ModelFileNotFound."""
-    asked = None if request.gpu_layers == "auto" else request.gpu_layers
+    asked = layers_asked(request)
     can_offload = backend.supports_gpu_offload and way.gpu
     found = cards(backend.devices()) if can_offload and asked != 0 else []
     placement, notices = None, tuple[str, ...]()
     if found:
-        placement = place(
-            header_of(path),
-            Use.asked(request.context or CreateContext(), on_card=True),
-            found,
-            gpu_layers=asked,
-            files_bytes=files_bytes(path),
-        )
+        placement = place_file(path, request, request.context or CreateContext(), found)
         notices = placement.notices
         gpu_layers = placement.gpu_layers if asked is None else asked
     elif can_offload:  # to what it does not list: there the library judges

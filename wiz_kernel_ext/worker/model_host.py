@@ -7,11 +7,8 @@ another is a conflict); knows no sessions. Called by `LlamaWorker`, which queues
 from __future__ import annotations
 
 import logging
-import os
-import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +44,6 @@ from wiz_kernel_ext.errors import (
     OperationCancelled,
     WizError,
 )
-from wiz_kernel_ext.models.placement import Placement
 from wiz_kernel_ext.out_of_memory import says_no_memory
 from wiz_kernel_ext.protocol.events import Notice, Progress
 from wiz_kernel_ext.protocol.messages import ChatMessage
@@ -63,8 +59,8 @@ from wiz_kernel_ext.worker.differences import (
     template_name,
 )
 from wiz_kernel_ext.worker.draft import check_draft, check_draft_context
-from wiz_kernel_ext.worker.encoding import Readers
 from wiz_kernel_ext.worker.load_plan import plan_load
+from wiz_kernel_ext.worker.loaded import Encoded, Loaded, model_info
 
 PROGRESS_INTERVAL_S = 0.05
 _NEWER = (
@@ -78,7 +74,6 @@ _LESS = (
 _FEWER = "Fewer layers on the card leave it more room (--gpu-layers, gpu_layers)."
 RAW_MAX_TOKENS = 256
 """The longest completion of raw text where nothing else is asked for: nothing in it ends one."""
-MAX_ENCODERS = 8
 
 NO_TEMPLATE = (
     "The model has no chat template: each prompt is continued as plain text, by itself, for up to "
@@ -89,40 +84,6 @@ MODEL_HINT = "Call load_model first."
 CONTEXT_HINT = "Call create_context first."
 
 log = logging.getLogger(__name__)
-
-
-@dataclass
-class Loaded:
-    """A model in memory, what it was loaded with, and its context, if any.
-
-    `fingerprint` is its file's; "" where nothing is kept on the disk.
-    `draft` is the model that guesses its answers, `drafter` that one at work.
-    """
-
-    model: Model
-    info: ModelInfo
-    parameters: LoadParameters
-    chat: ChatEncoder
-    chat_template: str | None = None
-    placement: Placement | None = None
-    fingerprint: str = ""
-    encoders: dict[str, ChatEncoder] = field(default_factory=dict)
-    draft: Model | None = None
-    drafter: DraftModel | None = None
-    context: Context | None = None
-    context_info: ContextInfo | None = None
-    engine: Engine | None = None
-    readers: Readers = field(default_factory=Readers)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """A prompt as its model reads it."""
-
-    loaded: Loaded
-    chat: ChatEncoder
-    tokens: list[int]
 
 
 class ModelHost:
@@ -201,7 +162,7 @@ class ModelHost:
         if chat.is_raw and request.chat_template is None:
             notices.append(NO_TEMPLATE)
         info = replace(
-            _model_info(model, path, parameters, self._clock() - started_at),
+            model_info(model, path, parameters, self._clock() - started_at),
             chat_template=template_name(
                 request.chat_template, own=model.facts.chat_template is not None
             ),
@@ -369,7 +330,7 @@ class ModelHost:
         with loaded.readers.one() as is_kept:
             if not is_kept:
                 raise ModelNotLoaded(hint=MODEL_HINT)
-            chat = _encoder(loaded, chat_template)
+            chat = loaded.encoder(chat_template)
             return Encoded(loaded, chat, chat.encode(messages, tools))
 
     def submit(
@@ -473,20 +434,6 @@ def _tell(call: Call, notices: list[str]) -> None:
         call.emit(Notice(text=text))
 
 
-def _encoder(loaded: Loaded, chat_template: str | None) -> ChatEncoder:
-    """The encoder of a template, made when first needed; the latest few are kept."""
-    if chat_template in (None, loaded.chat_template):
-        return loaded.chat
-    assert chat_template is not None
-    with loaded.lock:
-        encoder = loaded.encoders.pop(chat_template, None)
-        encoder = encoder or ChatEncoder(loaded.model, chat_template)
-        loaded.encoders[chat_template] = encoder
-        while len(loaded.encoders) > MAX_ENCODERS:
-            del loaded.encoders[next(iter(loaded.encoders))]
-    return encoder
-
-
 def _parking_bytes() -> int:
     """Host memory for cached conversations: an eighth of what is free, at most 1 GiB."""
     return min(1 << 30, int(psutil.virtual_memory().available) // 8)
@@ -506,25 +453,3 @@ class _LoadProgress:
             self._told_at = now
             self._call.emit(Progress(stage="load", done=fraction, total=1.0))
         return not self._call.cancelled
-
-
-def _model_info(
-    model: Model, path: Path, parameters: LoadParameters, load_time_s: float
-) -> ModelInfo:
-    facts = model.facts
-    offloaded = facts.n_layers + 1 if parameters.gpu_layers < 0 else parameters.gpu_layers
-    return ModelInfo(
-        model_path=str(path),
-        name=facts.name or path.stem,
-        description=facts.description,
-        architecture=facts.architecture,
-        n_params=facts.n_params,
-        size_bytes=facts.size_bytes,
-        n_ctx_train=facts.n_ctx_train,
-        n_vocab=facts.n_vocab,
-        n_layers=facts.n_layers,
-        gpu_layers=offloaded,
-        has_chat_template=facts.chat_template is not None,
-        load_time_s=load_time_s,
-        worker_pid=os.getpid(),
-    )
