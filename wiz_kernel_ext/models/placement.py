@@ -1,8 +1,8 @@
 """Which layers go on which card: sums on a file's header, for what is free on each.
 
-Pure but for `place_file`. Layers are counted as llama.cpp counts them, the output being one more; it
-gives the last ones to the cards, to each as much as its share of their free memory, and so do these
-sums.
+Pure but for `place_file`. Layers are counted as llama.cpp counts them, the output being one more;
+it gives the last ones to the cards, to each as much as its share of their free memory, and so do
+these sums.
 """
 
 from __future__ import annotations
