@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -14,28 +14,38 @@ _LONGEST = 24
 """More tokens alike say no more."""
 _PRIORS = {_N_ALIKE: 0.4, 6: 0.75, 12: 0.9}
 """From how many tokens alike on, and how often the next one is then the same too."""
+_MODEL_FADES = 0.998
+"""Of what was seen in all answers, with each token: a model's ways change with what it is asked."""
 _N_LOOKED_AT = 256
 """Places with the same last token that are looked at, the latest ones."""
 
 
 class PromptLookup(Drafter):
-    """What followed the latest of the longest places that read as the text does now."""
+    """What followed the latest of the longest places that read as the text does now.
+
+    An answer begins with what the model's other answers showed, and goes on with its own.
+    """
 
     def __init__(self) -> None:
         self._texts: dict[int, _Text] = {}
+        self._chances = {n: Chance(prior, _MODEL_FADES) for n, prior in _PRIORS.items()}
 
     def chance(self, number: int, tokens: Sequence[int]) -> float:
         text = self._texts.get(number)
         if text is None:
-            text = self._texts[number] = _Text()
-        text.read(tokens)
+            text = self._texts[number] = _Text(self._chances)
+        if text.read(tokens):
+            for chance in self._chances.values():
+                chance.fade()
         return text.chance.value if text.follows else 0.0
 
     def propose(self, wanted: Sequence[Wanted]) -> list[list[int]]:
         return [self._texts[one.number].guess(one.tokens, one.most) for one in wanted]
 
     def learn(self, number: int, n_drafted: int, n_kept: int) -> None:
-        self._texts[number].chance.learn(n_drafted, n_kept)
+        text = self._texts[number]
+        text.chance.learn(n_drafted, n_kept)
+        self._chances[text.n_alike].learn(n_drafted, n_kept)
 
     def forget(self, number: int) -> None:
         self._texts.pop(number, None)
@@ -44,18 +54,23 @@ class PromptLookup(Drafter):
 class _Text:
     """A prompt and its answer; `follows` is what came after the place that reads alike, or 0."""
 
-    def __init__(self) -> None:
+    def __init__(self, chances: Mapping[int, Chance]) -> None:
         self._tokens = np.zeros(256, np.int32)
         self._n = 0
-        self._chances = {n_alike: Chance(prior) for n_alike, prior in _PRIORS.items()}
-        self.chance = self._chances[_N_ALIKE]
+        self._chances = {n: Chance(chance.value) for n, chance in chances.items()}
+        self.n_alike = _N_ALIKE
         self.follows = 0
 
-    def read(self, tokens: Sequence[int]) -> None:
-        """Take what has come since, and find where it reads alike."""
+    @property
+    def chance(self) -> Chance:
+        """Of a guess from so many tokens alike."""
+        return self._chances[self.n_alike]
+
+    def read(self, tokens: Sequence[int]) -> bool:
+        """Take what has come since, and find where it reads alike; False if nothing has."""
         n = len(tokens)
         if n == self._n:
-            return
+            return False
         if n > len(self._tokens):
             self._tokens = np.resize(self._tokens, 2 * n)
         self._tokens[self._n : n] = tokens[self._n :]
@@ -63,7 +78,8 @@ class _Text:
         for chance in self._chances.values():
             chance.fade()
         n_alike, self.follows = self._find()
-        self.chance = self._chances[max((n for n in _PRIORS if n <= n_alike), default=_N_ALIKE)]
+        self.n_alike = max((n for n in _PRIORS if n <= n_alike), default=_N_ALIKE)
+        return True
 
     def _find(self) -> tuple[int, int]:
         """How many tokens are alike at most, and where the latest such place goes on."""

@@ -104,9 +104,9 @@ class Speculation:
         """Of a draft so many were right, and so many tokens have to be computed again for it."""
         self._n_drafted += n_drafted
         self._n_again += n_again
-        # A draft that was ended by a doubt was not wrong there.
-        tried = n_kept if n_again else n_drafted
-        self._used[sequence.number].learn(sequence.number, tried, n_kept)
+        # One that ends in doubt counts as wrong there: nothing more came of it either. Were it left
+        # out, a text in which all is doubtful would be guessed at for ever, and gain nothing.
+        self._used[sequence.number].learn(sequence.number, n_drafted, n_kept)
 
     def learn_step(self, n_rows: int, seconds: float) -> None:
         """A step that read no prompt took so long."""
