@@ -196,9 +196,6 @@ class FakeContext(Context):
     def sample(self, sampler: Any, row: int) -> int:
         return next_token(self._known[row][-self.looks_back :])
 
-    def lead(self, row: int) -> float:
-        return 1.0
-
     def likeliest(self, row: int) -> tuple[int, float]:
         return next_token(self._known[row][-self.looks_back :]), 0.9
 

@@ -1,8 +1,4 @@
-"""Guesses of all kinds in the engine, on the backend of arithmetic: no text is ever changed.
-
-Here a row beside guesses is rounded otherwise, and so are those after it that look back on it:
-near ties come out another way unless they are computed again, alone.
-"""
+"""Guesses of all kinds in the engine, on the backend of arithmetic: no text is ever changed."""
 
 from __future__ import annotations
 
@@ -15,53 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.engine.fake_backend import END, FakeContext, FakeModel, answer_of, next_token
+from tests.engine.fake_backend import FakeContext, FakeModel, answer_of, next_token
 from tests.engine.test_engine import SMALL, Prompted, Rig
 from wiz_kernel_ext.engine import kv_memory
-from wiz_kernel_ext.engine.backend import Batch
 from wiz_kernel_ext.engine.draft_model import DraftModel
 from wiz_kernel_ext.engine.drafting import Drafter, Wanted
-from wiz_kernel_ext.engine.engine import AGAIN, NEAR_TIE
-from wiz_kernel_ext.engine.sampling import Stage
 from wiz_kernel_ext.errors import InternalError, WizError
-
-
-class RoughContext(FakeContext):
-    """One token in three is a near tie, which goes the other way beside, or after, rough cells."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.rough: dict[int, set[int]] = {}
-        self.n_near = 0
-        self.one_in = 3
-
-    def decode(self, batch: Batch) -> None:
-        super().decode(batch)
-        outputs = [batch.sequence_ids[row] for row in batch.outputs]
-        self._is_rough: dict[int, bool] = {}
-        for row, (position, one) in enumerate(
-            zip(batch.positions, batch.sequence_ids, strict=True)
-        ):
-            rough = self.rough.setdefault(one, set())
-            if outputs.count(one) > 1:
-                rough.add(position)
-            else:
-                rough.discard(position)
-            near = range(max(position - AGAIN, 0), position + 1)
-            self._is_rough[row] = not rough.isdisjoint(near)
-
-    def _is_near(self, row: int) -> bool:
-        return next_token(self._known[row][-self.looks_back :]) % self.one_in == 0
-
-    def lead(self, row: int) -> float:
-        self.n_near += self._is_near(row)
-        return NEAR_TIE / 2 if self._is_near(row) else NEAR_TIE
-
-    def sample(self, sampler: Any, row: int) -> int:
-        token = super().sample(sampler, row)
-        if self._is_near(row) and self._is_rough[row]:
-            return END if token != END else 97
-        return token
 
 
 class Chancy(Drafter):
@@ -101,11 +56,6 @@ LONG = [
 ][:3]
 
 
-def rough(rig: Rig) -> RoughContext:
-    assert isinstance(rig.context, RoughContext)
-    return rig.context
-
-
 @settings(max_examples=200, deadline=None)
 @given(
     st.lists(
@@ -138,12 +88,10 @@ def test_no_guesses_right_or_wrong_change_anyones_answer(
     with mock.patch.multiple(kv_memory, **SMALL):
         rig = Rig(
             pool=pool, slots=slots, context_size=80, batch=16, parking=parking, draft=draft,
-            make_context=RoughContext,
         )  # fmt: skip
         rig.context.looks_back = looks_back
         asked: list[tuple[Prompted, str, int]] = []
         for n, (own, n_most, n_steps, what) in enumerate(prompts):
-            # Each begins otherwise: what is reused may be rough, as it may without guesses.
             text = chr(65 + n) + own
             prompted = rig.prompt(text, n_most, temperature=0, allow_repeats=True)
             asked.append((prompted, text, n_most))
@@ -174,23 +122,6 @@ def test_no_guesses_right_or_wrong_change_anyones_answer(
     for held in rig.context.cells:
         n = len(rig.context.tokens_of(held))
         assert n == (memory._tree.length(held) if held in memory._tree else 0)
-
-
-def test_near_ties_are_computed_again_and_alone_and_what_is_kept_is_not() -> None:
-    rig = Rig(context_size=300, draft=Chancy(1.0, 0, 1), make_context=RoughContext)
-    rough(rig).one_in = 11
-    prompted = rig.prompt(LONG[0], 60, temperature=0)
-    rig.run()
-    expected = answer_of(LONG[0].encode(), 60)
-    assert prompted.info.text == expected
-    assert prompted.info.usage.n_accepted_tokens > 3
-    assert rough(rig).n_near > 0
-    near = Rig(context_size=300, draft=Chancy(1.0, 0, 1), make_context=RoughContext)
-    rough(near).one_in = 11
-    with mock.patch("wiz_kernel_ext.engine.engine.NEAR_TIE", 0.0):
-        wrong = near.prompt(LONG[0], 60, temperature=0)
-        near.run()
-    assert wrong.info.text != expected
 
 
 def drafting_rig(**options: Any) -> tuple[Rig, FakeContext]:
@@ -263,9 +194,7 @@ def test_what_is_not_likely_is_not_guessed() -> None:
     assert prompted.info.usage.n_drafted_tokens == 0
 
 
-def test_stages_of_a_greedy_answer() -> None:
-    """Near ties are looked at in the logits themselves: so only where nothing changes those."""
-    rig = Rig()
-    assert rig.prompt("a", temperature=0).sequence.is_exact
-    assert not rig.prompt("a", temperature=0, repeat_penalty=1.2).sequence.is_exact
-    assert rig.prompt("a", temperature=0).sequence.sampling.stages == (Stage("greedy"),)
+def test_a_draft_model_is_asked_for_by_loading_it() -> None:
+    rig = Rig(draft=Chancy(1.0, 0, 1))
+    assert rig.prompt("a", temperature=0).sequence.drafters
+    assert not Rig().prompt("a", temperature=0).sequence.drafters

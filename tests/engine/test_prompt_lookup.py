@@ -56,7 +56,7 @@ def test_more_that_is_alike_is_likelier_to_go_on_alike() -> None:
     assert chances[-1] >= 0.9
 
 
-def test_each_length_learns_for_itself_and_each_answer_too() -> None:
+def test_each_length_learns_for_itself_and_an_answer_begins_as_others_went() -> None:
     lookup, text = PromptLookup(), list(range(100))
     short, long = text + text[:3], text + text[:20]
     before = lookup.chance(2, long)
@@ -66,7 +66,10 @@ def test_each_length_learns_for_itself_and_each_answer_too() -> None:
     assert lookup.chance(1, [*short, 3]) < 0.2
     assert lookup.chance(1, long) == pytest.approx(before, abs=0.01)
     lookup.forget(1)
-    assert lookup.chance(1, short) > 0.3
+    assert lookup.chance(1, short) < 0.2
+    for n in range(len(long), 4000):
+        lookup.chance(3, range(n))
+    assert lookup.chance(4, short) > 0.3
 
 
 def test_looking_costs_little_with_long_prompts() -> None:

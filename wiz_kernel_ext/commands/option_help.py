@@ -29,7 +29,7 @@ MEANING = {
     "logit_bias": "add VALUE to the logit of token KEY (an id or its text); repeatable",
     "max_tokens": "the longest answer, in tokens (2k: 2048)",
     "stop": "end the answer before this text; repeatable",
-    "lookup": "guess what repeats the prompt (by itself where that pays and keeps the text)",
+    "lookup": "guess what repeats the prompt (by itself where that pays and no text is promised)",
     "allow_repeats": "go on where an answer says the same line ten times",
     # model and context
     "context_size": "the longest conversation, in tokens (8k: 8192)",

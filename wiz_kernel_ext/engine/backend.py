@@ -199,10 +199,6 @@ class Context(ABC):
         """Pick a token from the logits of `row`, one of the last `outputs`, and accept it."""
 
     @abstractmethod
-    def lead(self, row: int) -> float:
-        """By how much the largest logit of `row` is larger than the second."""
-
-    @abstractmethod
     def likeliest(self, row: int) -> tuple[int, float]:
         """The token with the largest logit of `row`, and its probability."""
 

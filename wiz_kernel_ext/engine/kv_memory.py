@@ -230,7 +230,7 @@ class KvMemory:
         self._pool.release(sequence_id, self._tree.length(sequence_id))
 
     def cut_back(self, sequence_id: int, length: int) -> None:
-        """Forget what was computed from `length` on: guesses that were wrong, or in doubt."""
+        """Forget what was computed from `length` on: guesses that were wrong."""
         if not self._cut(sequence_id, length):
             raise DecodeFailed("what was guessed could not be cut off")
 

@@ -45,8 +45,7 @@ class Sequence:
     `tokens` are the prompt's and, behind them, the answer's; the first `n_past` of them are in the
     KV memory. `number` is its place in the order of arrival. `runaway` reads along, where an answer
     that repeats itself without end is to be ended. `owner` is the conversation it belongs to, where
-    its state may be kept on the disk. `drafters` may guess what it goes on with; `is_exact`: a
-    guess must not change its text, not even where two tokens are nearly as likely.
+    its state may be kept on the disk. `drafters` may guess what it goes on with.
     """
 
     tokens: list[int]
@@ -66,11 +65,8 @@ class Sequence:
     ends: frozenset[int] = frozenset()
     runaway: Runaway | None = None
     drafters: tuple[Drafter, ...] = ()
-    is_exact: bool = False
     n_drafted: int = 0
     n_kept: int = 0
-    rough: range = range(0)
-    again_to: int = 0
     submitted_at: float = 0.0
     started_at: float | None = None
     first_token_at: float | None = None
@@ -93,12 +89,12 @@ class Sequence:
     @property
     def is_reading(self) -> bool:
         """Whether tokens of it are to be computed as many at once as there is time for."""
-        return self.n_unread > 1 and self.n_past >= self.again_to
+        return self.n_unread > 1
 
     @property
     def n_draftable(self) -> int:
-        """How many tokens of its answer may be guessed; none while some are computed again."""
-        if not self.drafters or self.n_unread > 1 or self.n_past < self.again_to:
+        """How many tokens of its answer may be guessed."""
+        if not self.drafters or self.n_unread > 1:
             return 0
         most = self.context_size - len(self.tokens) - 1
         if self.max_tokens is not None:
@@ -106,29 +102,10 @@ class Sequence:
         return max(most, 0)
 
     def take_draft(self, n_drafted: int, n_kept: int) -> None:
-        """The cells of so many guesses are kept, computed beside each other, as is the one before.
-
-        So they are rough: what is computed alone is rounded in another way.
-        """
-        start = self.rough.start if self.rough else self.n_past - 1
+        """Of so many guesses the first `n_kept` were right: their cells are computed."""
         self.n_past += n_kept
-        self.rough = range(start, self.n_past)
         self.n_drafted += n_drafted
         self.n_kept += n_kept
-
-    def is_rough(self, n_near: int) -> bool:
-        """Whether there are rough cells among the last `n_near`."""
-        return bool(self.rough) and self.rough.stop > self.n_past - n_near
-
-    def go_back(self, most: int) -> int:
-        """Compute the latest token again, and alone, with at most `most` rough ones before it.
-
-        Returns how many tokens that are.
-        """
-        self.again_to = self.n_past
-        self.n_past = max(self.n_past - 1 - most, self.rough.start)
-        self.rough = range(0)
-        return self.again_to - self.n_past
 
     def start(self, sequence_id: int, n_cached: int, now: float) -> None:
         """It has a sequence id, with its first `n_cached` tokens in it."""
@@ -143,7 +120,7 @@ class Sequence:
         """It lost its cells to an older one: it will read again what it had, and go on."""
         self.state = State.WAITING
         self.sequence_id = -1
-        self.n_past = self.again_to = 0
+        self.n_past = 0
 
     def take_token(
         self, token: int, piece: bytes, *, is_end: bool, now: float

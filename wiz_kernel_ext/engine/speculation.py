@@ -16,11 +16,10 @@ from wiz_kernel_ext.engine.step_cost import StepCost
 
 DRAFT_ROWS = 16
 """Tokens guessed in one step, of all answers together."""
+_GROWTH = 2
+"""Times as many rows as were ever measured a step may have."""
 _WORTH_IT = 0.03
 """The part by which a draft has to make answers faster: what is expected is not always so."""
-_N_AGAIN_AFTER = 64
-"""Guesses from which on it counts in full how many tokens are computed again for them."""
-_FADES = 0.99
 
 
 class Speculation:
@@ -30,20 +29,18 @@ class Speculation:
         self._drafters = drafters
         self._cost = StepCost()
         self._used: dict[int, Drafter] = {}
-        self._n_drafted = 0.0
-        self._n_again = 0.0
 
     def draft(self, answering: Many[Sequence], n_most: int) -> list[list[int]]:
         """What each of `answering` may go on with, at most `n_most` tokens in all."""
         drafts: list[list[int]] = [[] for _ in answering]
         if n_most < 1 or not self._cost.is_known:
             return drafts
-        # Each step what was counts a little less, so that all is tried again.
-        self._n_drafted, self._n_again = _FADES * self._n_drafted, _FADES * self._n_again
         best = [self._best(sequence) for sequence in answering]
         if not any(chance for _, chance in best):
             return drafts
-        lengths = self._lengths(answering, best, min(n_most, DRAFT_ROWS))
+        # What more rows cost is found out in small steps.
+        n_known = max(2, _GROWTH * self._cost.n_tried - len(answering))
+        lengths = self._lengths(answering, best, min(n_most, DRAFT_ROWS, n_known))
         for drafter in self._drafters:
             at = [i for i, n in lengths.items() if best[i][0] is drafter]
             if not at:
@@ -88,11 +85,10 @@ class Speculation:
         n = len(answering)
         seconds = self._cost.curve(n, n + len(gains))
         gained, drafting_s, most, n_best = 0.0, 0.0, _WORTH_IT, 0
-        again = self._n_again / (self._n_drafted + _N_AGAIN_AFTER)
         for m, (gain, _, token_s) in enumerate(gains, 1):
             gained += gain
             drafting_s += token_s
-            step_s = seconds[m] + drafting_s + again * m * seconds[0]
+            step_s = seconds[m] + drafting_s
             if (net := gained - n * math.log(step_s / seconds[0])) > most:
                 most, n_best = net, m
         lengths: dict[int, int] = {}
@@ -100,12 +96,8 @@ class Speculation:
             lengths[i] = lengths.get(i, 0) + 1
         return lengths
 
-    def learn(self, sequence: Sequence, n_drafted: int, n_kept: int, n_again: int) -> None:
-        """Of a draft so many were right, and so many tokens have to be computed again for it."""
-        self._n_drafted += n_drafted
-        self._n_again += n_again
-        # One that ends in doubt counts as wrong there: nothing more came of it either. Were it left
-        # out, a text in which all is doubtful would be guessed at for ever, and gain nothing.
+    def learn(self, sequence: Sequence, n_drafted: int, n_kept: int) -> None:
+        """Of a draft so many were right."""
         self._used[sequence.number].learn(sequence.number, n_drafted, n_kept)
 
     def learn_step(self, n_rows: int, seconds: float) -> None:

@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections import deque
 from statistics import median
 
-ROW_COST = 0.2
+ROW_COST = 0.3
 """What one more row is taken to cost until it is measured, as a part of a step of one row.
 
 Rather too little: too much would never be tried, and so never be measured.
@@ -27,10 +27,14 @@ class StepCost:
         self._measured: dict[int, deque[float]] = {}
         self._latest: dict[int, int] = {}
         self._n_steps = 0
+        self._most_rows = 0
 
     def learn(self, n_rows: int, seconds: float) -> None:
-        """Take the measure of a step."""
+        """Take the measure of a step; the first of so many rows grows buffers, and is none."""
         self._n_steps += 1
+        if n_rows > self._most_rows:
+            self._most_rows = n_rows
+            return
         self._measured.setdefault(n_rows, deque(maxlen=_N_REMEMBERED)).append(seconds)
         self._latest[n_rows] = self._n_steps
         oldest = min(self._latest, key=self._latest.__getitem__)
@@ -41,6 +45,11 @@ class StepCost:
     def is_known(self) -> bool:
         """Whether any step was measured."""
         return bool(self._measured)
+
+    @property
+    def n_tried(self) -> int:
+        """Rows of the largest step that was measured; something was."""
+        return max(self._measured)
 
     def curve(self, least: int, most: int) -> list[float]:
         """Seconds of steps of `least` to `most` rows; something was measured."""

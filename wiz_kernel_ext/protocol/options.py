@@ -32,9 +32,10 @@ class PromptOptions(
     temperature 0 is greedy. `max_tokens` bounds the answer, in tokens. `stop` ends it before any
     of these strings. `allow_repeats` lets it go on where it says the same lines ten times in a row,
     which otherwise ends it as "runaway". `lookup` guesses that it repeats what stands in its prompt
-    (an edited text, code), and computes several tokens in one step where it does. `seed` makes it
-    repeatable. `logit_bias` maps a token id (as text) or a token's text to a bias in logits.
-    Semantics of each sampler are llama.cpp's.
+    (an edited text, code), and computes several tokens in one step where it does: by itself where
+    the text is drawn; asked for, with a seed and at temperature 0 too, where tokens nearly as
+    likely may then change places. `seed` makes it repeatable. `logit_bias` maps a token id (as
+    text) or a token's text to a bias in logits. Semantics of each sampler are llama.cpp's.
     """
 
     temperature: Annotated[float, Meta(ge=0.0, le=100.0)] | None = None

@@ -31,7 +31,7 @@ from wiz_kernel_ext.engine.backend import (
 )
 from wiz_kernel_ext.engine.llama.devices import devices
 from wiz_kernel_ext.engine.llama.log_tail import LogTail
-from wiz_kernel_ext.engine.llama.picking import Picker, lead, likeliest, logits_of
+from wiz_kernel_ext.engine.llama.picking import Picker, likeliest, logits_of
 from wiz_kernel_ext.engine.sampling import Stage
 from wiz_kernel_ext.engine.speculation import DRAFT_ROWS
 from wiz_kernel_ext.protocol.devices import Device
@@ -371,9 +371,6 @@ class LlamaContext(Context):
 
     def sample(self, sampler: Any, row: int) -> int:
         return int(sampler.pick(self._context, row))
-
-    def lead(self, row: int) -> float:
-        return lead(logits_of(self._context, row, self._n_vocab))
 
     def likeliest(self, row: int) -> tuple[int, float]:
         return likeliest(logits_of(self._context, row, self._n_vocab))

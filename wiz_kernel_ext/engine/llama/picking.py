@@ -73,16 +73,6 @@ def logits_of(context: Any, row: int, n_vocab: int) -> Logits:
     return logits
 
 
-def lead(logits: Logits) -> float:
-    """By how much the largest is larger than the second; `logits` are as they were after it."""
-    first = logits.argmax()
-    largest = logits[first]
-    logits[first] = -np.inf
-    second = logits.max()
-    logits[first] = largest
-    return float(largest - second)
-
-
 def likeliest(logits: Logits) -> tuple[int, float]:
     """The token with the largest logit, and its probability."""
     token = int(logits.argmax())
