@@ -290,7 +290,7 @@ class Engine:
         """
         guessing = (None if options.lookup is False else self._lookup, self._draft)
         drafters = tuple(drafter for drafter in guessing if drafter is not None)
-        is_asked = options.lookup or (self._draft is not None and options.lookup is None)
+        is_asked = options.lookup or self._draft is not None
         is_greedy = sampling.stages[-1].name == "greedy"
         is_promised = is_greedy or not (options.seed is None and self._seed is None)
         return () if is_promised and not is_asked else drafters
