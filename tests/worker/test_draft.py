@@ -58,12 +58,11 @@ async def test_what_is_guessed_changes_no_text_that_is_not_doubtful(worker: Llam
     prompts = ["Count from 1 to 10.", "Count from 3 to 9."]
     await worker.load_model(model_path())
     await worker.create_context(context_size=512)
-    greedy = {**GREEDY, "messages": None}
-    alone = [await worker.prompt(prompt, **greedy) for prompt in prompts]
+    alone = [await worker.prompt(prompt, **GREEDY) for prompt in prompts]
     await worker.unload_model()
     await worker.load_model(model_path(), draft=model_path())
     await worker.create_context(context_size=512)
-    together = await asyncio.gather(*(worker.prompt(prompt, **greedy) for prompt in prompts))
+    together = await asyncio.gather(*(worker.prompt(prompt, **GREEDY) for prompt in prompts))
     assert [str(answer) for answer in together] == [str(answer) for answer in alone]
     assert all(answer.usage.n_accepted_tokens for answer in together)
 
