@@ -6,6 +6,7 @@ import pytest
 
 from wiz_kernel_ext.engine.contention import (
     CALM_LOOKS,
+    FIRST_S,
     INTERVAL_S,
     PAUSE_S,
     Load,
@@ -94,3 +95,13 @@ def test_who_was_busy_while_nothing_was_computed_here_does_not_count(
     machine.load = Load(machine.load.all_s + 2 * pause_s + 1.0, machine.load.own_s)
     machine.run(others=0.0, seconds=0.1)
     assert machine.run(others=0.0) == [count]
+
+
+def test_after_a_pause_all_compute_until_the_first_look_and_that_comes_soon() -> None:
+    machine = Machine()
+    machine.run(others=0.0)
+    assert machine.run(others=2.0) == [1]
+    machine.threads.rest(machine.now)
+    machine.now += 10.0
+    assert machine.run(others=2.0, seconds=0.01) == [2]
+    assert machine.run(others=2.0, seconds=FIRST_S) == [1]

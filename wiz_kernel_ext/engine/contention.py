@@ -3,6 +3,7 @@
 The engine's threads wait for each other at every layer: one that the system has put aside stops
 them all, and two threads on a busy machine of two cores are far slower than one. So the count goes
 down to the cores others leave free, at once, and up again when they have been free for a while.
+After a pause it begins with all: the first step reads, which a busy machine slows less than tokens.
 Pure but for `measure`; called by the engine between steps.
 """
 
@@ -16,6 +17,8 @@ from dataclasses import dataclass
 import psutil
 
 INTERVAL_S = 0.5
+FIRST_S = 0.15
+"""After a pause the first look comes sooner: what was known before it may be long over."""
 PAUSE_S = 0.3
 """A look back over a longer pause tells who was busy while nothing was computed here, not now."""
 CALM_LOOKS = 4
@@ -52,6 +55,7 @@ class ThreadCount:
         self._n_cores = n_cores or os.cpu_count() or 1
         self._measure = measure
         self._last: tuple[float, Load] | None = None
+        self._interval_s = FIRST_S
         self._resting_since: float | None = None
         self._n_calm = 0
         self.count = most
@@ -63,17 +67,23 @@ class ThreadCount:
     def look(self, now: float) -> bool:
         """Look at the machine, if it is time to; whether `count` changed."""
         since, self._resting_since = self._resting_since, None
-        if since is not None and now - since > PAUSE_S:
-            self._last = None
-        if self._most == 1 or (self._last and now - self._last[0] < INTERVAL_S):
+        if self._most == 1:
             return False
-        load, last = self._measure(), self._last
-        self._last = (now, load)
-        if last is None:
+        if self._last is None or (since is not None and now - since > PAUSE_S):
+            return self._begin(now)
+        last_at, last = self._last
+        if now - last_at < self._interval_s:
             return False
-        others_s = (load.all_s - last[1].all_s) - (load.own_s - last[1].own_s)
-        n_free = self._n_cores - others_s / (now - last[0])
+        load = self._measure()
+        self._last, self._interval_s = (now, load), INTERVAL_S
+        others_s = (load.all_s - last.all_s) - (load.own_s - last.own_s)
+        n_free = self._n_cores - others_s / (now - last_at)
         return self._settle(max(1, min(self._most, int(n_free + 0.5))))
+
+    def _begin(self, now: float) -> bool:
+        before, self.count = self.count, self._most
+        self._last, self._interval_s, self._n_calm = (now, self._measure()), FIRST_S, 0
+        return self.count != before
 
     def _settle(self, wanted: int) -> bool:
         before = self.count
