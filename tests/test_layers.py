@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +23,7 @@ ROOMS: dict[str, set[str]] = {
     "json_file": {"errors"},
     "folders": set(),
     "cgroups": set(),
+    "free_memory": {"cgroups"},
     "out_of_memory": {"cgroups"},
     "surroundings": set(),
     "local_paths": set(),
@@ -33,12 +35,13 @@ ROOMS: dict[str, set[str]] = {
     "protocol": {"errors", "remedies"},
     "children": {"errors", "surroundings"},
     "gguf_file": {"errors", "folders"},
-    "engine": BASE | {"cgroups", "folders", "gguf_file", "out_of_memory"},
+    "engine": BASE | {"cgroups", "folders", "free_memory", "gguf_file", "out_of_memory"},
     "transport": BASE | {"folders", "surroundings"},
     "engine_check": BASE
     | {"children", "engine", "folders", "json_file", "out_of_memory", "transport"},
     "models": BASE
-    | {"cgroups", "children", "demo", "folders", "gguf_file", "json_file", "sizes", "surroundings"},
+    | {"cgroups", "children", "demo", "folders", "free_memory", "gguf_file", "json_file"}
+    | {"sizes", "surroundings"},
     # Of the engine: its quantizer.
     "making": BASE
     | {"children", "engine", "folders", "gguf_file", "out_of_memory", "sizes", "surroundings"},
@@ -51,6 +54,7 @@ ROOMS: dict[str, set[str]] = {
         "children",
         "engine",
         "engine_check",
+        "free_memory",
         "out_of_memory",
         "transport",
         "models",
@@ -59,8 +63,8 @@ ROOMS: dict[str, set[str]] = {
     },
     "service": BASE
     | {"children", "engine", "engine_check", "transport", "store"}
-    | {"cgroups", "configuration", "folders", "gguf_file", "hub", "log_file", "making", "models"}
-    | {"out_of_memory", "sizes", "surroundings"},
+    | {"cgroups", "configuration", "folders", "free_memory", "gguf_file", "hub", "log_file"}
+    | {"making", "models", "out_of_memory", "sizes", "surroundings"},
     "client": BASE
     | {"interrupts", "local_paths", "log_file", "own_session", "surroundings", "transport"},
     "commands": BASE | {"client", "local_paths", "printable", "remedies", "sizes"},
@@ -180,6 +184,16 @@ def test_one_folder_touches_llama_cpp() -> None:
         if any(name.partition(".")[0] == "llama_cpp" for name in imports(path))
     }
     assert users == {"engine/llama"}
+
+
+def test_one_module_asks_the_system_how_much_memory_is_free() -> None:
+    """Its own figure knows no cgroups, so nobody goes by that alone."""
+    users = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in modules()
+        if re.search(r"virtual_memory|meminfo|_PHYS_?PAGES", path.read_text())
+    }
+    assert users == {"free_memory.py"}
 
 
 def test_the_table_knows_every_room() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 PROC = Path("/proc")
 ROOT = Path("/sys/fs/cgroup")
@@ -37,10 +38,11 @@ class Cgroup:
 
 @dataclass(frozen=True)
 class Room:
-    """Memory that is shared: how much of it there is, and how much of that is free."""
+    """Memory that is shared: how much of it there is, how much is free, and what bounds it."""
 
     limit_bytes: int
     available_bytes: int
+    limit: Literal["memory", "cgroup"] = "cgroup"
 
 
 def cgroups_of(controller: str, proc: Path = PROC, root: Path = ROOT) -> Iterator[Cgroup]:

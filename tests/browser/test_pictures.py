@@ -11,7 +11,6 @@ import shutil
 from collections.abc import Iterator
 from typing import Any
 
-import psutil
 import pytest
 
 from tests.browser.conftest import ARTIFACTS, serving
@@ -21,6 +20,7 @@ from tests.browser.small_png import shrink
 from tests.support.homes import Home
 from tests.support.stand_in_hub import Repository, StandInHub
 from tests.support.tiny_gguf import Shape, write_tiny_gguf
+from wiz_kernel_ext.free_memory import free_bytes
 from wiz_kernel_ext.protocol.hub_requests import PullModel
 from wiz_kernel_ext.protocol.results import SessionMessage
 from wiz_kernel_ext.store import Database, SessionStore
@@ -63,7 +63,7 @@ frame.to_parquet("measurements.parquet")
 
 def story() -> StandInHub:
     """A hub with a family of models around this machine's memory, and three to download."""
-    available = psutil.virtual_memory().available
+    available = free_bytes()
     sizes = {
         "Q4_K_M": int(0.3 * available),
         "Q8_0": int(0.95 * available) - 1_700_000_000,

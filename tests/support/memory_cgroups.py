@@ -1,4 +1,4 @@
-"""A real memory cgroup, of either version, for processes that are to run out of memory."""
+"""Memory cgroups of either version: real ones, to run out of memory in, and files like theirs."""
 
 from __future__ import annotations
 
@@ -63,6 +63,40 @@ def memory_cgroup(limit_bytes: int) -> Iterator[MemoryCgroup]:
         yield MemoryCgroup(folder, limit_bytes)
     finally:
         _remove(folder)
+
+
+@contextmanager
+def nested_memory_cgroup(limit_bytes: int) -> Iterator[MemoryCgroup]:
+    """One without a limit of its own, in a new one with; skips the test where none can be made."""
+    with memory_cgroup(limit_bytes) as outer:
+        folder = outer.folder / "inner"
+        folder.mkdir()
+        try:
+            yield MemoryCgroup(folder, limit_bytes)
+        finally:
+            _remove(folder)
+
+
+def fake_memory_cgroups(
+    folder: Path, rooms: dict[str, tuple[int | None, int]], *, is_v2: bool
+) -> tuple[Path, Path]:
+    """What a process in the innermost of `rooms` sees: its /proc and its /sys/fs/cgroup.
+
+    `rooms` has limit (None for none) and use of each cgroup, by its path.
+    """
+    proc, root = folder / "proc", folder / "cgroup"
+    (proc / "self").mkdir(parents=True)
+    own = max(rooms, key=len)
+    (proc / "self" / "cgroup").write_text(f"0::{own}\n" if is_v2 else f"2:cpu:/\n1:memory:{own}\n")
+    for path, (limit, used) in rooms.items():
+        place = (root if is_v2 else root / "memory") / path.strip("/")
+        place.mkdir(parents=True, exist_ok=True)
+        limit_name = "memory.max" if is_v2 else "memory.limit_in_bytes"
+        none = "max" if is_v2 else str((1 << 63) - 4096)
+        (place / limit_name).write_text(f"{none if limit is None else limit}\n")
+        (place / ("memory.current" if is_v2 else "memory.usage_in_bytes")).write_text(f"{used}\n")
+        (place / "memory.stat").write_text("anon 0\ninactive_file 0\ntotal_inactive_file 0\n")
+    return proc, root
 
 
 def _own() -> Path:

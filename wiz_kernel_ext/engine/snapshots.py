@@ -20,8 +20,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from wiz_kernel_ext.engine.backend import Saved
 from wiz_kernel_ext.engine.snapshot_file import (
     Damaged,
@@ -33,6 +31,7 @@ from wiz_kernel_ext.engine.snapshot_file import (
 from wiz_kernel_ext.engine.threads import make_way
 from wiz_kernel_ext.engine.tiers import FIRST_ON_DISK, Tier
 from wiz_kernel_ext.folders import entries, size_of
+from wiz_kernel_ext.free_memory import free_bytes
 
 MOST_BYTES = 4 << 30
 MOST_OF_DISK = 0.05
@@ -250,7 +249,7 @@ class Snapshots(Tier):
 
 def may_copy(n_bytes: int) -> bool:
     """Whether there is memory for a copy; better no cache than a machine that runs out of it."""
-    return n_bytes <= int(psutil.virtual_memory().available) // 4
+    return n_bytes <= free_bytes() // 4
 
 
 def delete(path: Path) -> None:

@@ -1,6 +1,6 @@
 """What this machine has for a model: memory that is free or can be freed, and the CPU's kind.
 
-Knows /proc/cpuinfo and psutil, not models. Read anew for every estimate.
+Knows /proc/cpuinfo, not models. Read anew for every estimate.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import psutil
-
-from wiz_kernel_ext.cgroups import PROC, ROOT, Room, memory_rooms
+from wiz_kernel_ext.cgroups import PROC, ROOT
+from wiz_kernel_ext.free_memory import tightest
 
 _X86_REPACKS = frozenset({"Q4_0", "Q4_K", "IQ4_NL", "MXFP4"})
 _ARM_REPACKS = frozenset({"Q4_0", "Q4_K", "Q5_K", "Q6_K", "Q8_0", "IQ4_NL", "MXFP4"})
@@ -32,19 +31,12 @@ class Machine:
 
 def this_machine(proc: Path = PROC, root: Path = ROOT) -> Machine:
     """The machine as it is now, with the tightest limit this process is under."""
-    whole, *limited = rooms(proc, root)
-    least = min((room.available_bytes for room in limited), default=whole.available_bytes)
+    room = tightest(proc, root)
     return Machine(
-        available_bytes=min(whole.available_bytes, least),
-        limit="cgroup" if least < whole.available_bytes else "memory",
+        available_bytes=room.available_bytes,
+        limit=room.limit,
         repacked_types=_repacked_types(proc / "cpuinfo"),
     )
-
-
-def rooms(proc: Path = PROC, root: Path = ROOT) -> list[Room]:
-    """The machine's memory, and that of each limited cgroup that this process is in."""
-    memory = psutil.virtual_memory()
-    return [Room(memory.total, memory.available), *memory_rooms(proc, root)]
 
 
 def _repacked_types(cpuinfo: Path) -> frozenset[str]:

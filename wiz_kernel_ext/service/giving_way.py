@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 
 from wiz_kernel_ext.cgroups import Room
-from wiz_kernel_ext.models.machine import rooms
+from wiz_kernel_ext.free_memory import rooms
 from wiz_kernel_ext.service.supervisor import Supervisor, Worker
 
 LOOK_S = 2.0

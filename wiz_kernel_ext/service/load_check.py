@@ -15,11 +15,12 @@ from msgspec import structs
 from wiz_kernel_ext.cgroups import Room
 from wiz_kernel_ext.engine_check.build import engine_build
 from wiz_kernel_ext.errors import BadRequest, EngineUnusable, NotEnoughMemory
+from wiz_kernel_ext.free_memory import rooms
 from wiz_kernel_ext.gguf_file.kinds import refuse_other_kinds
 from wiz_kernel_ext.gguf_file.shape import model_shape
 from wiz_kernel_ext.models.fit import Use, estimate, together, verdict
 from wiz_kernel_ext.models.headers import files_bytes, header_of
-from wiz_kernel_ext.models.machine import Machine, rooms, this_machine
+from wiz_kernel_ext.models.machine import Machine, this_machine
 from wiz_kernel_ext.protocol.events import Notice
 from wiz_kernel_ext.protocol.hub import Fit
 from wiz_kernel_ext.protocol.requests import CreateContext

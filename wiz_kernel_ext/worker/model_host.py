@@ -44,6 +44,7 @@ from wiz_kernel_ext.errors import (
     OperationCancelled,
     WizError,
 )
+from wiz_kernel_ext.free_memory import free_bytes
 from wiz_kernel_ext.out_of_memory import says_no_memory
 from wiz_kernel_ext.protocol.events import Notice, Progress
 from wiz_kernel_ext.protocol.messages import ChatMessage
@@ -436,7 +437,7 @@ def _tell(call: Call, notices: list[str]) -> None:
 
 def _parking_bytes() -> int:
     """Host memory for cached conversations: an eighth of what is free, at most 1 GiB."""
-    return min(1 << 30, int(psutil.virtual_memory().available) // 8)
+    return min(1 << 30, free_bytes() // 8)
 
 
 class _LoadProgress:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import psutil
 import pytest
 
+from wiz_kernel_ext import free_memory
 from wiz_kernel_ext.cgroups import Room
 from wiz_kernel_ext.engine.llama import devices as module
 from wiz_kernel_ext.engine.llama.backend import LlamaBackend
@@ -27,7 +28,8 @@ def test_the_processor_is_there_with_its_memory_and_instruction_sets() -> None:
 def test_what_a_container_may_have_bounds_the_processors_memory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "memory_rooms", lambda: [Room(2000, 1000), Room(4000, 3000)])
+    limited = [Room(2000, 1000), Room(4000, 3000)]
+    monkeypatch.setattr(free_memory, "memory_rooms", lambda proc, root: limited)
     (cpu,) = [device for device in module.devices() if device.kind == "cpu"]
     assert cpu.free_bytes == 1000
 

@@ -12,9 +12,8 @@ from typing import Any
 
 import llama_cpp.llama_cpp as c
 import msgspec
-import psutil
 
-from wiz_kernel_ext.cgroups import memory_rooms
+from wiz_kernel_ext.free_memory import free_bytes
 from wiz_kernel_ext.protocol.devices import Device, DeviceKind
 
 # enum ggml_backend_dev_type; those after it wrap others.
@@ -70,7 +69,7 @@ def _seen(handle: int) -> Iterator[Device]:
         return
     kind = _KINDS[said.type]
     # Of the processor's memory ggml calls all of it free.
-    free = min(said.memory_free, _free_bytes()) if kind == "cpu" else said.memory_free
+    free = min(said.memory_free, free_bytes()) if kind == "cpu" else said.memory_free
     yield Device(
         name=_text(said.name),
         description=_text(said.description).strip(),
@@ -93,11 +92,6 @@ def _features(handle: int) -> Iterator[str]:
         name, value = _text(feature.name), _text(feature.value)
         if value != "0":
             yield name if value == "1" else f"{name} {value}"
-
-
-def _free_bytes() -> int:
-    rooms = [room.available_bytes for room in memory_rooms()]
-    return min([int(psutil.virtual_memory().available), *rooms])
 
 
 def _text(value: bytes | None) -> str:
