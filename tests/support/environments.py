@@ -113,8 +113,7 @@ def make_environment(
     environment = Environment(folder)
     if version or protocol is not None:
         found = folder / "copy"
-        # What is compiled as well: it fits each file that is not changed below.
-        shutil.copytree(PACKAGE, environment.package)
+        shutil.copytree(PACKAGE, environment.package, ignore=shutil.ignore_patterns("__pycache__"))
     if version:
         edit(
             environment.package / "__init__.py", r'__version__ = ".*"', f'__version__ = "{version}"'
