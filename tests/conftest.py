@@ -32,6 +32,26 @@ def client(home: Home) -> Iterator[Client]:
     client.close()
 
 
+@pytest.fixture(scope="module")
+def shared_home() -> Iterator[Home]:
+    """A home for all tests of a module that neither end its service nor change what others see."""
+    home = Home.make()
+    try:
+        yield home
+    finally:
+        home.close()
+
+
+@pytest.fixture
+def shared_client(shared_home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
+    """A client, and new to it, of a service that the module's tests share."""
+    for name, value in shared_home.environment.items():
+        monkeypatch.setenv(name, value)
+    client = Client()
+    yield client
+    client.close()
+
+
 @pytest.fixture(scope="session")
 def slow_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random model of 40 M parameters: what it says is noise, but it takes seconds to say it."""

@@ -124,16 +124,16 @@ def test_the_pictures_tell_a_story_and_are_small(user: Page, day: Lab) -> None:
         page.run(number)
     page.ready()
     page.raw.get_by_text("s left").first.wait_for()
-    page.raw.wait_for_timeout(4000)
+    pause(page, 4000)
     paused.cancel()
     for name in ("harbour/Lantern-1B-GGUF:Q4_0", "aurora-lab/Aurora-0.5B-Instruct-GGUF:Q4_K_M"):
         client.start(PullModel(model=name))
-        page.raw.wait_for_timeout(1500)
+        pause(page, 1500)
     page.panel.get_by_role("searchbox").fill("aurora")
     page.panel.locator(".wiz-card", has_text="14B").locator("summary").click()
     page.panel.get_by_text("too big").wait_for()
     page.raw.mouse.move(0, 0)
-    page.raw.wait_for_timeout(2500)
+    pause(page, 2500)
     page.shoot("downloader")
     page.run(2)
     chat = page.raw.locator(".wiz-chat-page")
@@ -146,7 +146,7 @@ def test_the_pictures_tell_a_story_and_are_small(user: Page, day: Lab) -> None:
     client.initialize_session(session="meeting notes")
     client.send_prompt("Summarise the decisions of these notes.", **LONG)
     status.get_by_text("tokens/s").wait_for()
-    page.raw.wait_for_timeout(1500)
+    pause(page, 1500)
     page.shoot("status", status)
     for operation in client.operations(10):
         client.cancel(operation.id)
@@ -160,6 +160,11 @@ def test_the_pictures_tell_a_story_and_are_small(user: Page, day: Lab) -> None:
     if os.environ.get("WIZ_PICTURES"):
         for picture in pictures:
             shutil.copy(picture, ROOT / "docs" / "pictures" / picture.name)
+
+
+def pause(page: Page, for_docs_ms: int) -> None:
+    """Let the figures become those of a day's work, where the pictures are made for the docs."""
+    page.raw.wait_for_timeout(for_docs_ms if os.environ.get("WIZ_PICTURES") else 300)
 
 
 def remember(day: Lab) -> None:

@@ -26,7 +26,9 @@ from wiz_kernel_ext.protocol.requests import RenameSession
 
 
 @pytest.fixture
-def ready(client: Client) -> Client:
+def ready(shared_client: Client) -> Client:
+    """A client that may prompt; the service has seen what tests before did to it."""
+    client = shared_client
     client.load_model("demo")
     client.create_context(context_size=512)
     client.initialize_session()
@@ -150,7 +152,8 @@ def test_a_relative_path_is_found_where_the_asker_is(
     assert Path(client.load_model("here.gguf").model_path) == home.folder / "here.gguf"
 
 
-def test_a_session_is_renamed_unless_the_name_is_taken(client: Client) -> None:
+def test_a_session_is_renamed_unless_the_name_is_taken(shared_client: Client) -> None:
+    client = shared_client
     client.open_session("first")
     client.open_session("second")
     renamed = client.request(RenameSession(session="first", name="thesis"))

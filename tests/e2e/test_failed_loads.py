@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,8 @@ from wiz_kernel_ext.protocol.events import Progress
 from wiz_kernel_ext.protocol.requests import Load
 
 
-@pytest.fixture
-def talking(client: Client) -> Iterator[Client]:
+@contextmanager
+def going_on(client: Client) -> Iterator[Client]:
     """A client in a conversation with the demo, which has to go on."""
     before = client.load("demo", context_size=512, sequences=2)
     yield client
@@ -40,6 +41,20 @@ def talking(client: Client) -> Iterator[Client]:
     assert answer.info().model_path == before.model.model_path
     assert before.session is not None
     assert answer.info().session == before.session.name
+
+
+@pytest.fixture
+def talking(client: Client) -> Iterator[Client]:
+    """Such a client of a service of its own."""
+    with going_on(client) as client:
+        yield client
+
+
+@pytest.fixture
+def refused(shared_client: Client) -> Iterator[Client]:
+    """Such a client; what others are refused before leaves nothing that it could see."""
+    with going_on(shared_client) as client:
+        yield client
 
 
 def _truncated(path: Path) -> Path:
@@ -78,7 +93,7 @@ def _noise(path: Path) -> Path:
     ],
 )
 def test_what_is_refused(
-    talking: Client,
+    refused: Client,
     slow_model: Path,
     tmp_path: Path,
     make: Callable[[Path], Path] | None,
@@ -89,13 +104,13 @@ def test_what_is_refused(
     path = make(tmp_path / "m.gguf") if make else slow_model
     began = time.monotonic()
     with pytest.raises(error, match=words):
-        talking.load(str(path), **options)
+        refused.load(str(path), **options)
     assert time.monotonic() - began < 30
 
 
-def test_another_context_is_a_conflict(talking: Client) -> None:
+def test_another_context_is_a_conflict(refused: Client) -> None:
     with pytest.raises(Conflict) as raised:
-        talking.load("demo", context_size=1024)
+        refused.load("demo", context_size=1024)
     assert raised.value.details["difference"] == {"contextSize": [512, 1024]}
 
 
@@ -147,9 +162,9 @@ def test_an_end_in_the_middle_of_it(
     assert len(home.workers()) == 1
 
 
-def test_a_conversation_that_cannot_be_kept(talking: Client, slow_model: Path) -> None:
+def test_a_conversation_that_cannot_be_kept(refused: Client, slow_model: Path) -> None:
     with pytest.raises(BadRequest):
-        talking.load(str(slow_model), session="a\nb")
+        refused.load(str(slow_model), session="a\nb")
     other = Client()
     try:
         with pytest.raises(WizError):

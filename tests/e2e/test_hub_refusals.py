@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 from pathlib import Path
 
@@ -174,9 +175,16 @@ def test_a_hub_that_is_not_there_is_said_with_what_to_look_at(
     monkeypatch.setenv("HF_ENDPOINT", endpoint)
     monkeypatch.setenv("HF_HOME", str(home.folder / "hf"))
     client = Client()
-    for ask in (client.pull, client.list_repo, client.search, client.inspect):
+    client.status()
+
+    def told(ask: Callable[[str], object]) -> HubUnreachable:
         with pytest.raises(HubUnreachable, match=words) as caught:
             ask("acme/models")
-        assert endpoint in caught.value.message
-        assert "HF_ENDPOINT" in caught.value.hint
+        return caught.value
+
+    asks = (client.pull, client.list_repo, client.search, client.inspect)
+    with ThreadPoolExecutor(len(asks)) as threads:  # each has its patience
+        for error in threads.map(told, asks):
+            assert endpoint in error.message
+            assert "HF_ENDPOINT" in error.hint
     client.close()

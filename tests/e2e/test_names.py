@@ -26,13 +26,26 @@ from wiz_kernel_ext.local_paths import located
 LONG = "n" * 300
 
 
-@pytest.fixture
-def there(home: Home, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working directory with models in it."""
-    folder = home.folder / "work"
+def with_models(folder: Path) -> Path:
+    """A folder with models in it."""
     (folder / "my models").mkdir(parents=True)
     for name in ("mine-Q8_0.gguf", "my models/other.gguf"):
         (folder / name).write_bytes(model_path().read_bytes())
+    return folder
+
+
+@pytest.fixture
+def there(home: Home, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with models in it."""
+    folder = with_models(home.folder / "work")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Such a one, of a test's own, where the service is shared: nothing in it is ever loaded."""
+    folder = with_models(tmp_path / "work")
     monkeypatch.chdir(folder)
     return folder
 
@@ -117,7 +130,8 @@ def test_a_name_that_is_no_hubs_may_be_a_slip_in_a_path(
 
 
 @pytest.mark.parametrize("name", ["my models", "my models/", "./my models", "{there}/my models"])
-def test_a_folder_names_what_is_in_it(client: Client, there: Path, name: str) -> None:
+def test_a_folder_names_what_is_in_it(shared_client: Client, elsewhere: Path, name: str) -> None:
+    client, there = shared_client, elsewhere
     for ask in (client.load_model, client.load, client.inspect):
         with pytest.raises(WizError, match=r"directory|folder|no model") as caught:
             ask(name.format(there=there))
@@ -136,8 +150,9 @@ def test_a_folder_names_what_is_in_it(client: Client, there: Path, name: str) ->
     ],
 )
 def test_a_near_miss_is_answered_with_what_was_meant(
-    client: Client, there: Path, name: str, meant: str
+    shared_client: Client, elsewhere: Path, name: str, meant: str
 ) -> None:
+    client, there = shared_client, elsewhere
     client.set_alias("small", "demo")
     for ask in (client.load_model, client.load, client.inspect):
         with pytest.raises(ModelFileNotFound) as caught:
@@ -147,11 +162,11 @@ def test_a_near_miss_is_answered_with_what_was_meant(
 
 
 def test_an_address_elsewhere_names_the_hosts_that_are_read(
-    client: Client, monkeypatch: pytest.MonkeyPatch
+    shared_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("HF_ENDPOINT", raising=False)
     with pytest.raises(BadRequest, match=r"only addresses of hf\.co, huggingface\.co"):
-        client.pull("https://example.com/user/repo")
+        shared_client.pull("https://example.com/user/repo")
 
 
 def test_variables_and_the_home_directory_are_expanded(

@@ -25,7 +25,8 @@ def nested(depth: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("depth", [MAX_DEPTH, 500, 900, 5000, 100_000])
-def test_tools_that_are_nested_too_deeply_are_refused(client: Client, depth: int) -> None:
+def test_tools_that_are_nested_too_deeply_are_refused(shared_client: Client, depth: int) -> None:
+    client = shared_client
     with pytest.raises(BadRequest, match="nested"):
         client.prompt("hi", session="mine", tools=[nested(depth)])
     with pytest.raises(BadRequest, match="nested"):
@@ -55,8 +56,9 @@ FRAMES = [
 
 @pytest.mark.parametrize("number", range(len(FRAMES)))
 def test_a_frame_that_cannot_be_read_has_its_answer(
-    home: Home, client: Client, number: int
+    shared_home: Home, shared_client: Client, number: int
 ) -> None:
+    home, client = shared_home, shared_client
     client.status()
     frame = FRAMES[number].replace(b"XXXX", b"\xff\xfe\xff\xfe").replace(b"\xa4DEEP", DEEP)
     answer = asyncio.run(answer_to(home, frame))

@@ -182,8 +182,10 @@ def test_an_unused_service_and_an_unused_model_go_by_themselves(
         home.close()
 
 
-def test_prompts_of_one_session_run_in_order_and_those_of_others_together(client: Client) -> None:
-    ready(client)
+def test_prompts_of_one_session_run_in_order_and_those_of_others_together(
+    shared_client: Client,
+) -> None:
+    client = ready(shared_client)
     session = client.initialize_session(session="one")
     long = client.send_prompt("Count from 1 to 100.", temperature=0, max_tokens=300)
     second = client.send_prompt("Hello", temperature=0)
@@ -198,8 +200,10 @@ def test_prompts_of_one_session_run_in_order_and_those_of_others_together(client
     other.close()
 
 
-def test_a_queued_prompt_can_be_cancelled_and_leaves_no_trace(client: Client) -> None:
-    ready(client)
+def test_a_queued_prompt_can_be_cancelled_and_leaves_no_trace(
+    shared_client: Client,
+) -> None:
+    client = ready(shared_client)
     long = client.send_prompt("Count from 1 to 100.", temperature=0, max_tokens=300)
     queued = client.send_prompt("Hello", temperature=0)
     queued.cancel()
@@ -208,8 +212,10 @@ def test_a_queued_prompt_can_be_cancelled_and_leaves_no_trace(client: Client) ->
     assert queued.state in ("cancelled", "queued")
 
 
-def test_a_dropped_turn_is_gone_for_everybody_and_can_be_asked_again(client: Client) -> None:
-    ready(client)
+def test_a_dropped_turn_is_gone_for_everybody_and_can_be_asked_again(
+    shared_client: Client,
+) -> None:
+    client = ready(shared_client)
     session = client.initialize_session(session="again")
     first = client.prompt("Hello", temperature=0)
     dropped = client.drop_last_turn(session)

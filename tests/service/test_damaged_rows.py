@@ -14,13 +14,13 @@ from wiz_kernel_ext.protocol.events import Delta, Notice
 from wiz_kernel_ext.protocol.requests import OpenSession
 from wiz_kernel_ext.protocol.results import OperationInfo, SessionInfo, SessionMessage
 from wiz_kernel_ext.service.operations import Operation
-from wiz_kernel_ext.service.records import FLUSH_INTERVAL_S, Records, operation_info
+from wiz_kernel_ext.service.records import Records, operation_info
 from wiz_kernel_ext.service.sessions import Sessions
 
 
 async def begun(file: Path) -> None:
     """Two conversations of two turns each, and two prompts that were cut off."""
-    records = Records(file)
+    records = Records(file, flush_interval_s=0.01)
     await records.start()
     for name in ("good", "bad"):
         session = await Sessions(records).open(OpenSession(session=name))
@@ -34,7 +34,9 @@ async def begun(file: Path) -> None:
         await records.created(operation)
         for piece in ("one ", "two ", "three"):
             operation.emit(Delta(text=piece))
-            await asyncio.sleep(1.5 * FLUSH_INTERVAL_S)
+            # Each piece by itself.
+            while list(operation.events.since(operation.recorded_seq)):  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
         records._open.clear()  # cut off here
     await records.close()
 

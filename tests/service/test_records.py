@@ -16,8 +16,11 @@ from wiz_kernel_ext.protocol.events import Delta, End, Notice, Progress
 from wiz_kernel_ext.protocol.requests import OpenSession
 from wiz_kernel_ext.protocol.results import AnswerInfo, SessionMessage
 from wiz_kernel_ext.service.operations import Operation
-from wiz_kernel_ext.service.records import FLUSH_INTERVAL_S, PRUNE_EVERY, Records
+from wiz_kernel_ext.service.records import PRUNE_EVERY, Records
 from wiz_kernel_ext.service.sessions import Sessions
+
+FLUSH_S = 0.05
+"""Sooner than in a service."""
 
 
 def full(*_: Any) -> None:
@@ -32,7 +35,7 @@ async def finish(records: Records, operation: Operation) -> None:
 
 
 async def started(file: Path) -> Records:
-    records = Records(file)
+    records = Records(file, flush_interval_s=FLUSH_S)
     await records.start()
     return records
 
@@ -56,7 +59,7 @@ async def test_events_reach_the_disk_while_the_operation_runs(tmp_path: Path) ->
     operation = Operation("prompt", title="long")
     await records.created(operation)
     operation.emit(Delta(text="so far"))
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(6 * FLUSH_S)
     # A second service finds what the first, cut off here, had written.
     other = Records(file)
     (row,) = await other.start()
@@ -74,7 +77,7 @@ async def test_of_a_long_download_the_disk_keeps_a_few_lines(tmp_path: Path) -> 
     await records.created(operation)
     for n in range(8):
         operation.emit(Progress(stage="download", done=n))
-        await asyncio.sleep(1.2 * FLUSH_INTERVAL_S)
+        await asyncio.sleep(1.2 * FLUSH_S)
     await finish(records, operation)
     restored = await records.restore(operation.id)
     assert list(restored.events) == list(operation.events)
@@ -89,7 +92,7 @@ async def test_a_turn_that_was_cut_off_is_added_to_its_conversation_marked(tmp_p
     operation = Operation("prompt", title="a question", session_id=session.id)
     await first.created(operation)
     operation.emit(Delta(text="half an ans"))
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(6 * FLUSH_S)
     second = Records(file)
     sessions = Sessions(second)
     await second.start()
@@ -115,7 +118,7 @@ async def test_a_turn_that_was_kept_just_before_the_end_is_not_kept_twice(tmp_pa
         SessionMessage(role="assistant", content="an answer", operation_id=operation.id),
     ]
     await first.call(first.sessions.add_messages, session.id, said)
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(6 * FLUSH_S)
     second = Records(file)
     sessions = Sessions(second)
     await second.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import signal
@@ -14,6 +15,7 @@ from typing import Any
 from jupyter_client.manager import KernelManager
 
 CELL_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 60.0
 
 
 @dataclass
@@ -53,7 +55,24 @@ class Kernel:
     def _connect(self) -> None:
         self.client = self.manager.client()
         self.client.start_channels()
-        self.client.wait_for_ready(timeout=60)
+        self._wait_for_ready()
+
+    def _wait_for_ready(self) -> None:
+        """As the client's own waiting, without its pause to drop what the kernel said before.
+
+        Nobody here takes a message for that of another request.
+        """
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline:
+            self.client.kernel_info()
+            with contextlib.suppress(queue.Empty):
+                reply = self.client.get_shell_msg(timeout=1)
+                # Else this is not connected to what the kernel publishes yet.
+                self.client.get_iopub_msg(timeout=0.2)
+                if reply["msg_type"] == "kernel_info_reply":
+                    return
+            assert self.manager.is_alive()
+        raise TimeoutError("the kernel did not start")
 
     @property
     def pid(self) -> int:
