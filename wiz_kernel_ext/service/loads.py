@@ -108,6 +108,7 @@ class Loads:
                 "fetches it.",
             )
         load = _with_defaults(_part(request, LoadModel), self.clients[client])
+        load = await self._with_draft(load)
         plan = await self.planner.plan(found, load, _part(request, CreateContext))
         is_loaded = self.climb.is_loaded(await asyncio.to_thread(identify, found))
         return msgspec.structs.replace(plan, is_loaded=is_loaded)
