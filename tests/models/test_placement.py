@@ -227,9 +227,7 @@ def test_a_context_nobody_asked_for_gives_way_to_a_draft_too(header: Header, dra
 
 
 @pytest.mark.parametrize("n_cards", [1, 2, 3])
-def test_a_draft_on_several_cards_fits_on_each(
-    header: Header, draft: Header, n_cards: int
-) -> None:
+def test_a_draft_on_several_cards_fits_on_each(header: Header, draft: Header, n_cards: int) -> None:
     seen = set()
     for step in range(60):
         cards = [card((450 + 9 * step * (i + 1)) * MIB, f"CUDA{i}") for i in range(n_cards)]
