@@ -203,7 +203,8 @@ def test_all_of_a_draft_goes_on_the_card_with_the_model_or_with_a_part_of_it(
     own, other = seen.contexts
     assert other == own
     assert other.batch_size == 2048
-    host.load(path, LoadModel(draft=str(draft), gpu_layers=gpu_layers), Call())
+    again = LoadModel(draft=str(draft), gpu_layers=gpu_layers)
+    assert host.load(path, again, Call()).shared
 
 
 def test_a_draft_that_a_card_has_no_room_for_goes_to_the_processor_and_that_is_said(
