@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -264,6 +265,10 @@ def test_a_dry_run_shows_the_sums_and_loads_nothing(home: Home, tmp_path: Path) 
     assert "KV memory: 2,048 cells of" in ran.stdout
     assert re.search(r"context +1024 tokens +asked for", ran.stdout)
     assert re.search(r"CPU.* 13 ", ran.stdout)
+    write_tiny_gguf(tmp_path / "draft.gguf", replace(SHAPE, n_layers=1))
+    drafted = wiz(home, "load", str(path), "--draft", str(tmp_path / "draft.gguf"), "--dry-run")
+    assert re.search(r"CPU: draft draft.gguf +2 ", drafted.stdout), drafted.stderr
+    assert re.search(r"draft +draft.gguf, 0 of 2 layers on cards", drafted.stdout)
     assert home.workers() == []
     refused = wiz(home, "load", str(tmp_path), "--convert", "--dry-run")
     assert refused.returncode == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from wiz_kernel_ext.commands.plan_tables import plan_line, plan_tables
 from wiz_kernel_ext.protocol.load_plan import DevicePart, LoadPlan, Setting
 
@@ -46,3 +48,16 @@ def test_each_device_is_a_row_with_what_is_left_or_missing() -> None:
     )  # fmt: skip
     assert (cpu[0], cpu[-1]) == ("CPU", "2.0 GB")
     assert settings.rows == [("context", "4096 tokens", "the default")]
+
+
+def test_a_draft_has_rows_after_the_models_with_what_those_leave() -> None:
+    beside = DevicePart(
+        device="CPU", description="A Processor", n_layers=7, weights_bytes=GIB, kv_bytes=GIB,
+        needed_bytes=2 * GIB, free_bytes=2 * GIB,
+    )  # fmt: skip
+    plan = msgspec.structs.replace(PLAN, draft="/models/d.gguf", draft_parts=[beside])
+    rows = plan_tables(plan)[0].rows
+    assert rows[:2] == plan_tables(PLAN)[0].rows
+    (row,) = rows[2:]
+    assert row[:4] == ("CPU: draft d.gguf", "7", "1.0 GB", "1.0 GB")
+    assert row[4:] == ("0 B", "0 B", "2.0 GB", "2.0 GB", "0 B", "0 B")

@@ -155,6 +155,91 @@ def test_a_split_models_layers_are_taken_for_alike(header: Header) -> None:
     assert share.weights_bytes == 5 * (total // 9)
 
 
+@pytest.fixture(scope="module")
+def draft(tmp_path_factory: pytest.TempPathFactory) -> Header:
+    shape = replace(SHAPE, n_layers=2, width=128, n_ffn=256)
+    return read_file_header(write_tiny_gguf(tmp_path_factory.mktemp("d") / "d.gguf", shape))
+
+
+def beside(draft: Header, use: Use) -> int:
+    """What all layers of a draft take of a card where a model is already."""
+    return needed(draft, use) - MARGIN
+
+
+def test_a_draft_goes_beside_the_model_down_to_the_byte_that_is_missing(
+    header: Header, draft: Header
+) -> None:
+    use = replace(USE, context_size=4096)
+    free = needed(header, use) + beside(draft, use)
+    placed = place(header, use, [card(free)], draft=draft)
+    assert placed.draft is not None
+    assert (placed.n_on_cards, placed.draft.n_on_cards, placed.notices) == (9, 3, ())
+    ((own,), (of_draft,)) = placed.shares, placed.draft.shares
+    assert own.needed_bytes + of_draft.needed_bytes == free
+    assert of_draft.margin_bytes == 0
+    assert of_draft.device.free_bytes == free - own.needed_bytes
+    assert of_draft.kv_bytes == kv_bytes(model_shape(draft), use)
+    sizes = {tensor.name: tensor.size_bytes for tensor in draft.tensors}
+    assert placed.draft.host_weights_bytes == sizes["token_embd.weight"]
+
+    placed = place(header, use, [card(free - 1)], draft=draft)
+    assert placed.draft is not None
+    assert (placed.n_on_cards, placed.draft.n_on_cards, placed.fits) == (9, 0, True)
+    assert placed.draft.host_weights_bytes == sum(sizes.values())
+    (notice,) = placed.notices
+    assert "The draft does not fit beside the model" in notice
+    assert "The processor computes it" in notice
+    assert "`--ctx 2048`" in notice
+
+
+def test_a_draft_takes_no_layer_of_the_model_its_place(header: Header, draft: Header) -> None:
+    use = replace(USE, context_size=4096)
+    for free in range(needed(header, use) // 2 + MARGIN // 2, needed(header, use), 10 * MIB):
+        alone = place(header, use, [card(free)])
+        placed = place(header, use, [card(free)], draft=draft)
+        assert placed.n_on_cards == alone.n_on_cards
+        assert placed.draft is not None and placed.draft.n_on_cards in (0, 3)
+    for n in (0, 3, -1):
+        placed = place(header, use, [card(2**40)], gpu_layers=n, draft=draft)
+        assert placed.draft is not None
+        assert placed.draft.n_on_cards == (3 if n else 0)
+    full = place(header, use, [card(0)], draft=draft)
+    assert full.draft is not None
+    assert full.draft.n_on_cards == 0
+    assert len(full.notices) == 1  # of the model alone: its draft is where it is
+
+
+def test_a_context_nobody_asked_for_gives_way_to_a_draft_too(header: Header, draft: Header) -> None:
+    use = replace(USE, context_size=2048)
+    free = needed(header, use) + beside(draft, use)
+    placed = place(header, USE, [card(free)], draft=draft)
+    assert placed.draft is not None
+    assert (placed.context_size, placed.n_on_cards, placed.draft.n_on_cards) == (2048, 9, 3)
+    (notice,) = placed.notices
+    assert "all layers, also the draft's, fit" in notice
+    asked = place(header, replace(USE, context_size=4096), [card(free)], draft=draft)
+    assert asked.draft is not None
+    assert f"{asked.n_on_cards} of 9 layers there" in notice
+    assert ("and the draft on the processor" in notice) is (asked.draft.n_on_cards == 0)
+    less = place(header, USE, [card(free - 1)], draft=draft)
+    assert less.draft is not None
+    assert less.draft.n_on_cards == 0
+
+
+@pytest.mark.parametrize("n_cards", [1, 2, 3])
+def test_a_draft_on_several_cards_fits_on_each(header: Header, draft: Header, n_cards: int) -> None:
+    seen = set()
+    for step in range(60):
+        cards = [card((450 + 9 * step * (i + 1)) * MIB, f"CUDA{i}") for i in range(n_cards)]
+        placed = place(header, replace(USE, context_size=4096), cards, draft=draft)
+        assert placed.draft is not None
+        seen.add(placed.draft.n_on_cards)
+        for own, other, device in zip(placed.shares, placed.draft.shares, cards, strict=True):
+            assert own.needed_bytes + other.needed_bytes <= device.free_bytes
+            assert not other.n_layers or own.margin_bytes + other.margin_bytes >= MARGIN
+    assert seen == {0, 3}
+
+
 def test_more_of_a_big_card_is_left_to_its_library(header: Header) -> None:
     def margin(total: int) -> int:
         device = Device(

@@ -31,7 +31,7 @@ from wiz_kernel_ext.protocol.hub_requests import (
     QuantizeModel,
     VerifyModel,
 )
-from wiz_kernel_ext.protocol.load_plan import LoadPlan
+from wiz_kernel_ext.protocol.load_plan import DevicePart, LoadPlan
 from wiz_kernel_ext.protocol.requests import AnyRequest, Load, PlanLoad
 from wiz_kernel_ext.protocol.results import OperationInfo
 
@@ -357,3 +357,23 @@ def test_a_dry_run_asks_for_a_plan_with_what_is_configured_and_draws_it(cells: C
     cells.must("%wiz_load demo --seqs 2 --keep-alive 2h --dry-run")
     assert cells.client.asked == [PlanLoad(model="demo", context_size=2048, sequences=2)]
     assert "Nothing is loaded" in cells.drawn[-1]
+
+
+def test_a_dry_run_with_a_draft_asks_for_it_by_its_path_and_draws_it(
+    cells: Cells, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    draft = str(tmp_path / "d.gguf")
+    Path(draft).touch()
+    part = DevicePart(device="CPU", n_layers=3)
+    cells.client.plan = LoadPlan(
+        name="demo",
+        path="/demo.gguf",
+        verdict="fits",
+        parts=[part],
+        draft=draft,
+        draft_parts=[part],
+    )
+    cells.must("%wiz_load demo --draft d.gguf --dry-run")
+    assert cells.client.asked == [PlanLoad(model="demo", draft=draft)]
+    assert "CPU: draft d.gguf" in cells.drawn[-1]

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from tests.support.homes import Home
 from tests.support.tiny_gguf import Shape, write_tiny_gguf
 from wiz_kernel_ext.client import Client
 from wiz_kernel_ext.configuration.limits import Limits
 from wiz_kernel_ext.engine.way import AS_IT_IS, Way
-from wiz_kernel_ext.errors import GgufInvalid, LimitExceeded, ModelFileNotFound
+from wiz_kernel_ext.errors import GgufInvalid, LimitExceeded, ModelFileNotFound, NotEnoughMemory
+from wiz_kernel_ext.gguf_file.header import read_file_header
 from wiz_kernel_ext.models.fit import Use
 from wiz_kernel_ext.models.machine import Machine
 from wiz_kernel_ext.protocol.devices import Device
@@ -30,6 +33,12 @@ CPU = Device(name="CPU", description="A Processor", kind="cpu", total_bytes=8 <<
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_gguf(tmp_path_factory.mktemp("models") / "m.gguf", SHAPE)
+
+
+@pytest.fixture(scope="module")
+def draft(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    shape = replace(SHAPE, n_layers=2, width=64, n_kv_heads=2)
+    return write_tiny_gguf(tmp_path_factory.mktemp("drafts") / "d.gguf", shape)
 
 
 def gpu(free_mib: int, name: str = "CUDA0") -> Device:
@@ -136,6 +145,80 @@ def test_a_refusal_is_told_with_the_context_that_fits_and_a_load_that_agrees_is_
     assert "unloaded to make room" in made.notices[0]
 
 
+def test_a_draft_on_the_processor_is_a_part_of_what_the_model_leaves(
+    path: Path, draft: Path
+) -> None:
+    made = plan(planner(), path, LoadModel(draft=str(draft)), context_size=1024)
+    alone = plan(planner(), path, context_size=1024)
+    (cpu,), (beside,) = made.parts, made.draft_parts
+    assert made.parts == alone.parts
+    assert (made.draft, made.verdict, made.basis) == (str(draft), "fits", "measured")
+    assert (beside.device, beside.n_layers) == ("CPU", 3)
+    assert beside.weights_bytes == draft.stat().st_size
+    assert beside.kv_bytes == 2048 * 2 * 2 * 32 * 2  # f16: 2 layers, 2 x 32 values
+    assert beside.needed_bytes == beside.weights_bytes + beside.kv_bytes + beside.compute_bytes
+    assert beside.free_bytes == cpu.free_bytes - cpu.needed_bytes
+    assert how(made)["draft"] == "d.gguf, 0 of 3 layers on cards"
+    fit = planner().check.fit(path, CreateContext(context_size=1024), draft)
+    assert fit.weights_bytes == cpu.weights_bytes + beside.weights_bytes
+    assert fit.kv_bytes == cpu.kv_bytes + beside.kv_bytes
+    assert "draft" not in how(alone)
+
+
+def test_a_draft_is_on_the_card_as_a_whole_or_on_the_processor(path: Path, draft: Path) -> None:
+    load = LoadModel(draft=str(draft))
+    made = plan(planner(gpu(4096)), path, load)
+    card, beside, embedding = made.parts[0], *made.draft_parts
+    assert (beside.device, beside.n_layers, beside.other_bytes) == ("CUDA0", 3, 0)
+    assert beside.free_bytes == card.free_bytes - card.needed_bytes
+    assert (embedding.device, embedding.needed_bytes) == ("CPU", 512 * 64 * 4)
+    assert how(made)["draft"] == "d.gguf, 3 of 3 layers on cards"
+    assert (made.notices, made.verdict) == ([], "fits")
+
+    room = -(-card.needed_bytes // MIB)
+    made = plan(planner(gpu(room)), path, load, context_size=4096)
+    (beside,) = made.draft_parts
+    assert (beside.device, beside.n_layers) == ("CPU", 3)
+    assert how(made)["draft"] == "d.gguf, 0 of 3 layers on cards"
+    assert why(made)["draft"] == "no room on the cards"
+    assert "The draft does not fit beside the model" in made.notices[0]
+    assert made.verdict == "fits"
+    needed = made.parts[-1].needed_bytes + beside.needed_bytes
+    scarce = planner(gpu(room), available_bytes=needed - 1)
+    assert plan(scarce, path, load, context_size=4096).verdict == "too big"
+
+    made = plan(planner(gpu(4096)), path, structs.replace(load, gpu_layers=0))
+    assert [part.device for part in made.draft_parts] == ["CPU"]
+    assert why(made)["draft"] == "where the model is"
+
+
+def test_a_draft_that_memory_has_no_room_for_is_refused_by_its_name(
+    path: Path, draft: Path
+) -> None:
+    context = CreateContext(context_size=1024)
+    roomy = planner().check
+    alone, both = roomy.fit(path, context), roomy.fit(path, context, draft)
+    scarce = planner(available_bytes=both.least_bytes - 1)
+    load = LoadModel(draft=str(draft))
+    made = plan(scarce, path, load, context_size=1024)
+    assert "m.gguf with the draft d.gguf is not loaded" in made.refusal
+    assert f"Without the draft it fits: `wiz load {path}`" in made.refusal
+    assert f"--draft {draft} --anyway` loads it" in made.refusal
+    assert plan(scarce, path, context_size=1024).refusal == ""
+    fit = scarce.check.fit(path, context, draft)
+    with pytest.raises(NotEnoughMemory) as refused:  # the load's
+        scarce.check.refuse_too_big("m.gguf", fit, path=path, draft=draft, context=context)
+    assert refused.value.message in made.refusal
+    assert refused.value.details["needed_bytes"] == both.least_bytes > alone.least_bytes
+
+    # The context that is named as fitting does so with the draft.
+    scarce = planner(available_bytes=alone.least_bytes)
+    made = plan(scarce, path, load, context_size=65_536)
+    assert "65,536 tokens for m.gguf with the draft d.gguf" in made.refusal
+    (largest,) = set(re.findall(r"--ctx (\d+)", made.refusal))
+    assert plan(scarce, path, load, context_size=int(largest)).refusal == ""
+
+
 def test_what_no_load_could_be_is_an_error(path: Path, tmp_path: Path) -> None:
     limited = planner(limits=Limits(max_context_size=512))
     with pytest.raises(LimitExceeded):
@@ -143,6 +226,22 @@ def test_what_no_load_could_be_is_an_error(path: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.gguf").write_bytes(b"GGUF and no more")
     with pytest.raises(GgufInvalid):
         plan(planner(), tmp_path / "bad.gguf")
+
+
+def test_a_real_service_plans_a_draft_as_it_then_loads_it(
+    home: Home, client: Client, path: Path, draft: Path
+) -> None:
+    made = client.request(PlanLoad(model=str(path), draft=str(draft), context_size=1024))
+    client.load(str(path), draft=str(draft), context_size=1024)
+    (worker,) = client.status().workers
+    assert worker.draft == made.draft == str(draft)
+    assert worker.kv_bytes == made.parts[-1].kv_bytes + made.draft_parts[-1].kv_bytes
+    tensors = sum(
+        tensor.size_bytes for one in (path, draft) for tensor in read_file_header(one).tensors
+    )
+    assert 0 <= worker.weights_bytes - tensors < draft.stat().st_size
+    with pytest.raises(ModelFileNotFound):
+        client.request(PlanLoad(model=str(path), draft=str(draft) + "x"))
 
 
 def test_a_real_service_plans_what_it_then_loads(home: Home, client: Client, path: Path) -> None:

@@ -95,13 +95,25 @@ class SetMemory(LoadCheck):
         )
 
     def refuse_too_large(
-        self, path: Path, context: CreateContext, fit: Fit, *, anyway: bool | None = None
+        self,
+        path: Path,
+        context: CreateContext,
+        fit: Fit,
+        *,
+        draft: Path | None = None,
+        anyway: bool | None = None,
     ) -> None:
         if fit.kv_bytes > fit.available_bytes:
             raise WizError("too large")
 
     def refuse_too_big(
-        self, name: str, fit: Fit, *, path: Path | None = None, context: CreateContext
+        self,
+        name: str,
+        fit: Fit,
+        *,
+        path: Path | None = None,
+        draft: Path | None = None,
+        context: CreateContext,
     ) -> None:
         super().refuse_too_big(name, fit, context=context)
 

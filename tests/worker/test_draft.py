@@ -91,7 +91,7 @@ async def test_a_bad_or_missing_one_is_a_typed_error_and_the_worker_lives_on(
         await worker.load_model(tiny_gguf, draft=bad)
     with pytest.raises(ModelFileNotFound):
         await worker.load_model(tiny_gguf, draft=tmp_path / "none.gguf")
-    assert (await worker.load_model(tiny_gguf)).shared
+    assert not (await worker.load_model(tiny_gguf)).shared  # it was seen before anything was loaded
 
 
 async def test_the_same_one_is_shared_another_is_a_conflict_and_all_are_given_back(

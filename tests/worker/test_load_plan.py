@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.support.tiny_gguf import Shape, write_tiny_gguf
 from wiz_kernel_ext.engine.backend import (
@@ -20,6 +21,7 @@ from wiz_kernel_ext.engine.backend import (
 from wiz_kernel_ext.engine.llama.backend import LlamaBackend
 from wiz_kernel_ext.engine.way import AS_IT_IS, Way
 from wiz_kernel_ext.errors import Conflict, ModelLoadFailed
+from wiz_kernel_ext.models.placement import place_file
 from wiz_kernel_ext.protocol.devices import Device
 from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel
 from wiz_kernel_ext.worker.call import Call
@@ -71,6 +73,12 @@ class CardBackend(LlamaBackend):
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shape = Shape(n_layers=4, width=256, n_kv_heads=4, n_ctx_train=8192)
     return write_tiny_gguf(tmp_path_factory.mktemp("models") / "m.gguf", shape)
+
+
+@pytest.fixture(scope="module")
+def draft(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    shape = Shape(n_layers=2, width=64, n_ctx_train=8192)
+    return write_tiny_gguf(tmp_path_factory.mktemp("drafts") / "d.gguf", shape)
 
 
 @pytest.fixture
@@ -181,6 +189,57 @@ def test_a_card_on_which_it_is_wrong_or_that_is_not_there_is_not_used(
     info = none.load(path, LoadModel(gpu_layers=5), Call())
     assert (seen.loads[0].gpu_layers, "for the CPU only" in info.notices[0]) == (0, True)
     assert none.load(path, LoadModel(gpu_layers="auto"), Call()).shared
+
+
+@pytest.mark.parametrize("gpu_layers", [None, 2, -1])
+def test_all_of_a_draft_goes_on_the_card_with_the_model_or_with_a_part_of_it(
+    host_on: HostOn, path: Path, draft: Path, gpu_layers: int | None
+) -> None:
+    host, seen = host_on(gpu(8192))
+    info = host.load(path, LoadModel(draft=str(draft), gpu_layers=gpu_layers), Call())
+    assert (info.draft, info.notices) == (str(draft), [])
+    host.create_context(CreateContext(context_size=512), Call())
+    assert [one.gpu_layers for one in seen.loads] == [gpu_layers or -1, -1]
+    own, other = seen.contexts
+    assert other == own
+    assert other.batch_size == 2048
+    again = LoadModel(draft=str(draft), gpu_layers=gpu_layers)
+    assert host.load(path, again, Call()).shared
+
+
+def test_a_draft_that_a_card_has_no_room_for_goes_to_the_processor_and_that_is_said(
+    host_on: HostOn, path: Path, draft: Path
+) -> None:
+    context = CreateContext(context_size=4096)
+    whole, alone = place_file(path, LoadModel(), context, [gpu(8192)]), LoadModel(context=context)
+    room = -(-sum(share.needed_bytes for share in whole.shares) // MIB)
+    host, seen = host_on(gpu(room))
+    info = host.load(path, replace(alone, draft=str(draft)), Call())
+    assert [one.gpu_layers for one in seen.loads] == [-1, 0]
+    assert "The draft does not fit beside the model" in info.notices[0]
+    assert info.gpu_layers == 5
+    host.create_context(context, Call())
+    own, other = seen.contexts
+    assert (own.batch_size, other.batch_size) == (2048, 512)
+    assert (own.flash_attention, other.flash_attention) == (None, False)
+    assert (own.pool_size, own.threads) == (other.pool_size, other.threads)
+    assert (own.sequence_ids, own.kv_type) == (other.sequence_ids, other.kv_type)
+
+
+@pytest.mark.parametrize("gpu_layers", [None, 0])
+def test_where_the_model_is_on_the_processor_its_draft_is_too(
+    host_on: HostOn, path: Path, draft: Path, gpu_layers: int | None
+) -> None:
+    host, seen = host_on(*([] if gpu_layers is None else [gpu(8192)]))
+    info = host.load(path, LoadModel(draft=str(draft), gpu_layers=gpu_layers), Call())
+    assert [one.gpu_layers for one in seen.loads] == [0, 0]
+    assert info.notices == []
+    host.create_context(CreateContext(context_size=512), Call())
+    assert seen.contexts[0] == seen.contexts[1]
+    full, seen = host_on(gpu(100))
+    info = full.load(path, LoadModel(draft=str(draft)), Call())
+    assert [one.gpu_layers for one in seen.loads] == [0, 0]
+    assert len(info.notices) == 1
 
 
 def test_a_card_that_runs_full_all_the_same_says_what_to_do(host_on: HostOn, path: Path) -> None:

@@ -29,9 +29,13 @@ def plan_tables(plan: LoadPlan) -> list[Table]:
         *("device", "layers", "weights", "KV", "compute", "other", "in all"),
         *("free", "of", "left"),
     )
+    rows = [_row(part) for part in plan.parts]
+    if plan.draft:
+        draft = f"draft {plan.draft.rpartition('/')[2]}"
+        rows += [(f"{part.device}: {draft}", *_row(part)[1:]) for part in plan.draft_parts]
     settings = [(one.name, one.value, one.why) for one in plan.settings]
     return [
-        Table("Devices", columns, [_row(part) for part in plan.parts], ""),
+        Table("Devices", columns, rows, ""),
         Table("Settings", ("what", "how", "why"), settings, ""),
     ]
 

@@ -123,7 +123,7 @@ def measured(fit: Fit, kv: int, compute: int, machine: Machine) -> Fit:
 def together(fit: Fit, other: Fit, machine: Machine) -> Fit:
     """Two models in one process, for the longest conversation of the first."""
     return _fit(
-        fit.basis,
+        fit.basis if fit.basis == other.basis else "header",
         machine,
         context_size=fit.context_size,
         weights=fit.weights_bytes + other.weights_bytes,

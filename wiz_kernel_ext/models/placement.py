@@ -2,7 +2,8 @@
 
 Pure but for `place_file`. Layers are counted as llama.cpp counts them, the output being one more;
 it gives the last ones to the cards, to each as much as its share of their free memory, and so do
-these sums.
+these sums. A model that guesses for another goes beside it as a whole, or not at all: a part of it
+on the processor would be waited for at each guess.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
+
+from msgspec import structs
 
 from wiz_kernel_ext.gguf_file.header import Header
 from wiz_kernel_ext.gguf_file.shape import ModelShape, model_shape
@@ -57,7 +60,8 @@ class Placement:
     """How a model is spread: `n_on_cards` of `n_layers` layers are on cards, with `use`.
 
     `host_weights_bytes` are those left to the processor, the embedding always. `notices` are what
-    its users should know of it.
+    its users should know of it. `draft` is the model that guesses for it: of its shares, a device's
+    free memory is what this one leaves of it.
     """
 
     n_layers: int
@@ -67,11 +71,12 @@ class Placement:
     shares: tuple[Share, ...]
     host_weights_bytes: int
     notices: tuple[str, ...] = ()
+    draft: Placement | None = None
 
     @property
     def fits(self) -> bool:
-        """Whether every card has room for its part."""
-        return all(share.fits for share in self.shares)
+        """Whether every card has room for its part, and the draft's."""
+        return all(share.fits for share in self.shares) and (self.draft is None or self.draft.fits)
 
     @property
     def gpu_layers(self) -> int:
@@ -102,9 +107,19 @@ class _Layers:
         n_blocks = min(end, self.n - 1) - min(start, self.n - 1)
         return kv_bytes(self.shape, use) * n_blocks // max(self.n - 1, 1)
 
-    def placed(self, n_on_cards: int, cards: Sequence[Device], use: Use) -> Placement:
-        """The last `n_on_cards` layers on `cards`, as llama.cpp splits them."""
-        up_to = list(accumulate(card.free_bytes for card in cards))
+    def placed(
+        self,
+        n_on_cards: int,
+        cards: Sequence[Device],
+        use: Use,
+        *,
+        weighed: Sequence[int] | None = None,
+    ) -> Placement:
+        """The last `n_on_cards` layers on `cards`, as llama.cpp splits them.
+
+        `weighed` is what is free on each when it does; None: what is free now.
+        """
+        up_to = list(accumulate(weighed or [card.free_bytes for card in cards]))
         ends = [-(-free * n_on_cards // (up_to[-1] or 1)) for free in up_to[:-1]]
         ends.append(n_on_cards)
         first, compute = self.n - n_on_cards, compute_bytes(self.shape, use)
@@ -132,13 +147,18 @@ class _Layers:
         counts = range(self.n, -1, -1)
         return next(one for n in counts if (one := self.placed(n, cards, use)).fits)
 
-    def whole(self, cards: Sequence[Device], use: Use, least: int) -> Placement | None:
-        """All of them, with the largest context that lets them fit, by halves down to `least`."""
+    def whole(
+        self, cards: Sequence[Device], use: Use, least: int, draft: _Layers | None = None
+    ) -> Placement | None:
+        """All of them, with the largest context that lets them fit, by halves down to `least`.
+
+        With `draft`, all of that one's too.
+        """
         size = use.context_for(self.shape.n_ctx_train)
-        placed = self.placed(self.n, cards, use)
+        placed = _beside(self.placed(self.n, cards, use), draft)
         while not placed.fits and size // 2 >= least:
             size //= 2
-            placed = self.placed(self.n, cards, replace(use, context_size=size))
+            placed = _beside(self.placed(self.n, cards, replace(use, context_size=size)), draft)
         return placed if placed.fits else None
 
 
@@ -149,13 +169,32 @@ def place(
     *,
     gpu_layers: int | None = None,
     files_bytes: int = 0,
+    draft: Header | None = None,
+    draft_bytes: int = 0,
 ) -> Placement:
     """The layers of a model on `cards`: `gpu_layers` of them (-1: all), or None for what fits.
 
     With None, as many as there is room for; where a context that nobody asked for is all that keeps
     some out, a smaller one. `files_bytes` is the size of all parts of a split model.
+
+    `draft` guesses for it: all of it goes beside where there is room, and takes none of the model's
+    layers their place. `draft_bytes` is as `files_bytes`.
     """
     layers = _Layers(header, model_shape(header), files_bytes)
+    if draft is None:
+        return _alone(layers, use, cards, gpu_layers)
+    guessing, both = _Layers(draft, model_shape(draft), draft_bytes), None
+    if gpu_layers is None:
+        both = layers.whole(cards, use, SMALLEST_CONTEXT, guessing)
+        if both is not None and both.use == use:
+            return both
+        if both is not None and _may_shrink(use, both):
+            kept = _beside_if_it_fits(layers.most(cards, use), guessing)
+            return replace(both, notices=(_shrunk(both, kept),))
+    return _beside_if_it_fits(_alone(layers, use, cards, gpu_layers), guessing, both)
+
+
+def _alone(layers: _Layers, use: Use, cards: Sequence[Device], gpu_layers: int | None) -> Placement:
     if gpu_layers is not None:
         n = layers.n if gpu_layers < 0 else min(gpu_layers, layers.n)
         placed = layers.placed(n, cards, use)
@@ -164,13 +203,55 @@ def place(
     if whole is not None and whole.use == use:
         return whole
     most = layers.most(cards, use)
-    if (
-        whole is not None
-        and use.context_size is None
-        and whole.context_size >= SMALLEST_OPEN_CONTEXT
-    ):
+    if whole is not None and _may_shrink(use, whole):
         return replace(whole, notices=(_shrunk(whole, most),))
     return replace(most, notices=(_partly(most, whole),))
+
+
+def _may_shrink(use: Use, whole: Placement) -> bool:
+    return use.context_size is None and whole.context_size >= SMALLEST_OPEN_CONTEXT
+
+
+def _beside(placed: Placement, draft: _Layers | None) -> Placement:
+    """`placed` with all layers of `draft` on its cards, fit or not.
+
+    llama.cpp splits the draft by what is free once the model's weights are there, before either
+    has a context. What a card's library takes is counted once.
+    """
+    if draft is None:
+        return placed
+    left = [
+        structs.replace(
+            share.device, free_bytes=max(0, share.device.free_bytes - share.needed_bytes)
+        )
+        for share in placed.shares
+    ]
+    weighed = [max(0, share.device.free_bytes - share.weights_bytes) for share in placed.shares]
+    use = replace(placed.use, context_size=placed.context_size)
+    beside = draft.placed(draft.n, left, use, weighed=weighed)
+    shares = tuple(
+        replace(share, margin_bytes=0) if other.n_layers else share
+        for share, other in zip(beside.shares, placed.shares, strict=True)
+    )
+    return replace(placed, draft=replace(beside, shares=shares))
+
+
+def _beside_if_it_fits(
+    placed: Placement, draft: _Layers, both: Placement | None = None
+) -> Placement:
+    """`placed` with `draft` on its cards, or where there is no room, on the processor.
+
+    Where `placed` has nothing on cards, the draft has neither. `both` is how all would fit.
+    """
+    beside = _beside(placed, draft)
+    assert beside.draft is not None
+    if placed.n_on_cards and beside.draft.fits:
+        return beside
+    off = draft.placed(0, [share.device for share in beside.draft.shares], beside.draft.use)
+    notices = placed.notices
+    if placed.n_on_cards:
+        notices = (*notices, _not_beside(beside.draft, both))
+    return replace(placed, draft=off, notices=notices)
 
 
 def layers_asked(load: LoadModel) -> int | None:
@@ -182,12 +263,15 @@ def place_file(
     path: Path, load: LoadModel, context: CreateContext, cards: Sequence[Device]
 ) -> Placement:
     """The layers of the model at `path`, loaded so for such a context; raises as `header_of`."""
+    draft = Path(load.draft) if load.draft else None
     return place(
         header_of(path),
         Use.asked(context, on_card=True),
         cards,
         gpu_layers=layers_asked(load),
         files_bytes=files_bytes(path),
+        draft=header_of(draft) if draft else None,
+        draft_bytes=files_bytes(draft) if draft else 0,
     )
 
 
@@ -221,10 +305,13 @@ def _free(placed: Placement) -> str:
 
 
 def _shrunk(whole: Placement, most: Placement) -> str:
+    all_layers = "all layers" if whole.draft is None else "all layers, also the draft's,"
+    off = most.n_on_cards and most.draft is not None and not most.draft.n_on_cards
     return (
-        f"The context is {whole.context_size} tokens, so that all layers fit in what is free "
+        f"The context is {whole.context_size} tokens, so that {all_layers} fit in what is free "
         f"({_free(whole)}). `--ctx {most.context_size}` keeps {most.context_size}, with "
-        f"{most.n_on_cards} of {most.n_layers} layers there."
+        f"{most.n_on_cards} of {most.n_layers} layers there"
+        + (" and the draft on the processor." if off else ".")
     )
 
 
@@ -237,6 +324,17 @@ def _partly(most: Placement, whole: Placement | None) -> str:
     return (
         f"{most.n_on_cards} of {most.n_layers} layers fit in what is free ({_free(most)}): the "
         f"processor computes the rest, which is slower. {smaller}"
+    )
+
+
+def _not_beside(draft: Placement, both: Placement | None) -> str:
+    needed = sum(share.needed_bytes for share in draft.shares)
+    smaller = (
+        f"It fits there with `--ctx {both.context_size}`." if both else "A smaller draft may fit."
+    )
+    return (
+        f"The draft does not fit beside the model: it takes {size(needed)} there, and what is left "
+        f"is {_free(draft)}. The processor computes it, which is slower. {smaller}"
     )
 
 

@@ -37,9 +37,11 @@ class Setting(Result, frozen=True, kw_only=True):
 class LoadPlan(Result, frozen=True, kw_only=True):
     """How a model would be loaded now, and whether that would be done.
 
-    `parts` are the devices, cards first. `cells` of `cell_bytes` each are the KV memory, one for a
-    token. `notices` are what its users would be told, `refusal` the error that a load would end in,
-    with what would fit instead; "" where it would be done. `is_loaded`: it would be shared.
+    `parts` are the devices, cards first. `draft` is the path of the model that would guess for it,
+    `draft_parts` what that one would hold beside, `free_bytes` being what the model leaves.
+    `cells` of `cell_bytes` each are the model's KV memory, one for a token. `notices` are what its
+    users would be told, `refusal` the error that a load would end in, with what would fit instead;
+    "" where it would be done. `is_loaded`: it would be shared.
     """
 
     name: str
@@ -47,6 +49,8 @@ class LoadPlan(Result, frozen=True, kw_only=True):
     verdict: Verdict
     basis: FitBasis = "header"
     parts: list[DevicePart] = msgspec.field(default_factory=list)
+    draft: str = ""
+    draft_parts: list[DevicePart] = msgspec.field(default_factory=list)
     cells: int = 0
     cell_bytes: int = 0
     settings: list[Setting] = msgspec.field(default_factory=list)

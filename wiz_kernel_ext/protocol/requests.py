@@ -270,6 +270,7 @@ class PlanLoad(Request[LoadPlan], frozen=True, kw_only=True):
     target = "service:planLoad"
     model: str | None = None
     gpu_layers: GpuLayers | None = None
+    draft: str | None = None
     context_size: ContextSize | None = None
     sequences: Sequences | None = None
     threads: Threads | None = None

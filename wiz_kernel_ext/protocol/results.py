@@ -191,8 +191,9 @@ class WorkerInfo(Result, frozen=True, kw_only=True):
     """A worker process. `memory_bytes` is resident; `loads` counts since the service began.
 
     `weights_bytes` and `kv_bytes` are the model's tensors and the conversations' memory, as asked
-    for: neither need be resident. `draft` is the path of the model that guesses for it. `silent_s`:
-    seconds without progress though it has work; 0 until that is worth a word.
+    for: neither need be resident. `draft` is the path of the model that guesses for it, and is
+    counted in both. `silent_s`: seconds without progress though it has work; 0 until that is worth
+    a word.
     """
 
     pid: int

@@ -218,13 +218,14 @@ class Climb:
         if fit.verdict == "too big":
             fit = await self._unload_idle(operation, fit, fit_now, undo)
         await self._within_limit(operation, path.name, fit.least_bytes, undo)
-        refuse_context = partial(self._check.refuse_too_large, anyway=wish.load.anyway)
+        anyway = wish.load.anyway
+        refuse_context = partial(self._check.refuse_too_large, draft=draft, anyway=anyway)
         await asyncio.to_thread(refuse_context, path, context, fit)
         if fit.verdict == "too big":
-            if not wish.load.anyway:
+            if not anyway:
                 refuse = partial(self._check.refuse_too_big, path.name, fit, path=path)
-                await asyncio.to_thread(refuse, context=context)
-            operation.emit(too_big(path.name, fit))
+                await asyncio.to_thread(refuse, draft=draft, context=context)
+            operation.emit(too_big(path.name, fit, draft))
 
     def _refuse_hopeless(self, wish: Wish, worker: Worker) -> None:
         """Refuse a reload that could not be, while the loaded model is still there.
@@ -232,12 +233,12 @@ class Climb:
         Raises BadRequest, NotEnoughMemory. What it and idle models would give back is counted in;
         how much there really is, is seen once they are gone.
         """
-        context = wish.context or CreateContext()
+        path, context, draft = wish.path, wish.context or CreateContext(), _draft(wish)
         given_back = worker.process.memory_bytes() + self.room_bytes()
-        fit = with_room(self._check.fit(wish.path, context, _draft(wish)), given_back)
-        self._check.refuse_too_large(wish.path, context, fit, anyway=wish.load.anyway)
+        fit = with_room(self._check.fit(path, context, draft), given_back)
+        self._check.refuse_too_large(path, context, fit, draft=draft, anyway=wish.load.anyway)
         if not wish.load.anyway:
-            self._check.refuse_too_big(wish.path.name, fit, path=wish.path, context=context)
+            self._check.refuse_too_big(path.name, fit, path=path, draft=draft, context=context)
 
     def _refuse_context(
         self, worker: Worker, request: CreateContext, anyway: bool | None = None
@@ -246,13 +247,13 @@ class Climb:
 
         Raises BadRequest. The memory of the context it takes the place of is given back.
         """
-        path = Path(worker.path)
+        path, draft = Path(worker.path), _draft(self._wish_of(worker))
         try:
-            fit = self._check.fit(path, request, _draft(self._wish_of(worker)))
+            fit = self._check.fit(path, request, draft)
         except (ModelFileNotFound, ModelLoadFailed):  # it is loaded, whatever became of its file
             return
         fit = structs.replace(with_room(fit, worker.kv_bytes), other_bytes=0)
-        self._check.refuse_too_large(path, request, fit, anyway=anyway)
+        self._check.refuse_too_large(path, request, fit, draft=draft, anyway=anyway)
 
     def room_bytes(self) -> int:
         """The memory that idle models would give back."""

@@ -48,21 +48,19 @@ class LoadCheck:
 
         Raises GgufInvalid, ModelLoadFailed for what is no language model, ModelFileNotFound.
         """
-        header = header_of(path)
-        refuse_other_kinds(path.name, header)
-        machine, use = self._machine(), Use.asked(context)
-        fit = estimate(header, machine, use, files_bytes=files_bytes(path))
-        if draft is None:
-            return fit
-        drafting = header_of(draft)
-        refuse_other_kinds(draft.name, drafting)
-        use = replace(use, context_size=fit.context_size)
-        return together(
-            fit, estimate(drafting, machine, use, files_bytes=files_bytes(draft)), machine
-        )
+        for one in (path, draft):
+            if one is not None:
+                refuse_other_kinds(one.name, header_of(one))
+        return _fit_of(path, draft, self._machine(), Use.asked(context))
 
     def refuse_too_large(
-        self, path: Path, context: CreateContext, fit: Fit, *, anyway: bool | None = None
+        self,
+        path: Path,
+        context: CreateContext,
+        fit: Fit,
+        *,
+        draft: Path | None = None,
+        anyway: bool | None = None,
     ) -> None:
         """Raise BadRequest where the context alone is more than the memory there is.
 
@@ -76,8 +74,8 @@ class LoadCheck:
             most = max(most, min(room.limit_bytes for room in self._measure()))
         if needed <= most or self._has_card():
             return
-        largest = self._largest_context(path, context, fit)
-        what = f"A context of {fit.context_size:,} tokens for {path.name}"
+        largest = self._largest_context(path, draft, context, fit)
+        what = f"A context of {fit.context_size:,} tokens for {_named(path.name, draft)}"
         if context.sequences is not None:
             what += f" in {context.sequences} sequences"
         hint = (
@@ -86,9 +84,9 @@ class LoadCheck:
             else "Unload other models or close other programs: nothing fits now."
         )
         if anyway is False:
-            hint += f" `wiz load {shlex.quote(str(path))} --anyway` loads it all the same."
+            hint += f" `{_command(str(path), draft)} --anyway` loads it all the same."
         raise BadRequest(
-            f"{what} takes {size(needed)} of memory besides the model; "
+            f"{what} takes {size(needed)} of memory besides the {_models(draft)}; "
             + (f"there are {size(most)} in all." if anyway else f"{size(most)} are free."),
             hint=hint,
             field="contextSize",
@@ -97,24 +95,34 @@ class LoadCheck:
         )
 
     def refuse_too_big(
-        self, name: str, fit: Fit, *, path: Path | None = None, context: CreateContext
+        self,
+        name: str,
+        fit: Fit,
+        *,
+        path: Path | None = None,
+        draft: Path | None = None,
+        context: CreateContext,
     ) -> None:
         """Raise NotEnoughMemory where the model as a whole is more than the memory there is.
 
-        `path` is its file, where it is here. A card's memory is unknown here, as above.
+        `path` is its file, where it is here; `draft` is counted in `fit`. A card's memory is
+        unknown here, as above.
         """
         if fit.verdict != "too big" or self._has_card():
             return
-        command = f"wiz load {shlex.quote(str(path) if path else name)}"
-        largest = self._largest_context(path, context, fit) if path else 0
-        smaller = (
-            f"With a smaller context it fits: `{command} --ctx {largest}`."
-            if 0 < largest < fit.context_size
-            else "Take a smaller file (another quantization), unload other models or close other "
-            "programs."
-        )
+        command = _command(str(path) if path else name, draft)
+        largest = self._largest_context(path, draft, context, fit) if path else 0
+        if path and draft and self._fits(path, None, context, fit):
+            smaller = f"Without the draft it fits: `{_command(str(path), None)}`."
+        elif 0 < largest < fit.context_size:
+            smaller = f"With a smaller context it fits: `{command} --ctx {largest}`."
+        else:
+            smaller = (
+                "Take a smaller file (another quantization), unload other models or close other "
+                "programs."
+            )
         raise NotEnoughMemory(
-            f"{name} is not loaded: it takes {size(fit.least_bytes)} of memory, and "
+            f"{_named(name, draft)} is not loaded: it takes {size(fit.least_bytes)} of memory, and "
             f"{size(fit.available_bytes)} are free{_WHERE[fit.limit]}. The system would end "
             "processes, or read the model from the disk again for each token.",
             hint=f"{smaller} `{command} --anyway` loads it all the same.",
@@ -122,17 +130,45 @@ class LoadCheck:
             available_bytes=fit.available_bytes,
         )
 
-    def _largest_context(self, path: Path, context: CreateContext, fit: Fit) -> int:
+    def _largest_context(
+        self, path: Path, draft: Path | None, context: CreateContext, fit: Fit
+    ) -> int:
         """The most tokens of context that fit, as a power of two; 0 for none."""
-        machine = replace(self._machine(), available_bytes=fit.available_bytes)
-        header, use = header_of(path), Use.asked(context)
-        most = min(fit.context_size, model_shape(header).n_ctx_train or fit.context_size)
+        n_ctx_train = model_shape(header_of(path)).n_ctx_train
+        most = min(fit.context_size, n_ctx_train or fit.context_size)
         n_tokens = 1 << (most.bit_length() - 1)
         while n_tokens >= _SMALLEST_CONTEXT:
-            if estimate(header, machine, replace(use, context_size=n_tokens)).verdict != "too big":
+            if self._fits(path, draft, structs.replace(context, context_size=n_tokens), fit):
                 return n_tokens
             n_tokens //= 2
         return 0
+
+    def _fits(self, path: Path, draft: Path | None, context: CreateContext, fit: Fit) -> bool:
+        """Whether these would fit in what is free for `fit`."""
+        machine = replace(self._machine(), available_bytes=fit.available_bytes)
+        return _fit_of(path, draft, machine, Use.asked(context)).verdict != "too big"
+
+
+def _fit_of(path: Path, draft: Path | None, machine: Machine, use: Use) -> Fit:
+    fit = estimate(header_of(path), machine, use, files_bytes=files_bytes(path))
+    if draft is None:
+        return fit
+    use = replace(use, context_size=fit.context_size)
+    beside = estimate(header_of(draft), machine, use, files_bytes=files_bytes(draft))
+    return together(fit, beside, machine)
+
+
+def _named(name: str, draft: Path | None) -> str:
+    return f"{name} with the draft {draft.name}" if draft else name
+
+
+def _models(draft: Path | None) -> str:
+    return "models" if draft else "model"
+
+
+def _command(name: str, draft: Path | None) -> str:
+    command = f"wiz load {shlex.quote(name)}"
+    return f"{command} --draft {shlex.quote(str(draft))}" if draft else command
 
 
 def with_room(fit: Fit, given_back_bytes: int) -> Fit:
@@ -145,11 +181,11 @@ def with_room(fit: Fit, given_back_bytes: int) -> Fit:
     )
 
 
-def too_big(name: str, fit: Fit) -> Notice:
+def too_big(name: str, fit: Fit, draft: Path | None = None) -> Notice:
     """What the asker should know of a model that is larger than the memory there is."""
     return Notice(
-        text=f"{name} may not run here: it needs {size(fit.least_bytes)} of memory, and "
-        f"{size(fit.available_bytes)} are free."
+        text=f"{_named(name, draft)} may not run here: it needs {size(fit.least_bytes)} of memory, "
+        f"and {size(fit.available_bytes)} are free."
     )
 
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from msgspec import structs
 
 from wiz_kernel_ext.configuration.limits import Limits
 from wiz_kernel_ext.engine.threads import TINY_PARAMS, default_threads
@@ -17,10 +19,18 @@ from wiz_kernel_ext.engine.way import Way
 from wiz_kernel_ext.errors import BadRequest, NotEnoughMemory
 from wiz_kernel_ext.gguf_file.shape import ModelShape, model_shape
 from wiz_kernel_ext.models.devices import devices_here
-from wiz_kernel_ext.models.fit import PROCESS_BYTES, Use, compute_bytes, kv_bytes, measured, verdict
+from wiz_kernel_ext.models.fit import (
+    PROCESS_BYTES,
+    Use,
+    compute_bytes,
+    kv_bytes,
+    measured,
+    together,
+    verdict,
+)
 from wiz_kernel_ext.models.headers import header_of
 from wiz_kernel_ext.models.machine import Machine
-from wiz_kernel_ext.models.placement import Placement, layers_asked, place_file
+from wiz_kernel_ext.models.placement import Placement, Share, layers_asked, place_file
 from wiz_kernel_ext.models.rehearsal import rehearse
 from wiz_kernel_ext.protocol.context_defaults import batch_size_for
 from wiz_kernel_ext.protocol.devices import Device, cards
@@ -57,28 +67,49 @@ class LoadPlanner:
         """
         limits = await asyncio.to_thread(self.limits)
         await asyncio.to_thread(check_load, limits, path, load, context)
+        draft = Path(load.draft) if load.draft else None
         fit = await asyncio.to_thread(self.check.fit, path, context)
-        refusal = await asyncio.to_thread(self._refusal, path, load, context, fit)
+        asked = Asked(path, load, context, model_shape(header_of(path)), draft)
+        beside = await self._beside(asked, fit.context_size)
+        refusal = await asyncio.to_thread(self._refusal, asked, _both(fit, beside))
         way, found = await self.way(), await self.devices()
         usable = cards(found) if way.gpu and load.gpu_layers != 0 else []
-        shape = model_shape(header_of(path))
-        asked = Asked(path, load, context, shape)
         if usable:
             placed = place_file(path, load, context, usable)
-            return _on_cards(asked, placed, fit, found, refusal)
-        if shape.n_parts == 1:
-            figures = await self.measure(path, Use.asked(context), shape.n_ctx_train)
-            same = Machine(available_bytes=fit.available_bytes, limit=fit.limit)
-            fit = measured(fit, *figures, machine=same) if figures else fit
-        gives_way = [_GIVES_WAY] if fit.verdict == "too big" and not refusal else []
-        return _on_processor(asked, fit, found, refusal, gives_way)
+            beside = await self._beside(asked, placed.context_size)
+            return _on_cards(asked, placed, fit, beside, found, refusal)
+        use = Use.asked(context)
+        fit = await self._measured(path, use, fit)
+        if draft is not None and beside is not None:
+            use = replace(use, context_size=fit.context_size)
+            beside = await self._measured(draft, use, beside)
+        too_big = _both(fit, beside).verdict == "too big"
+        gives_way = [_GIVES_WAY] if too_big and not refusal else []
+        return _on_processor(asked, fit, beside, found, refusal, gives_way)
 
-    def _refusal(self, path: Path, load: LoadModel, context: CreateContext, fit: Fit) -> str:
+    async def _beside(self, asked: Asked, context_size: int) -> Fit | None:
+        """What the draft would take on the processor, beside a model with such a context."""
+        if asked.draft is None:
+            return None
+        context = structs.replace(asked.context, context_size=context_size)
+        return await asyncio.to_thread(self.check.fit, asked.draft, context)
+
+    async def _measured(self, path: Path, use: Use, fit: Fit) -> Fit:
+        """`fit` with the engine's own figures, where it has some."""
+        shape = model_shape(header_of(path))
+        if shape.n_parts != 1:
+            return fit
+        figures = await self.measure(path, use, shape.n_ctx_train)
+        return measured(fit, *figures, machine=_machine(fit)) if figures else fit
+
+    def _refusal(self, asked: Asked, fit: Fit) -> str:
         """What a load would be refused with, idle models having made room; "" where it is done."""
         fit = with_room(fit, self.room_bytes())
+        path, context, draft = asked.path, asked.context, asked.draft
+        anyway = asked.load.anyway
         try:
-            self.check.refuse_too_large(path, context, fit, anyway=load.anyway)
-            self.check.refuse_too_big(path.name, fit, path=path, context=context)
+            self.check.refuse_too_large(path, context, fit, draft=draft, anyway=anyway)
+            self.check.refuse_too_big(path.name, fit, path=path, draft=draft, context=context)
         except (BadRequest, NotEnoughMemory) as error:
             return f"{error.message} {error.info().hint}"
         return ""
@@ -86,16 +117,31 @@ class LoadPlanner:
 
 @dataclass(frozen=True)
 class Asked:
-    """A file and how it is asked for."""
+    """A file and how it is asked for, with another that guesses for it or without."""
 
     path: Path
     load: LoadModel
     context: CreateContext
     shape: ModelShape
+    draft: Path | None = None
+
+
+def _machine(fit: Fit) -> Machine:
+    """The machine that `fit` is for."""
+    return Machine(available_bytes=fit.available_bytes, limit=fit.limit)
+
+
+def _both(fit: Fit, beside: Fit | None) -> Fit:
+    return fit if beside is None else together(fit, beside, _machine(fit))
 
 
 def _on_processor(
-    asked: Asked, fit: Fit, found: list[Device], refusal: str, notices: list[str]
+    asked: Asked,
+    fit: Fit,
+    beside: Fit | None,
+    found: list[Device],
+    refusal: str,
+    notices: list[str],
 ) -> LoadPlan:
     use, n_layers = Use.asked(asked.context), asked.shape.n_layers + 1
     part = _host(
@@ -108,12 +154,15 @@ def _on_processor(
         free_bytes=fit.available_bytes,
     )
     why = "there is no card" if asked.load.gpu_layers != 0 else ASKED
+    both = _both(fit, beside)
     return _plan(
         asked,
         use,
         parts=[part],
-        verdict=fit.verdict,
-        basis=fit.basis,
+        draft_parts=_draft_on_processor(asked, beside, part),
+        draft_why="where the model is",
+        verdict=both.verdict,
+        basis=both.basis,
         layers=Setting(name="layers on cards", value=f"0 of {n_layers}", why=why),
         on_card=False,
         notices=notices,
@@ -122,27 +171,17 @@ def _on_processor(
 
 
 def _on_cards(
-    asked: Asked, placed: Placement, fit: Fit, found: list[Device], refusal: str
+    asked: Asked,
+    placed: Placement,
+    fit: Fit,
+    beside: Fit | None,
+    found: list[Device],
+    refusal: str,
 ) -> LoadPlan:
     shape, use, rest = asked.shape, placed.use, placed.n_layers - placed.n_on_cards
     compute = compute_bytes(shape, use) if rest else 0
     kv = kv_bytes(shape, use) - sum(share.kv_bytes for share in placed.shares)
     needed = placed.host_weights_bytes + kv + compute + PROCESS_BYTES
-    parts = [
-        DevicePart(
-            device=share.device.name,
-            description=share.device.description,
-            n_layers=share.n_layers,
-            weights_bytes=share.weights_bytes,
-            kv_bytes=share.kv_bytes,
-            compute_bytes=share.compute_bytes,
-            other_bytes=share.margin_bytes,
-            needed_bytes=share.needed_bytes,
-            free_bytes=share.device.free_bytes,
-            total_bytes=share.device.total_bytes,
-        )
-        for share in placed.shares
-    ]
     host = _host(
         found,
         n_layers=rest,
@@ -153,11 +192,23 @@ def _on_cards(
         free_bytes=fit.available_bytes,
     )
     why = "all fit" if placed.is_whole else "as many as fit"
+    least, draft = needed, placed.draft
+    if draft is not None and draft.n_on_cards:
+        draft_parts, draft_why = _draft_on_cards(draft, host), "it fits beside"
+        needed, least = needed + draft.host_weights_bytes, least + draft.host_weights_bytes
+    else:
+        draft_parts = _draft_on_processor(asked, beside, host)
+        draft_why = "no room on the cards" if placed.n_on_cards else "where the model is"
+        if beside is not None:
+            needed += beside.needed_bytes - PROCESS_BYTES
+            least += beside.least_bytes - PROCESS_BYTES
     return _plan(
         asked,
         use,
-        parts=[*parts, host],
-        verdict=verdict(needed, needed, fit.available_bytes) if placed.fits else "too big",
+        parts=[*(_card(share) for share in placed.shares), host],
+        draft_parts=draft_parts,
+        draft_why=draft_why,
+        verdict=verdict(needed, least, fit.available_bytes) if placed.fits else "too big",
         basis="header",
         layers=Setting(
             name="layers on cards",
@@ -167,6 +218,52 @@ def _on_cards(
         on_card=placed.n_on_cards > 0,
         notices=list(placed.notices),
         refusal=refusal,
+    )
+
+
+def _card(share: Share) -> DevicePart:
+    return DevicePart(
+        device=share.device.name,
+        description=share.device.description,
+        n_layers=share.n_layers,
+        weights_bytes=share.weights_bytes,
+        kv_bytes=share.kv_bytes,
+        compute_bytes=share.compute_bytes,
+        other_bytes=share.margin_bytes,
+        needed_bytes=share.needed_bytes,
+        free_bytes=share.device.free_bytes,
+        total_bytes=share.device.total_bytes,
+    )
+
+
+def _draft_on_processor(asked: Asked, beside: Fit | None, host: DevicePart) -> list[DevicePart]:
+    """The draft's part of the processor's memory, where the model has taken its own; if any."""
+    if asked.draft is None or beside is None:
+        return []
+    weights = beside.weights_bytes + beside.repacked_bytes
+    shape = model_shape(header_of(asked.draft))
+    return [_rest(host, shape.n_layers + 1, weights, beside.kv_bytes, beside.compute_bytes)]
+
+
+def _draft_on_cards(draft: Placement, host: DevicePart) -> list[DevicePart]:
+    """The draft's part of each card, and of the processor's memory its embedding."""
+    on_cards = [_card(share) for share in draft.shares if share.n_layers]
+    return [*on_cards, _rest(host, 0, draft.host_weights_bytes)]
+
+
+def _rest(
+    host: DevicePart, n_layers: int, weights: int, kv: int = 0, compute: int = 0
+) -> DevicePart:
+    """A part of what `host` leaves, in the same process."""
+    return structs.replace(
+        host,
+        n_layers=n_layers,
+        weights_bytes=weights,
+        kv_bytes=kv,
+        compute_bytes=compute,
+        other_bytes=0,
+        needed_bytes=weights + kv + compute,
+        free_bytes=max(0, host.free_bytes - host.needed_bytes),
     )
 
 
@@ -187,16 +284,25 @@ def _plan(
     *,
     layers: Setting,
     on_card: bool,
+    draft_parts: list[DevicePart],
+    draft_why: str,
     **rest: Any,
 ) -> LoadPlan:
-    shape = asked.shape
+    shape, settings = asked.shape, [layers]
+    if asked.draft is not None:
+        n_layers = sum(part.n_layers for part in draft_parts)
+        n_on_cards = sum(part.n_layers for part in draft_parts[:-1])
+        value = f"{asked.draft.name}, {n_on_cards} of {n_layers} layers on cards"
+        settings.append(Setting(name="draft", value=value, why=draft_why))
     cells = use.cells_for(shape.n_ctx_train)
     return LoadPlan(
         name=asked.path.name,
         path=str(asked.path),
         cells=cells,
         cell_bytes=kv_bytes(shape, use) // max(cells, 1),
-        settings=[layers, *_settings(asked, use, on_card=on_card)],
+        settings=[*settings, *_settings(asked, use, on_card=on_card)],
+        draft=str(asked.draft or ""),
+        draft_parts=draft_parts,
         **rest,
     )
 

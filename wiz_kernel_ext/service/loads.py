@@ -108,6 +108,7 @@ class Loads:
                 "fetches it.",
             )
         load = _with_defaults(_part(request, LoadModel), self.clients[client])
+        load = await self._with_draft(load)
         plan = await self.planner.plan(found, load, _part(request, CreateContext))
         is_loaded = self.climb.is_loaded(await asyncio.to_thread(identify, found))
         return msgspec.structs.replace(plan, is_loaded=is_loaded)
@@ -150,6 +151,8 @@ class Loads:
 
     async def _load(self, operation: Operation, request: Load) -> Loaded:
         began = time.monotonic()
+        state = self.clients[operation.client]
+        load = await self._with_draft(_with_defaults(_part(request, LoadModel), state))
         find = asyncio.to_thread(self._find, request.model)
         found = await operation.unless_cancelled(find)
         found_s, began_fetch = time.monotonic() - began, time.monotonic()
@@ -159,8 +162,6 @@ class Loads:
             path = await self._fetched(operation, found, request)
             fetched_s = time.monotonic() - began_fetch
         operation.model_path = str(path)
-        state = self.clients[operation.client]
-        load = await self._with_draft(_with_defaults(_part(request, LoadModel), state))
         context = _part(request, CreateContext)
         asks_nothing = (
             msgspec.structs.replace(load, anyway=False) == LoadModel()

@@ -19,6 +19,7 @@ from wiz_kernel_ext.children.child import ignore
 from wiz_kernel_ext.configuration.limits import Limits, at_most, no_limits
 from wiz_kernel_ext.errors import BadRequest, Conflict, ModelNotLoaded, WizError
 from wiz_kernel_ext.models.context_memory import context_bytes
+from wiz_kernel_ext.models.headers import files_bytes
 from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel
 from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo, UnloadInfo, WorkerInfo
 from wiz_kernel_ext.service.crashes import Crashes, OnCrash
@@ -34,7 +35,7 @@ Spawn = Callable[[Emit, OnCrash], Awaitable[WorkerProcess]]
 
 def _context_bytes(path: str, context: ContextInfo) -> int:
     try:
-        return context_bytes(Path(path), context)
+        return context_bytes(Path(path), context) if path else 0
     except WizError as error:
         log.debug("memory of %s: %s", path, error)
         return 0
@@ -51,6 +52,7 @@ class Worker:
         self.context: ContextInfo | None = None
         self.keep_alive_s = 0.0
         self.kv_bytes = 0
+        self.draft_bytes = 0
         self.n_loads = 0
         self.wanted_by = ""
         self.users: Counter[str] = Counter()
@@ -103,7 +105,7 @@ class Worker:
             sequences=self.context.sequences if self.context else None,
             threads=self.context.threads if self.context else None,
             memory_bytes=self.process.memory_bytes(),
-            weights_bytes=self.model.size_bytes if self.model else 0,
+            weights_bytes=self.model.size_bytes + self.draft_bytes if self.model else 0,
             kv_bytes=self.kv_bytes,
             n_running=min(self.n_running, n_sequences),
             n_queued=max(0, self.n_running - n_sequences),
@@ -219,6 +221,8 @@ class Supervisor:
             self._loads[worker.key] += 1
         worker.n_loads = self._loads[worker.key]
         worker.model = replace(info, shared=False)
+        draft = Path(info.draft) if info.draft else None
+        worker.draft_bytes = await asyncio.to_thread(files_bytes, draft) if draft else 0
         self.departures.pop(worker.key, None)
         if request.keep_alive_s is not None:
             worker.keep_alive_s = request.keep_alive_s
@@ -239,7 +243,9 @@ class Supervisor:
                 request = context_within(limits, request, worker.model)
             info = await worker.process.create_context(request, emit, on_silence)
             worker.context = replace(info, shared=False)
-            worker.kv_bytes = await asyncio.to_thread(_context_bytes, worker.path, info)
+            both = (worker.path, worker.model.draft if worker.model else "")
+            kv_bytes = [await asyncio.to_thread(_context_bytes, path, info) for path in both]
+            worker.kv_bytes = sum(kv_bytes)
             worker.last_used = self._clock()
             return info
 

@@ -5,7 +5,7 @@ Called by `ModelHost`, on the engine's thread. `worker/context_plan.py` goes on 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wiz_kernel_ext.engine.backend import Backend, LoadParameters
@@ -22,6 +22,15 @@ class LoadPlan:
     parameters: LoadParameters
     placement: Placement | None
     notices: tuple[str, ...]
+
+    @property
+    def for_draft(self) -> LoadParameters:
+        """What the model that guesses is loaded with: all of it on cards, or nothing of it."""
+        if self.placement is None:
+            is_on_card = self.parameters.gpu_layers != 0
+        else:
+            is_on_card = self.placement.draft is not None and self.placement.draft.n_on_cards > 0
+        return replace(self.parameters, gpu_layers=ALL_LAYERS if is_on_card else 0)
 
 
 def plan_load(path: Path, request: LoadModel, backend: Backend, way: Way) -> LoadPlan:

@@ -6,6 +6,7 @@ another is a conflict); knows no sessions. Called by `LlamaWorker`, which queues
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import time
 from collections.abc import Callable
@@ -52,7 +53,7 @@ from wiz_kernel_ext.protocol.options import PromptOptions
 from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel
 from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo, UnloadInfo
 from wiz_kernel_ext.worker.call import Call
-from wiz_kernel_ext.worker.context_plan import plan_context
+from wiz_kernel_ext.worker.context_plan import ContextPlan, plan_context
 from wiz_kernel_ext.worker.differences import (
     context_difference,
     model_difference,
@@ -151,6 +152,8 @@ class ModelHost:
                 )
             self.unload(force=True)
         check_gguf(path)
+        if request.draft is not None:
+            check_gguf(Path(request.draft))
         started_at = self._clock()
         plan = plan_load(path, request, self.backend, self._way)
         parameters, notices = plan.parameters, list(plan.notices)
@@ -180,13 +183,14 @@ class ModelHost:
         )
         _tell(call, notices)
         if request.draft is not None:
-            self._load_draft(self._loaded, Path(request.draft), call)
+            self._load_draft(self._loaded, Path(request.draft), plan.for_draft, call)
         return self._loaded.info
 
-    def _load_draft(self, loaded: Loaded, path: Path, call: Call) -> None:
+    def _load_draft(
+        self, loaded: Loaded, path: Path, parameters: LoadParameters, call: Call
+    ) -> None:
         """Load what guesses; where that fails the model itself is loaded, and stays."""
-        check_gguf(path)
-        draft = self._load(path, loaded.parameters, call)
+        draft = self._load(path, parameters, call)
         try:
             check_draft(loaded.model, Path(loaded.info.model_path), draft, path)
         except Exception:
@@ -254,7 +258,7 @@ class ModelHost:
         loaded.context = context
         if loaded.draft is not None:
             try:
-                loaded.drafter = self._drafter(loaded, loaded.draft, plan.parameters)
+                loaded.drafter = self._drafter(loaded, loaded.draft, request, plan)
             except Exception:
                 self._close_context(loaded)
                 raise
@@ -283,8 +287,18 @@ class ModelHost:
         fingerprint = state_fingerprint(loaded.fingerprint, parameters, versions)
         return Snapshots(self._store, fingerprint, loaded.model.facts.n_vocab)
 
-    def _drafter(self, loaded: Loaded, draft: Model, parameters: ContextParameters) -> DraftModel:
-        """The model that guesses, with a context like that of the other one."""
+    def _drafter(
+        self, loaded: Loaded, draft: Model, request: CreateContext, plan: ContextPlan
+    ) -> DraftModel:
+        """The model that guesses, with a context for as many tokens as the other one's."""
+        placement = loaded.placement.draft if loaded.placement else None
+        own = plan_context(
+            request,
+            draft.facts,
+            n_on_cards=placement.n_on_cards if placement else 0,
+            open_context_size=plan.context_size,
+        )
+        parameters = dataclasses.replace(own.parameters, threads=plan.parameters.threads)
         context = self._context(draft, parameters)
         try:
             check_draft_context(context, Path(loaded.info.draft))

@@ -56,17 +56,16 @@ def run(ui: UserInterface, arguments: argparse.Namespace) -> Any:
     from wiz_kernel_ext.protocol.requests import Load
 
     name = arguments.model
+    wish = given(arguments, {**context_flags(), **model_flags()}.values())
+    if "draft" in wish:
+        wish["draft"] = located(wish["draft"])
     if arguments.dry_run:
-        wish = given(arguments, {**context_flags(), **model_flags()}.values())
         return planned(ui, arguments, located(name) if name else None, wish)
     if name and arguments.convert:
         convert = ConvertModel(source=located_source(name), out_type=arguments.convert)
         model = ui.follow(ui.client.start(convert), name)
     else:
         model = located(name) if name else None
-    wish = given(arguments, {**context_flags(), **model_flags()}.values())
-    if "draft" in wish:
-        wish["draft"] = located(wish["draft"])
     title = name or "the default model"
 
     def load(anyway: bool) -> Any:

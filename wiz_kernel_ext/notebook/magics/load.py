@@ -23,23 +23,22 @@ from wiz_kernel_ext.protocol.results import Loaded
 def run(host: MagicHost, arguments: argparse.Namespace) -> None:
     """`%wiz_load MODEL [options]`."""
     name = arguments.model or host.model or None
+    wish = {
+        **host.over(MODEL, given(arguments, MODEL.values())),
+        **host.over(CONTEXT, given(arguments, CONTEXT.values())),
+    }
+    if "draft" in wish:
+        wish["draft"] = located(wish["draft"])
     if arguments.dry_run:
-        wish = {
-            **host.over(MODEL, given(arguments, MODEL.values())),
-            **host.over(CONTEXT, given(arguments, CONTEXT.values())),
-        }
         planned(NotebookUI(host), arguments, located(name) if name else None, wish)
         return
     fields = {
         "model": _model(host, name, arguments.convert),
         "fetch": True,
         "reload": arguments.reload,
-        **host.over(MODEL, given(arguments, MODEL.values())),
-        **host.over(CONTEXT, given(arguments, CONTEXT.values())),
+        **wish,
         **host.notebook.session_fields(host.session or None),
     }
-    if "draft" in fields:
-        fields["draft"] = located(fields["draft"])
     view = LoadView(host.screen, name or "the default model", time.monotonic)
     view.begin()
 
