@@ -105,3 +105,13 @@ def test_after_a_pause_all_compute_until_the_first_look_and_that_comes_soon() ->
     machine.now += 10.0
     assert machine.run(others=2.0, seconds=0.01) == [2]
     assert machine.run(others=2.0, seconds=FIRST_S) == [1]
+
+
+def test_a_calm_machine_is_not_taken_for_a_busy_one_at_a_prompts_beginning() -> None:
+    machine = Machine()
+    machine.run(others=0.0, n_looks=3)
+    machine.threads.rest(machine.now)
+    machine.now += 10.0
+    assert machine.run(others=0.0, seconds=0.01) == [2]
+    assert machine.run(others=1.0, seconds=FIRST_S) == [2]
+    assert machine.run(others=0.0, seconds=INTERVAL_S) == [2]

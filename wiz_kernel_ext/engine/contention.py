@@ -18,7 +18,8 @@ import psutil
 
 INTERVAL_S = 0.5
 FIRST_S = 0.15
-"""After a pause the first look comes sooner: what was known before it may be long over."""
+"""Where others were busy before a pause, the first look after it: they may still be. Else it is not
+so soon: whoever sends a prompt, and shows that, is busy for a moment too."""
 PAUSE_S = 0.3
 """A look back over a longer pause tells who was busy while nothing was computed here, not now."""
 CALM_LOOKS = 4
@@ -55,7 +56,7 @@ class ThreadCount:
         self._n_cores = n_cores or os.cpu_count() or 1
         self._measure = measure
         self._last: tuple[float, Load] | None = None
-        self._interval_s = FIRST_S
+        self._interval_s = INTERVAL_S
         self._resting_since: float | None = None
         self._n_calm = 0
         self.count = most
@@ -82,7 +83,8 @@ class ThreadCount:
 
     def _begin(self, now: float) -> bool:
         before, self.count = self.count, self._most
-        self._last, self._interval_s, self._n_calm = (now, self._measure()), FIRST_S, 0
+        self._interval_s = FIRST_S if before < self._most else INTERVAL_S
+        self._last, self._n_calm = (now, self._measure()), 0
         return self.count != before
 
     def _settle(self, wanted: int) -> bool:
