@@ -323,7 +323,7 @@ def _settings(asked: Asked, use: Use, *, on_card: bool) -> list[Setting]:
     if use.kv_type.startswith("q"):
         flash_why = "quantized cells need it"
     else:
-        flash_why = "where the card can" if on_card else "on a processor it slows single tokens"
+        flash_why = "where the card can" if on_card else "on a processor it slows edits and rows"
     return [
         _setting("context", f"{size} tokens", context.context_size, open_why),
         _setting("sequences", f"{use.sequences}", context.sequences, DEFAULT),
