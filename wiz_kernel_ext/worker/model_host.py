@@ -6,7 +6,6 @@ another is a conflict); knows no sessions. Called by `LlamaWorker`, which queues
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import time
 from collections.abc import Callable
@@ -18,17 +17,10 @@ from msgspec.structs import replace
 
 from wiz_kernel_ext.engine.backend import (
     Backend,
-    Context,
     ContextParameters,
-    LibraryRefused,
-    LoadCancelled,
-    LoadParameters,
-    Model,
-    OnLoadProgress,
 )
 from wiz_kernel_ext.engine.chat import ChatEncoder
 from wiz_kernel_ext.engine.contention import ThreadCount
-from wiz_kernel_ext.engine.draft_model import DraftModel
 from wiz_kernel_ext.engine.engine import Engine
 from wiz_kernel_ext.engine.fingerprint import model_fingerprint, state_fingerprint
 from wiz_kernel_ext.engine.gguf_header import check_gguf
@@ -40,40 +32,28 @@ from wiz_kernel_ext.errors import (
     Conflict,
     ContextNotLoaded,
     InternalError,
-    ModelLoadFailed,
     ModelNotLoaded,
-    OperationCancelled,
     WizError,
 )
 from wiz_kernel_ext.free_memory import free_bytes
-from wiz_kernel_ext.out_of_memory import says_no_memory
-from wiz_kernel_ext.protocol.events import Notice, Progress
+from wiz_kernel_ext.protocol.events import Notice
 from wiz_kernel_ext.protocol.messages import ChatMessage
 from wiz_kernel_ext.protocol.options import PromptOptions
 from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel
 from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo, UnloadInfo
 from wiz_kernel_ext.worker.call import Call
-from wiz_kernel_ext.worker.context_plan import ContextPlan, plan_context
+from wiz_kernel_ext.worker.context_plan import plan_context
 from wiz_kernel_ext.worker.differences import (
     context_difference,
     model_difference,
     named,
     template_name,
 )
-from wiz_kernel_ext.worker.draft import check_draft, check_draft_context
+from wiz_kernel_ext.worker.draft import load_draft, make_drafter
 from wiz_kernel_ext.worker.load_plan import plan_load
 from wiz_kernel_ext.worker.loaded import Encoded, Loaded, model_info
+from wiz_kernel_ext.worker.opening import Opening, create_context
 
-PROGRESS_INTERVAL_S = 0.05
-_NEWER = (
-    "The file is well formed; it may need a newer llama-cpp-python: `wiz doctor` tells which is "
-    "installed."
-)
-_LESS = (
-    "Take a smaller context (--ctx, context_size), fewer sequences (--seqs, sequences) or a "
-    "smaller file (another quantization)."
-)
-_FEWER = "Fewer layers on the card leave it more room (--gpu-layers, gpu_layers)."
 RAW_MAX_TOKENS = 256
 """The longest completion of raw text where nothing else is asked for: nothing in it ends one."""
 
@@ -111,8 +91,7 @@ class ModelHost:
         self._loaded: Loaded | None = None
         self.n_steps = 0
         """How many steps computed something; read from any thread, as the next one."""
-        self.n_told = 0
-        """How often the library told how far a load is."""
+        self._opening = Opening(lambda: self.backend, clock)
 
     @property
     def backend(self) -> Backend:
@@ -120,6 +99,11 @@ class ModelHost:
         if self._backend is None:
             self._backend = self._make_backend()
         return self._backend
+
+    @property
+    def n_told(self) -> int:
+        """How often the library told how far a load is; read from any thread."""
+        return self._opening.n_told
 
     @property
     def can_offload(self) -> bool:
@@ -157,7 +141,7 @@ class ModelHost:
         started_at = self._clock()
         plan = plan_load(path, request, self.backend, self._way)
         parameters, notices = plan.parameters, list(plan.notices)
-        model = self._load(path, parameters, call)
+        model = self._opening.load(path, parameters, call)
         try:
             chat = ChatEncoder(model, request.chat_template)
         except Exception:
@@ -183,21 +167,9 @@ class ModelHost:
         )
         _tell(call, notices)
         if request.draft is not None:
-            self._load_draft(self._loaded, Path(request.draft), plan.for_draft, call)
+            # Where that fails the model itself is loaded, and stays.
+            load_draft(self._loaded, Path(request.draft), plan.for_draft, call, self._opening)
         return self._loaded.info
-
-    def _load_draft(
-        self, loaded: Loaded, path: Path, parameters: LoadParameters, call: Call
-    ) -> None:
-        """Load what guesses; where that fails the model itself is loaded, and stays."""
-        draft = self._load(path, parameters, call)
-        try:
-            check_draft(loaded.model, Path(loaded.info.model_path), draft, path)
-        except Exception:
-            draft.close()
-            raise
-        loaded.draft = draft
-        loaded.info = replace(loaded.info, draft=str(path))
 
     def _fingerprint(self, path: Path) -> str:
         if self._store is None:
@@ -207,28 +179,6 @@ class ModelHost:
         except (OSError, WizError) as error:
             log.warning("No conversation of %s is kept on the disk: %s", path.name, error)
             return ""
-
-    def _load(self, path: Path, parameters: LoadParameters, call: Call) -> Model:
-        try:
-            return self.backend.load(str(path), parameters, self._progress(call))
-        except LoadCancelled:
-            raise OperationCancelled(f"Loading {path.name} was cancelled.") from None
-        except LibraryRefused as error:
-            less = f"{_LESS} {_FEWER}" if parameters.gpu_layers else _LESS
-            hint = less if says_no_memory([str(error), *error.log]) else None
-            hint = _NEWER if "unknown model architecture" in f"{error} {error.log}" else hint
-            raise ModelLoadFailed(
-                f"llama.cpp cannot load {path.name}: {error}.", hint=hint, log=error.log
-            ) from None
-
-    def _progress(self, call: Call) -> OnLoadProgress:
-        told = _LoadProgress(call, self._clock)
-
-        def progress(fraction: float) -> bool:
-            self.n_told += 1
-            return told(fraction)
-
-        return progress
 
     def create_context(self, request: CreateContext, call: Call) -> ContextInfo:
         """Create the context, or share the one there is if it has the same parameters."""
@@ -254,11 +204,11 @@ class ModelHost:
             open_context_size=placement.context_size if placement else None,
         )
         _tell(call, plan.notices)
-        context = self._context(loaded.model, plan.parameters)
+        context = create_context(loaded.model, plan.parameters)
         loaded.context = context
         if loaded.draft is not None:
             try:
-                loaded.drafter = self._drafter(loaded, loaded.draft, request, plan)
+                loaded.drafter = make_drafter(loaded, loaded.draft, request, plan, self._clock)
             except Exception:
                 self._close_context(loaded)
                 raise
@@ -286,42 +236,6 @@ class ModelHost:
         versions = self.backend.versions()
         fingerprint = state_fingerprint(loaded.fingerprint, parameters, versions)
         return Snapshots(self._store, fingerprint, loaded.model.facts.n_vocab)
-
-    def _drafter(
-        self, loaded: Loaded, draft: Model, request: CreateContext, plan: ContextPlan
-    ) -> DraftModel:
-        """The model that guesses, with a context for as many tokens as the other one's."""
-        placement = loaded.placement.draft if loaded.placement else None
-        own = plan_context(
-            request,
-            draft.facts,
-            n_on_cards=placement.n_on_cards if placement else 0,
-            open_context_size=plan.context_size,
-        )
-        parameters = dataclasses.replace(own.parameters, threads=plan.parameters.threads)
-        context = self._context(draft, parameters)
-        try:
-            check_draft_context(context, Path(loaded.info.draft))
-        except Exception:
-            context.close()
-            raise
-        return DraftModel(
-            draft,
-            context,
-            sequence_ids=parameters.sequence_ids,
-            batch_size=parameters.batch_size,
-            clock=self._clock,
-        )
-
-    def _context(self, model: Model, parameters: ContextParameters) -> Context:
-        try:
-            return model.create_context(parameters)
-        except LibraryRefused as error:
-            raise ModelLoadFailed(
-                f"llama.cpp cannot create the context: {error}.",
-                hint=_LESS,
-                log=error.log,
-            ) from None
 
     def check(self, *, context: bool) -> None:
         """Raise ModelNotLoaded or ContextNotLoaded for what is missing."""
@@ -452,19 +366,3 @@ def _tell(call: Call, notices: list[str]) -> None:
 def _parking_bytes() -> int:
     """Host memory for cached conversations: an eighth of what is free, at most 1 GiB."""
     return min(1 << 30, free_bytes() // 8)
-
-
-class _LoadProgress:
-    """Tells the asker how far a load is, not too often, and whether to go on."""
-
-    def __init__(self, call: Call, clock: Callable[[], float]) -> None:
-        self._call = call
-        self._clock = clock
-        self._told_at = float("-inf")
-
-    def __call__(self, fraction: float) -> bool:
-        now = self._clock()
-        if fraction >= 1.0 or now - self._told_at >= PROGRESS_INTERVAL_S:
-            self._told_at = now
-            self._call.emit(Progress(stage="load", done=fraction, total=1.0))
-        return not self._call.cancelled
