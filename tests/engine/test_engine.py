@@ -224,18 +224,6 @@ def test_steps_are_short_beside_an_answer_and_long_alone() -> None:
     assert max(len(batch) * 0.005 for batch in rig.context.batches) <= 0.2
 
 
-def test_steps_are_longer_where_more_wait_than_can_run() -> None:
-    longest = []
-    for n in (2, 8):
-        rig = Rig(batch=512, context_size=900, slots=2)
-        rig.context.row_s = 0.002
-        for i in range(n):
-            rig.prompt("".join(chr(33 + (k * (i + 3)) % 90) for k in range(300)), 3)
-        rig.run()
-        longest.append(max(len(batch) * 0.002 for batch in rig.context.batches[3:]))
-    assert longest[0] <= 0.2 < longest[1] <= 0.35
-
-
 def test_steps_are_short_where_a_step_cannot_be_broken_off() -> None:
     rig = Rig(batch=512, context_size=900, can_cut=False)
     rig.context.row_s = 0.005

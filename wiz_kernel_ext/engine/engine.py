@@ -15,7 +15,7 @@ from wiz_kernel_ext.engine.contention import ThreadCount
 from wiz_kernel_ext.engine.detokenizer import Detokenizer
 from wiz_kernel_ext.engine.drafting import Drafter
 from wiz_kernel_ext.engine.kv_memory import N_IN_THE_WAY, KvMemory
-from wiz_kernel_ext.engine.pace import ALONE_S, CROWDED_S, TARGET_S, Pace
+from wiz_kernel_ext.engine.pace import ALONE_S, TARGET_S, Pace
 from wiz_kernel_ext.engine.prompt_lookup import PromptLookup
 from wiz_kernel_ext.engine.radix_tree import common_prefix
 from wiz_kernel_ext.engine.runaway import Runaway
@@ -83,7 +83,7 @@ class Engine:
     @property
     def is_busy(self) -> bool:
         """Whether a step would do anything."""
-        return self._scheduler.n_sequences > 0
+        return bool(self._scheduler.running or self._scheduler.waiting)
 
     def submit(
         self,
@@ -142,7 +142,9 @@ class Engine:
         if self._threads and self._threads.look(now):
             self._context.set_threads(self._threads.count)
             self._speculation.set_threads(self._threads.count)
-        plan = self._scheduler.plan(self._pace.n_tokens(self._target_s()), now)
+        is_alone = len(self._scheduler.running) + len(self._scheduler.waiting) == 1
+        target_s = ALONE_S if is_alone and self._context.can_abort else TARGET_S
+        plan = self._scheduler.plan(self._pace.n_tokens(target_s), now)
         started_at = self._clock()
         if plan.works and self._decode(plan):
             now = self._clock()
@@ -151,11 +153,6 @@ class Engine:
             if plan.n_answer_tokens == len(plan.batch):
                 self._speculation.learn_step(len(plan.batch), self._clock() - started_at)
         return bool(plan.works)
-
-    def _target_s(self) -> float:
-        if self._scheduler.n_sequences == 1 and self._context.can_abort:
-            return ALONE_S
-        return CROWDED_S if self._scheduler.is_crowded else TARGET_S
 
     def cancel(self, sequence: Sequence) -> None:
         """End a prompt with what it has; nothing if it has ended."""

@@ -12,9 +12,6 @@ from statistics import median
 
 TARGET_S = 0.15
 """How long a step may take beside others."""
-CROWDED_S = 0.3
-"""And where more wait than can run: the sooner all are read, the better, and larger steps read
-faster."""
 ALONE_S = 1.5
 """And alone, where a cancel need not wait for its end."""
 LEAST = 16

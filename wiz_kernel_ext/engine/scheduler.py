@@ -88,16 +88,6 @@ class Scheduler:
         self._beginnings = _Beginnings()
         self._held_up: set[Sequence] = set()
 
-    @property
-    def n_sequences(self) -> int:
-        """How many run or wait."""
-        return len(self.running) + len(self.waiting)
-
-    @property
-    def is_crowded(self) -> bool:
-        """Whether there are more than can run."""
-        return self.n_sequences > self._slots
-
     def submit(self, sequence: Sequence) -> None:
         """Queue a sequence at the place its number gives it."""
         insort(self.waiting, sequence, key=lambda s: s.number)
