@@ -94,27 +94,11 @@ class SetMemory(LoadCheck):
             available_bytes=available,
         )
 
-    def refuse_too_large(
-        self,
-        path: Path,
-        context: CreateContext,
-        fit: Fit,
-        *,
-        draft: Path | None = None,
-        anyway: bool | None = None,
-    ) -> None:
+    def refuse_too_large(self, path: Path, context: CreateContext, fit: Fit, **_: Any) -> None:
         if fit.kv_bytes > fit.available_bytes:
             raise WizError("too large")
 
-    def refuse_too_big(
-        self,
-        name: str,
-        fit: Fit,
-        *,
-        path: Path | None = None,
-        draft: Path | None = None,
-        context: CreateContext,
-    ) -> None:
+    def refuse_too_big(self, name: str, fit: Fit, *, context: CreateContext, **_: Any) -> None:
         super().refuse_too_big(name, fit, context=context)
 
 

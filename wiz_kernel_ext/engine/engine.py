@@ -236,9 +236,9 @@ class Engine:
         if not work.rows:
             return
         reason = self._take_tokens(work, now)
-        said = sequence.tokens[end:]
-        n_kept = common_prefix(work.drafted, said)
         if work.drafted:
+            said = sequence.tokens[end:]
+            n_kept = common_prefix(work.drafted, said)
             self._memory.extend(sequence.sequence_id, said[:n_kept])
             sequence.take_draft(len(work.drafted), n_kept)
             self._memory.cut_back(sequence.sequence_id, sequence.n_past)

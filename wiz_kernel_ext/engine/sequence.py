@@ -94,7 +94,7 @@ class Sequence:
     @property
     def n_draftable(self) -> int:
         """How many tokens of its answer may be guessed."""
-        if not self.drafters or self.n_unread > 1:
+        if not self.drafters or self.is_reading:
             return 0
         most = self.context_size - len(self.tokens) - 1
         if self.max_tokens is not None:

@@ -112,7 +112,7 @@ class LoadCheck:
             return
         command = _command(str(path) if path else name, draft)
         largest = self._largest_context(path, draft, context, fit) if path else 0
-        if path and draft and self._fits(path, None, context, fit):
+        if path and draft and _fits(path, None, context, self._left(fit)):
             smaller = f"Without the draft it fits: `{_command(str(path), None)}`."
         elif 0 < largest < fit.context_size:
             smaller = f"With a smaller context it fits: `{command} --ctx {largest}`."
@@ -136,17 +136,20 @@ class LoadCheck:
         """The most tokens of context that fit, as a power of two; 0 for none."""
         n_ctx_train = model_shape(header_of(path)).n_ctx_train
         most = min(fit.context_size, n_ctx_train or fit.context_size)
-        n_tokens = 1 << (most.bit_length() - 1)
+        machine, n_tokens = self._left(fit), 1 << (most.bit_length() - 1)
         while n_tokens >= _SMALLEST_CONTEXT:
-            if self._fits(path, draft, structs.replace(context, context_size=n_tokens), fit):
+            if _fits(path, draft, structs.replace(context, context_size=n_tokens), machine):
                 return n_tokens
             n_tokens //= 2
         return 0
 
-    def _fits(self, path: Path, draft: Path | None, context: CreateContext, fit: Fit) -> bool:
-        """Whether these would fit in what is free for `fit`."""
-        machine = replace(self._machine(), available_bytes=fit.available_bytes)
-        return _fit_of(path, draft, machine, Use.asked(context)).verdict != "too big"
+    def _left(self, fit: Fit) -> Machine:
+        """The machine with what is free for `fit`."""
+        return replace(self._machine(), available_bytes=fit.available_bytes)
+
+
+def _fits(path: Path, draft: Path | None, context: CreateContext, machine: Machine) -> bool:
+    return _fit_of(path, draft, machine, Use.asked(context)).verdict != "too big"
 
 
 def _fit_of(path: Path, draft: Path | None, machine: Machine, use: Use) -> Fit:

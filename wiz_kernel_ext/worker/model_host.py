@@ -15,10 +15,7 @@ from typing import Any
 import psutil
 from msgspec.structs import replace
 
-from wiz_kernel_ext.engine.backend import (
-    Backend,
-    ContextParameters,
-)
+from wiz_kernel_ext.engine.backend import Backend, ContextParameters
 from wiz_kernel_ext.engine.chat import ChatEncoder
 from wiz_kernel_ext.engine.contention import ThreadCount
 from wiz_kernel_ext.engine.engine import Engine
