@@ -144,6 +144,18 @@ class ContextOverflow(BadRequest):
     )
 
 
+class ConstraintRefused(BadRequest):
+    """What an answer was to be (schema, regex, choices, grammar) cannot be enforced."""
+
+    code = "constraint_refused"
+
+
+class NotSupported(BadRequest):
+    """The loaded model cannot do what is asked of it."""
+
+    code = "not_supported"
+
+
 class AmbiguousModel(BadRequest):
     """A name that fits several models equally well; details["choices"]: their names and sizes."""
 

@@ -9,7 +9,7 @@ import threading
 
 from wiz_kernel_ext.cli.terminal_ui import TerminalUI
 from wiz_kernel_ext.client import Client
-from wiz_kernel_ext.commands.flags import given, sampling_flags
+from wiz_kernel_ext.commands.flags import given, prompt_flags, sampling_flags
 from wiz_kernel_ext.commands.notices import ENDINGS
 from wiz_kernel_ext.commands.numbers import shortened
 from wiz_kernel_ext.commands.service_tables import TITLE_WIDTH, speed
@@ -38,25 +38,16 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.session:
             info = client.open_session(arguments.session, system_prompt=arguments.system)
         model = _model(client, arguments.model, info)
-        if info is not None:
-            request = Prompt(
-                prompt=text,
-                options=options,
-                session=info.id,
-                model_path=model,
-                chat_template=arguments.chat_template,
-                autoload=True,
-            )
-        else:
-            system = arguments.system
-            request = Prompt(
-                prompt=text,
-                options=options,
-                messages=[ChatMessage(role="system", content=system)] if system else [],
-                model_path=model,
-                chat_template=arguments.chat_template,
-                autoload=True,
-            )
+        system = [ChatMessage(role="system", content=arguments.system)] if arguments.system else []
+        request = Prompt(
+            prompt=text,
+            options=options,
+            session=info.id if info else None,
+            messages=None if info else system,
+            model_path=model,
+            autoload=True,
+            **given(arguments, prompt_flags().values()),
+        )
         title = shortened(text, TITLE_WIDTH)
         answer: Answer = TerminalUI(client).follow(client.start(request), title)
         if sys.stderr.isatty():

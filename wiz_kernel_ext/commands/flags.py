@@ -12,14 +12,13 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any, get_type_hints
 
 import msgspec
 import msgspec.inspect
 
+from wiz_kernel_ext.commands.flag_values import METAVARS, READERS, TAKES
 from wiz_kernel_ext.commands.option_help import MEANING
-from wiz_kernel_ext.protocol.chat_templates import MAX_TEMPLATE_CHARS, TEMPLATE_NAMES, is_jinja
 from wiz_kernel_ext.protocol.options import PromptOptions
 from wiz_kernel_ext.protocol.requests import CreateContext, LoadModel, Prompt
 
@@ -71,8 +70,8 @@ class Flag:
                 return key, _finite(float(number))
             if self.repeats:
                 return text
-            if self.field == "chat_template":
-                return self.check(_chat_template(text))
+            if reader := READERS.get(self.field):
+                return self.check(reader(text))
             if self.field.endswith("_s"):
                 return self.check(seconds(text))
             if self.most is not None:
@@ -137,7 +136,8 @@ def given(arguments: argparse.Namespace, flags: Iterable[Flag]) -> dict[str, Any
 @cache
 def sampling_flags() -> dict[str, Flag]:
     """One flag for every sampling option there is."""
-    return flags(PromptOptions)
+    names = {name: name.replace("_", "-") for name in PromptOptions.__struct_fields__}
+    return flags(PromptOptions, {**names, "choices": "choice"})
 
 
 @cache
@@ -158,7 +158,9 @@ def model_flags() -> dict[str, Flag]:
 @cache
 def prompt_flags() -> dict[str, Flag]:
     """The flags of one prompt, beside how it is sampled."""
-    return flags(Prompt, {"chat_template": "chat-template"})
+    names = ("chat_template", "prefill", "suffix", "overflow", "adapters")
+    renamed = {"adapters": "adapter"}
+    return flags(Prompt, {n: renamed.get(n, n.replace("_", "-")) for n in names})
 
 
 @cache
@@ -203,25 +205,6 @@ def bytes_per_s(text: str) -> float:
     return rate
 
 
-def _chat_template(text: str) -> str:
-    """A family's name, or what is in a file; raises argparse.ArgumentTypeError for neither."""
-    if text in TEMPLATE_NAMES or is_jinja(text):
-        return text
-    path = Path(text).expanduser()
-    try:
-        template = path.read_bytes()[: 4 * MAX_TEMPLATE_CHARS].decode()
-    except OSError as error:
-        why = error.strerror or str(error)
-        raise argparse.ArgumentTypeError(
-            f"takes a file, or one of {', '.join(TEMPLATE_NAMES)}, not {text!r} ({why})"
-        ) from None
-    except UnicodeDecodeError:
-        raise argparse.ArgumentTypeError(f"takes a text file: {text!r} is none") from None
-    if not is_jinja(template):
-        raise argparse.ArgumentTypeError(f"takes a Jinja template: {text!r} has none")
-    return template
-
-
 def _integer(text: str, units: Mapping[str, int]) -> int | str:
     """The integer that `text` is, with its unit ("8_192", "8k"); what is none stays as it is."""
     found = _INTEGER.fullmatch(text.strip())
@@ -251,6 +234,8 @@ def _most(kind: msgspec.inspect.Type) -> int | None:
 
 
 def _metavar(field: str, kind: msgspec.inspect.Type) -> str:
+    if field in METAVARS:
+        return METAVARS[field]
     first = _alternatives(kind)[0]
     if isinstance(first, msgspec.inspect.BoolType):
         return ""
@@ -262,14 +247,12 @@ def _metavar(field: str, kind: msgspec.inspect.Type) -> str:
         return "SECONDS"
     if isinstance(first, msgspec.inspect.IntType):
         return "N"
-    if field == "chat_template":
-        return "NAME|FILE"
-    if field == "draft":
-        return "MODEL"
     return "X" if isinstance(first, msgspec.inspect.FloatType) else field.upper()
 
 
 def _takes(field: str, kind: msgspec.inspect.Type) -> str:
+    if field in TAKES:
+        return TAKES[field]
     return " or ".join(_describe(field, one) for one in _alternatives(kind))
 
 

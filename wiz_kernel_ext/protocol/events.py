@@ -29,6 +29,13 @@ class Delta(Event, frozen=True, kw_only=True, tag="delta"):
     n_tokens: int = 1
 
 
+class Thinking(Event, frozen=True, kw_only=True, tag="thinking"):
+    """More of what the model thinks before it answers, made of `n_tokens` tokens."""
+
+    text: str
+    n_tokens: int = 1
+
+
 class Progress(Event, frozen=True, kw_only=True, tag="progress"):
     """How far a stage is: "load" in fractions, "prompt" in tokens, "download" in bytes.
 
@@ -75,7 +82,7 @@ class End(Event, frozen=True, kw_only=True, tag="end"):
     error: ErrorInfo | None = None
 
 
-AnyEvent = Delta | Progress | StateChanged | Notice | End
+AnyEvent = Delta | Thinking | Progress | StateChanged | Notice | End
 
 
 class Numbered(msgspec.Struct, frozen=True, array_like=True):

@@ -17,7 +17,8 @@ class ChatMessage(
     forbid_unknown_fields=True,
     omit_defaults=True,
 ):
-    """One message of a conversation."""
+    """One message of a conversation; `thinking` is what an answer's model thought before it."""
 
     role: Role
     content: str
+    thinking: str = ""

@@ -7,10 +7,16 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from wiz_kernel_ext.protocol.depth import MAX_DEPTH, is_too_deep
+
 MAX_INT32 = 2**31 - 1
 """llama.cpp's counts are 32 bits."""
 MAX_LOOK_BACK = 1 << 20
 """Tokens a repetition sampler looks back at most: it keeps that many in memory for each prompt."""
+MAX_CHOICES = 10_000
+MAX_LOGPROBS = 20
+MAX_ANSWERS = 32
+CONSTRAINTS = ("schema", "regex", "choices", "grammar")
 NonNegative = Annotated[float, Meta(ge=0.0)]
 Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
 Penalty = Annotated[float, Meta(ge=-2.0, le=2.0)]
@@ -62,6 +68,21 @@ class PromptOptions(
     allow_repeats: bool | None = None
     lookup: bool | None = None
     stop: list[str] | None = None
+    schema: dict[str, Any] | None = None
+    regex: str | None = None
+    choices: Annotated[list[str], Meta(min_length=1, max_length=MAX_CHOICES)] | None = None
+    grammar: str | None = None
+    think: bool | Positive | None = None
+    logprobs: Annotated[int, Meta(ge=0, le=MAX_LOGPROBS)] | None = None
+    n: Annotated[int, Meta(ge=1, le=MAX_ANSWERS)] | None = None
+    best: bool | None = None
+    reproducible: bool | None = None
+
+    def __post_init__(self) -> None:
+        if len(given := [name for name in CONSTRAINTS if getattr(self, name) is not None]) > 1:
+            raise ValueError(f"{given[0]} and {given[1]} exclude each other")
+        if self.schema is not None and is_too_deep(self.schema):
+            raise ValueError(f"schema is nested more than {MAX_DEPTH} deep")
 
     def given(self) -> dict[str, Any]:
         """The options that were set, by their Python names."""

@@ -24,6 +24,7 @@ from wiz_kernel_ext.protocol.results import (
     ModelInfo,
     OperationInfo,
     OperationKind,
+    Overflow,
     RuntimeInfo,
     ServiceInfo,
     SessionDetail,
@@ -179,7 +180,11 @@ class AnyPrompt(Request[R], frozen=True, kw_only=True):
     `session` is a session's id or name (default: the one this client began last). `messages` is an
     explicit history, used instead of the session's and not kept. `role` is "tool" for a tool's
     result. `tools` are JSON-schema function descriptions, given to the chat template.
-    `chat_template` is used for this prompt only, as in `LoadModel`.
+    `chat_template` is used for this prompt only, as in `LoadModel`. `prefill` is how the answer
+    begins; the model goes on from there. `suffix` is what stands behind the gap to fill, `prompt`
+    before it (fill-in-the-middle). `overflow` says what becomes of a conversation that does not fit
+    (default "refuse": ContextOverflow). `adapters` are LoRA files by name, "name=0.5" scaled; an
+    empty list is none, None the session's.
     `autoload` is the magics' kindness: load the session's model again where it is gone.
     """
 
@@ -191,6 +196,10 @@ class AnyPrompt(Request[R], frozen=True, kw_only=True):
     messages: list[ChatMessage] | None = None
     model_path: str | None = None
     chat_template: ChatTemplate | None = None
+    prefill: str | None = None
+    suffix: str | None = None
+    overflow: Overflow | None = None
+    adapters: list[str] | None = None
     autoload: bool = False
 
     def __post_init__(self) -> None:

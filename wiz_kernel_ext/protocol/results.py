@@ -9,7 +9,12 @@ import msgspec
 from wiz_kernel_ext.protocol.messages import ChatMessage
 
 OperationState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
-OperationKind = Literal["prompt", "load", "setup", "download", "verify", "convert", "quantize"]
+OperationKind = Literal[
+    "prompt", "embed", "load", "setup", "download", "verify", "convert", "quantize"
+]
+Overflow = Literal["refuse", "drop", "middle", "summarize"]
+"""What to do with a conversation that does not fit: refuse it, leave the oldest turns out, keep its
+beginning and its end, or have the model sum the oldest turns up."""
 FinishReason = Literal["stop", "length", "runaway", "cancelled", "interrupted"]
 LOAD_KINDS: frozenset[str] = frozenset({"load", "setup"})
 """A load in steps, as the original has it, and the whole of it: one thing to its user."""
@@ -78,7 +83,8 @@ class RuntimeInfo(Result, frozen=True, kw_only=True):
 class Usage(Result, frozen=True, kw_only=True):
     """Token counts of one answer; `n_cached_tokens` of the prompt were not computed again.
 
-    `n_drafted_tokens` of the answer were guessed beforehand, `n_accepted_tokens` rightly.
+    `n_drafted_tokens` of the answer were guessed beforehand, `n_accepted_tokens` rightly;
+    `n_thinking_tokens` of it were thinking, `n_forced_tokens` left nothing to choose.
     """
 
     n_prompt_tokens: int = 0
@@ -86,6 +92,8 @@ class Usage(Result, frozen=True, kw_only=True):
     n_tokens: int = 0
     n_drafted_tokens: int = 0
     n_accepted_tokens: int = 0
+    n_thinking_tokens: int = 0
+    n_forced_tokens: int = 0
 
 
 class Timings(Result, frozen=True, kw_only=True):
@@ -98,11 +106,60 @@ class Timings(Result, frozen=True, kw_only=True):
     total_s: float = 0.0
 
 
-class AnswerInfo(Result, frozen=True, kw_only=True):
-    """The end of a prompt: the whole text, why it ended, and what it took."""
+class TokenChance(Result, frozen=True, kw_only=True):
+    """A token and the natural logarithm of its probability, as the model alone saw it."""
+
+    text: str
+    token: int
+    logprob: float
+
+
+class TokenLogprob(TokenChance, frozen=True, kw_only=True):
+    """A token of an answer; `top` are the likeliest ones in its place, the likeliest first."""
+
+    top: list[TokenChance] = []
+
+
+class LeftOut(Result, frozen=True, kw_only=True):
+    """What of a conversation the model did not read, because it did not fit (`overflow`).
+
+    `messages` are the places of those left out in the conversation sent, from 0, the system prompt
+    counted; `n_tokens` what they came to; `summary` what stands for them, where something does.
+    """
+
+    policy: Overflow
+    messages: list[int]
+    n_tokens: int = 0
+    summary: str = ""
+
+
+class Alternative(Result, frozen=True, kw_only=True):
+    """One of several answers; `logprob` is the mean of its tokens'."""
 
     text: str
     finish_reason: FinishReason = "stop"
+    thinking: str = ""
+    seed: int | None = None
+    logprob: float | None = None
+    incomplete: bool = False
+    n_tokens: int = 0
+
+
+class AnswerInfo(Result, frozen=True, kw_only=True):
+    """The end of a prompt: the whole text, why it ended, and what it took.
+
+    `thinking` is what the model thought before it answered. `incomplete`: it was to have a given
+    shape, and was cut before it had it. `alternatives` are all answers, where several were asked
+    for. `left_out` says what did not fit.
+    """
+
+    text: str
+    finish_reason: FinishReason = "stop"
+    thinking: str = ""
+    incomplete: bool = False
+    logprobs: list[TokenLogprob] | None = None
+    alternatives: list[Alternative] = []
+    left_out: LeftOut | None = None
     usage: Usage = Usage()
     timings: Timings = Timings()
     operation_id: str = ""

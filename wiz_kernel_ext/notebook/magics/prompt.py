@@ -6,7 +6,7 @@ import argparse
 import time
 from typing import TYPE_CHECKING, Any
 
-from wiz_kernel_ext.commands.flags import given
+from wiz_kernel_ext.commands.flags import given, prompt_flags
 from wiz_kernel_ext.errors import BadRequest, OperationCancelled
 from wiz_kernel_ext.notebook.current_notebook import checked_variable
 from wiz_kernel_ext.notebook.defaults import SAMPLING
@@ -64,7 +64,7 @@ def _asked(
         prompt=text,
         options=options,
         session=session.id,
-        chat_template=arguments.chat_template,
+        **given(arguments, prompt_flags().values()),
         model_path=host.notebook.model_of_before(session),
         autoload=True,
     )
