@@ -1,4 +1,4 @@
-"""The eight worker calls as Python methods, once for every face.
+"""The worker's calls as Python methods, once for every face.
 
 `LlamaWorker` (in-process) and `AsyncClient` (against the service) both inherit these, and `Client`
 is a sync view of `AsyncClient`; so names, arguments and results cannot drift apart.
@@ -6,11 +6,24 @@ is a sync view of `AsyncClient`; so names, arguments and results cannot drift ap
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from wiz_kernel_ext.errors import BadRequest, OperationInterrupted
 from wiz_kernel_ext.protocol.answer import Answer
 from wiz_kernel_ext.protocol.codec import build
+from wiz_kernel_ext.protocol.embedding import (
+    Embed,
+    Ranking,
+    Rerank,
+    checked_texts,
+    joined,
+    moved,
+    parts,
+    ranking,
+    warn_of,
+)
 from wiz_kernel_ext.protocol.options import PromptOptions
 from wiz_kernel_ext.protocol.requests import (
     AnyRequest,
@@ -32,10 +45,18 @@ from wiz_kernel_ext.protocol.results import (
 )
 from wiz_kernel_ext.protocol.values import Name
 
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Array = npt.NDArray[np.float32]
+
 R = TypeVar("R")
 T = TypeVar("T")
 OperationT = TypeVar("OperationT")
 
+PARTS_UNDER_WAY = 2
+"""Of many texts: one that is computed, and one that waits so that no step goes half empty."""
 _PROMPT_FIELDS = frozenset(Prompt.__struct_fields__) - {"prompt", "options"}
 
 
@@ -47,7 +68,7 @@ def build_prompt(type: type[T], prompt: str, options: dict[str, Any]) -> T:
 
 
 class WorkerCalls(ABC, Generic[OperationT]):
-    """The original's eight calls; every one ends in a result or a `WizError`."""
+    """The original's eight calls, and vectors; every one ends in a result or a `WizError`."""
 
     @abstractmethod
     async def request(self, request: Request[R]) -> R:
@@ -98,6 +119,64 @@ class WorkerCalls(ABC, Generic[OperationT]):
     async def send_prompt(self, /, prompt: str, **options: Any) -> OperationT:
         """Like `prompt`, but returns its operation at once (`worker:sendPrompt`)."""
         return await self.start(build_prompt(SendPrompt, prompt, options))
+
+    async def embed(
+        self, texts: Any, *, normalize: bool = False, model_path: Name | None = None
+    ) -> Array:
+        """The vectors of texts (`worker:embed`): float32, one row for each, in their order.
+
+        `texts` is a list or a column of texts; `normalize` makes each vector's length one. What is
+        to be known of them is a warning: texts that were cut, a model not trained for this.
+        `request(Embed(…))` has it all in its result. Raises BadRequest naming the text ("texts[3]")
+        that is none, NotSupported for a model that makes no vectors.
+        """
+        texts = checked_texts(texts)
+        values = {"normalize": normalize, "model_path": model_path}
+        found = joined(await self._in_parts(Embed, texts, values))
+        import numpy as np  # not before it is needed
+
+        if not found.vectors:
+            raise OperationInterrupted(
+                "The service ended while vectors were on their way.", hint="Ask for them again."
+            )
+        warn_of(found.notices)
+        return np.frombuffer(found.vectors, "<f4").reshape(found.n, found.dims).copy()
+
+    async def rerank(self, query: str, texts: Any, *, model_path: Name | None = None) -> Ranking:
+        """Texts by how well they answer `query` (`worker:rerank`), the best first.
+
+        Each has its `index` in the list that was given, its `text` and its `score`. Without a
+        reranking model the scores are cosines of vectors, which the result says (`ranked_by`,
+        `notices`). Raises as `embed`.
+        """
+        texts = checked_texts(texts)
+        values = {"query": query, "model_path": model_path}
+        return ranking(texts, await self._in_parts(Rerank, texts, values))
+
+    async def _in_parts(self, kind: Any, texts: list[str], values: dict[str, Any]) -> list[Any]:
+        """The results of `kind` for `texts`, a part of them at a time and the next one waiting."""
+        room = asyncio.Semaphore(PARTS_UNDER_WAY)
+
+        async def ask(part: range) -> Any:
+            async with room:
+                request = build(kind, {"texts": texts[part.start : part.stop], **values})
+                try:
+                    return await self.request(self._as_own(request))
+                except BadRequest as error:
+                    raise moved(error, part.start) from None
+
+        asked = [asyncio.ensure_future(ask(part)) for part in parts(texts)]
+        try:
+            return list(await asyncio.gather(*asked))
+        except BaseException:
+            for one in asked:
+                one.cancel()
+            await asyncio.gather(*asked, return_exceptions=True)
+            raise
+
+    def _as_own(self, request: T) -> T:
+        """`request` with what is left open as this side has it."""
+        return request
 
     async def unload_model(
         self, model_path: Name | None = None, *, force: bool = False

@@ -43,6 +43,7 @@ from wiz_kernel_ext.models.devices import told
 from wiz_kernel_ext.models.locate import locate_model
 from wiz_kernel_ext.protocol.calls import WorkerCalls
 from wiz_kernel_ext.protocol.codec import sound
+from wiz_kernel_ext.protocol.embedding import Embed, Rerank
 from wiz_kernel_ext.protocol.events import Progress
 from wiz_kernel_ext.protocol.messages import ChatMessage
 from wiz_kernel_ext.protocol.pulse import Pulse
@@ -63,6 +64,7 @@ from wiz_kernel_ext.remedies import worded
 from wiz_kernel_ext.settings import Settings
 from wiz_kernel_ext.transport.endpoints import places
 from wiz_kernel_ext.worker.call import Call
+from wiz_kernel_ext.worker.embedding_calls import EmbeddingCalls
 from wiz_kernel_ext.worker.encoding import Encoding
 from wiz_kernel_ext.worker.engine_loop import EngineLoop
 from wiz_kernel_ext.worker.in_child import EngineInChild
@@ -149,6 +151,7 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
         self._thread: threading.Thread | None = None
         self._child: EngineInChild | None = None
         self._encoding = Encoding()
+        self._embedding = EmbeddingCalls(loop, host, self._encoding)
         self._defaults = Initialize()
         self._sessions: dict[str, Session] = {}
         self._latest: Session | None = None
@@ -243,6 +246,10 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
             return await self._child.handle(self._here(request), call)
         if isinstance(request, Prompt):
             return await self._prompt(request, call)
+        if isinstance(request, Embed):
+            return await self._embedding.embed(request, call)
+        if isinstance(request, Rerank):
+            return await self._embedding.rerank(request, call)
         if isinstance(request, Initialize):
             return await self._initialize(request)
         if isinstance(request, LoadModel):

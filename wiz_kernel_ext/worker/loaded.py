@@ -14,6 +14,7 @@ from wiz_kernel_ext.engine.engine import Engine
 from wiz_kernel_ext.models.placement import Placement
 from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo
 from wiz_kernel_ext.worker.encoding import Readers
+from wiz_kernel_ext.worker.text_vectors import TextVectors
 
 MAX_ENCODERS = 8
 
@@ -23,7 +24,8 @@ class Loaded:
     """A model in memory, what it was loaded with, and its context, if any.
 
     `placement` is what is on which card, `fingerprint` its file's ("" where nothing is kept on the
-    disk); `draft` the model that guesses its answers, `drafter` that one at work.
+    disk); `draft` the model that guesses its answers, `drafter` that one at work; `vectors` is there
+    as the context is.
     """
 
     model: Model
@@ -39,8 +41,15 @@ class Loaded:
     context: Context | None = None
     context_info: ContextInfo | None = None
     engine: Engine | None = None
+    vectors: TextVectors | None = None
     readers: Readers = field(default_factory=Readers)
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a step would do anything."""
+        answers = self.engine is not None and self.engine.is_busy
+        return answers or (self.vectors is not None and self.vectors.is_busy)
 
     def encoder(self, chat_template: str | None) -> ChatEncoder:
         """The encoder of a template, made when first needed; the latest few are kept."""
