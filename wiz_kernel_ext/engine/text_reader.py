@@ -1,4 +1,4 @@
-"""From texts to the tokens a vector is made of: what a model puts around them, and how much it takes.
+"""From texts to the tokens a vector is made of: what stands around them, and how much is taken.
 
 A text is never read as control tokens. Runs beside the engine, on threads that encode.
 """
@@ -50,7 +50,7 @@ class TextReader:
         found = ReadTexts()
         tokens = self._plain(query)
         if not tokens:
-            raise no_text(0, field="query")
+            raise no_text(0, name="query")
         self._add(found, 0, self._before, tokens, self._after)
         return found
 
@@ -62,7 +62,7 @@ class TextReader:
         """
         asked = self._plain(query)
         if not asked:
-            raise no_text(0, field="query")
+            raise no_text(0, name="query")
         before, after, n_cut = self._around(asked)
         found = ReadTexts()
         for index, text in enumerate(texts):

@@ -17,8 +17,7 @@ POOLING_TYPES: dict[int, Pooling] = {1: "mean", 2: "cls", 3: "last", 4: "rank"}
 """How a text's tokens become one vector, by the number in its file; 0 is none."""
 
 _VISION = {"clip", "mmproj"}
-# Architectures that read texts and write none.
-_EMBEDDING = {
+READERS = {
     "bert",
     "eurobert",
     "gemma-embedding",
@@ -30,6 +29,7 @@ _EMBEDDING = {
     "nomic-bert-moe",
     "t5encoder",
 }
+"""Architectures that read texts and write none; they keep nothing of what they have read."""
 _PICTURES = {
     "aura",
     "cosmos",
@@ -107,17 +107,16 @@ def kind_of(header: Header) -> Kind:
     metadata = header.metadata
     architecture = metadata.get("general.architecture")
     number = metadata.get(f"{architecture}.pooling_type")
-    pooling = POOLING_TYPES.get(number) if isinstance(number, int) else None
-    if pooling == "rank":
+    if isinstance(number, int) and POOLING_TYPES.get(number) == "rank":
         return "reranker"
     is_causal = metadata.get(f"{architecture}.attention.causal") is not False
-    is_read = reads_only(str(architecture), is_causal=is_causal, pools=pooling is not None)
+    is_read = reads_only(str(architecture), is_causal=is_causal, pools=number is not None)
     return "embedding" if is_read else "text"
 
 
 def reads_only(architecture: str, *, is_causal: bool, pools: bool) -> bool:
     """Whether a model reads texts and writes none; `pools`: it says how tokens become a vector."""
-    return architecture in _EMBEDDING or (pools and not is_causal)
+    return architecture in READERS or (pools and not is_causal)
 
 
 def refuse_readers(name: str, header: Header) -> None:

@@ -15,6 +15,7 @@ from wiz_kernel_ext.protocol.answer import Answer
 from wiz_kernel_ext.protocol.codec import build
 from wiz_kernel_ext.protocol.embedding import (
     Embed,
+    Embeddings,
     Ranking,
     Rerank,
     checked_texts,
@@ -46,10 +47,7 @@ from wiz_kernel_ext.protocol.results import (
 from wiz_kernel_ext.protocol.values import Name
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-    Array = npt.NDArray[np.float32]
+    from wiz_kernel_ext.protocol.embedding import Array
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -120,37 +118,37 @@ class WorkerCalls(ABC, Generic[OperationT]):
         """Like `prompt`, but returns its operation at once (`worker:sendPrompt`)."""
         return await self.start(build_prompt(SendPrompt, prompt, options))
 
-    async def embed(
-        self, texts: Any, *, normalize: bool = False, model_path: Name | None = None
-    ) -> Array:
+    async def embed(self, /, texts: Any, **options: Any) -> Array:
         """The vectors of texts (`worker:embed`): float32, one row for each, in their order.
 
-        `texts` is a list or a column of texts; `normalize` makes each vector's length one. What is
-        to be known of them is a warning: texts that were cut, a model not trained for this.
-        `request(Embed(…))` has it all in its result. Raises BadRequest naming the text ("texts[3]")
-        that is none, NotSupported for a model that makes no vectors.
+        `texts` is a list or a column of texts. Keywords are `Embed`'s fields: normalize (each
+        vector's length is one), model_path. What is to be known of the vectors is a warning: texts
+        that were cut, a model not trained for this; `embeddings` has it in its result. Raises
+        BadRequest naming the text ("texts[3]") that is none, NotSupported for a model that makes no
+        vectors.
         """
-        texts = checked_texts(texts)
-        values = {"normalize": normalize, "model_path": model_path}
-        found = joined(await self._in_parts(Embed, texts, values))
-        import numpy as np  # not before it is needed
+        found = await self.embeddings(texts, **options)
+        warn_of(found.notices)
+        return found.array()
 
+    async def embeddings(self, /, texts: Any, **options: Any) -> Embeddings:
+        """As `embed`, with all there is to know of the vectors; `array()` is what `embed` gives."""
+        found = joined(await self._in_parts(Embed, checked_texts(texts), options))
         if not found.vectors:
             raise OperationInterrupted(
                 "The service ended while vectors were on their way.", hint="Ask for them again."
             )
-        warn_of(found.notices)
-        return np.frombuffer(found.vectors, "<f4").reshape(found.n, found.dims).copy()
+        return found
 
-    async def rerank(self, query: str, texts: Any, *, model_path: Name | None = None) -> Ranking:
+    async def rerank(self, /, query: str, texts: Any, **options: Any) -> Ranking:
         """Texts by how well they answer `query` (`worker:rerank`), the best first.
 
         Each has its `index` in the list that was given, its `text` and its `score`. Without a
         reranking model the scores are cosines of vectors, which the result says (`ranked_by`,
-        `notices`). Raises as `embed`.
+        `notices`). Keywords are `Rerank`'s fields: model_path. Raises as `embed`.
         """
         texts = checked_texts(texts)
-        values = {"query": query, "model_path": model_path}
+        values = {"query": query, **options}
         return ranking(texts, await self._in_parts(Rerank, texts, values))
 
     async def _in_parts(self, kind: Any, texts: list[str], values: dict[str, Any]) -> list[Any]:
@@ -161,7 +159,7 @@ class WorkerCalls(ABC, Generic[OperationT]):
             async with room:
                 request = build(kind, {"texts": texts[part.start : part.stop], **values})
                 try:
-                    return await self.request(self._as_own(request))
+                    return await self._ask_of_texts(request)
                 except BadRequest as error:
                     raise moved(error, part.start) from None
 
@@ -174,9 +172,9 @@ class WorkerCalls(ABC, Generic[OperationT]):
             await asyncio.gather(*asked, return_exceptions=True)
             raise
 
-    def _as_own(self, request: T) -> T:
-        """`request` with what is left open as this side has it."""
-        return request
+    async def _ask_of_texts(self, request: Request[R]) -> R:
+        """A part's result; what is left open is as this side has it."""
+        return await self.request(request)
 
     async def unload_model(
         self, model_path: Name | None = None, *, force: bool = False

@@ -6,18 +6,25 @@ the results are joined again by whoever asked.
 
 from __future__ import annotations
 
+import struct
 import warnings
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Any, Literal, overload
+from typing import TYPE_CHECKING, Annotated, Any, Literal, overload
 
-from msgspec import Meta
+from msgspec import Meta, field
 from msgspec.structs import replace
 
 from wiz_kernel_ext.errors import BadRequest, NotSupported
-from wiz_kernel_ext.protocol.requests import Request
+from wiz_kernel_ext.protocol.requests import Request, SessionName
 from wiz_kernel_ext.protocol.results import ModelInfo, Result
 from wiz_kernel_ext.protocol.values import plain
 from wiz_kernel_ext.remedies import worded
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Array = npt.NDArray[np.float32]
 
 Pooling = Literal["mean", "cls", "last", "rank"]
 RankedBy = Literal["reranker", "cosine"]
@@ -44,9 +51,20 @@ class Embeddings(Result, frozen=True, kw_only=True):
     vectors: bytes
     pooling: Pooling
     n_tokens: int = 0
-    truncated: list[int] = []
-    notices: list[str] = []
+    truncated: list[int] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
     model_path: str = ""
+
+    def array(self) -> Array:
+        """The vectors as an array of numpy's, n × dims; its own, to be written to."""
+        import numpy as np  # not before it is needed
+
+        return np.frombuffer(self.vectors, "<f4").reshape(self.n, self.dims).astype(np.float32)
+
+    def rows(self) -> list[list[float]]:
+        """The vectors as lists of numbers."""
+        numbers = [number for (number,) in struct.iter_unpack("<f", self.vectors)]
+        return [numbers[i * self.dims : (i + 1) * self.dims] for i in range(self.n)]
 
 
 class Scores(Result, frozen=True, kw_only=True):
@@ -58,15 +76,16 @@ class Scores(Result, frozen=True, kw_only=True):
     scores: list[float]
     ranked_by: RankedBy
     n_tokens: int = 0
-    truncated: list[int] = []
-    notices: list[str] = []
+    truncated: list[int] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
     model_path: str = ""
 
 
 class Embed(Request[Embeddings], frozen=True, kw_only=True):
     """Vectors of texts, each of length one with `normalize`.
 
-    `autoload` as in `AnyPrompt`. Raises NotSupported for a model that makes no vectors, BadRequest
+    The model is the one named, else that of this client, else that of `session`; `autoload` as in
+    `AnyPrompt`. Raises NotSupported for a model that makes no vectors, BadRequest
     naming the text ("texts[3]") that has nothing to be read.
     """
 
@@ -76,6 +95,7 @@ class Embed(Request[Embeddings], frozen=True, kw_only=True):
     texts: Texts
     normalize: bool = False
     model_path: str | None = None
+    session: SessionName | None = None
     autoload: bool = False
 
 
@@ -87,6 +107,7 @@ class Rerank(Request[Scores], frozen=True, kw_only=True):
     query: str
     texts: Texts
     model_path: str | None = None
+    session: SessionName | None = None
     autoload: bool = False
 
 
@@ -103,8 +124,8 @@ class Ranking(Result, frozen=True, kw_only=True):
 
     ranked: list[Ranked]
     ranked_by: RankedBy
-    truncated: list[int] = []
-    notices: list[str] = []
+    truncated: list[int] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.ranked)
@@ -141,18 +162,18 @@ def checked_texts(texts: Any) -> list[str]:
     return values
 
 
-def no_text(index: int, value: Any = "", *, field: str = "") -> BadRequest:
+def no_text(index: int, value: Any = "", *, name: str = "") -> BadRequest:
     """What is wrong with a text that is none, or has nothing to be read."""
-    field = field or f"texts[{index}]"
+    name = name or f"texts[{index}]"
     if not isinstance(value, str):
         kind = "None" if value is None else f"a {type(value).__name__}"
         return BadRequest(
-            f"{field} is {kind}, not a text.", hint="Give texts only: str(value).", field=field
+            f"{name} is {kind}, not a text.", hint="Give texts only: str(value).", field=name
         )
     return BadRequest(
-        f"{field} has nothing to be read: the model has no tokens for it.",
+        f"{name} has nothing to be read: the model has no tokens for it.",
         hint="Leave texts out that are empty.",
-        field=field,
+        field=name,
     )
 
 
@@ -170,12 +191,12 @@ def parts(texts: list[str]) -> list[range]:
 
 def moved(error: BadRequest, by: int) -> BadRequest:
     """`error` of a part whose first text has number `by` among all."""
-    field = str(error.details.get("field", ""))
-    if not by or not field.startswith("texts[") or not field.endswith("]"):
+    named = str(error.details.get("field", ""))
+    if not by or not named.startswith("texts[") or not named.endswith("]"):
         return error
-    name = f"texts[{int(field[6:-1]) + by}]"
+    name = f"texts[{int(named[6:-1]) + by}]"
     details = {**error.details, "field": name}
-    return type(error)(error.message.replace(field, name), hint=error.hint, **details)
+    return type(error)(error.message.replace(named, name), hint=error.hint, **details)
 
 
 def joined(results: list[Embeddings]) -> Embeddings:

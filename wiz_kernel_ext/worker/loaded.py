@@ -24,8 +24,8 @@ class Loaded:
     """A model in memory, what it was loaded with, and its context, if any.
 
     `placement` is what is on which card, `fingerprint` its file's ("" where nothing is kept on the
-    disk); `draft` the model that guesses its answers, `drafter` that one at work; `vectors` is there
-    as the context is.
+    disk); `draft` the model that guesses its answers, `drafter` that one at work; `vectors` is
+    there as the context is.
     """
 
     model: Model

@@ -138,7 +138,7 @@ class ModelHost:
             self.unload(force=True)
         check_gguf(path)
         if request.draft is not None:
-            check_gguf(Path(request.draft))
+            check_gguf(Path(request.draft), writes=True)
         started_at = self._clock()
         plan = plan_load(path, request, self.backend, self._way)
         parameters, notices = plan.parameters, list(plan.notices)
@@ -243,9 +243,7 @@ class ModelHost:
         loaded.vectors = self._text_vectors(loaded, as_made, n_on_cards)
         return loaded.context_info
 
-    def _text_vectors(
-        self, loaded: Loaded, request: CreateContext, n_on_cards: int
-    ) -> TextVectors:
+    def _text_vectors(self, loaded: Loaded, request: CreateContext, n_on_cards: int) -> TextVectors:
         model = loaded.model
         facts = model.embedding_facts()
         parameters = plan_embedding(request, model.facts, facts, n_on_cards=n_on_cards)

@@ -225,7 +225,7 @@ class LlamaModel(Model):
             n_dims=c.llama_model_n_embd_out(self._model),
             pooling=pooling,
             is_causal=is_causal,
-            writes=not reads_only(architecture, is_causal=is_causal, pools=pooling is not None),
+            writes=not reads_only(architecture, is_causal=is_causal, pools=bool(number)),
             rerank_template=template.decode("utf-8", "replace") if template else None,
         )
 
