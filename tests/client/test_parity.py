@@ -19,6 +19,8 @@ WORKER_CALLS = [
     "send_prompt",
     "unload_model",
     "download_model",
+    "embed",
+    "rerank",
 ]
 
 

@@ -16,7 +16,7 @@ def run(arguments: argparse.Namespace) -> int:
     found = asked(
         arguments.model,
         lambda client, model: client.embeddings(
-            texts, normalize=arguments.normalize, model_path=model
+            texts, normalize=arguments.normalize, model_path=model, autoload=True
         ),
     )
     if arguments.json:

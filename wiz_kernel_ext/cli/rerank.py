@@ -16,7 +16,8 @@ def run(arguments: argparse.Namespace) -> int:
     texts = texts_given(arguments.texts, USAGE)
     query = arguments.query
     found = asked(
-        arguments.model, lambda client, model: client.rerank(query, texts, model_path=model)
+        arguments.model,
+        lambda client, model: client.rerank(query, texts, model_path=model, autoload=True),
     )
     if arguments.json:
         print_json(plain(found))

@@ -52,6 +52,7 @@ class EmbeddingCalls:
     async def embed(self, request: Embed, call: Call) -> Embeddings:
         """`worker:embed`; raises NotSupported, BadRequest, OperationCancelled."""
         texts = await self._read(request, call)
+        notices = _told(texts, call)
         vectors = await self._computed(texts, call)
         if request.normalize:
             vectors = normalized(vectors)
@@ -62,13 +63,14 @@ class EmbeddingCalls:
             pooling=texts.vectors.pooling,
             n_tokens=texts.read.n_tokens,
             truncated=texts.read.truncated,
-            notices=_told(texts, call),
+            notices=notices,
             model_path=self._host.model_path or "",
         )
 
     async def rerank(self, request: Rerank, call: Call) -> Scores:
         """`worker:rerank`; raises as `embed`."""
         texts = await self._read(request, call)
+        notices = _told(texts, call)
         vectors = await self._computed(texts, call)
         if texts.query is None:
             scores = [float(value) for value in vectors[:, 0]]
@@ -79,7 +81,7 @@ class EmbeddingCalls:
             ranked_by="reranker" if texts.query is None else "cosine",
             n_tokens=sum(map(len, texts.tokens)),
             truncated=texts.read.truncated,
-            notices=_told(texts, call),
+            notices=notices,
             model_path=self._host.model_path or "",
         )
 
@@ -132,7 +134,7 @@ class EmbeddingCalls:
 
 
 def _told(texts: Texts, call: Call) -> list[str]:
-    """What is to be known of the result; the asker is told on the way too."""
+    """What is to be known of the result, which the asker is told before it is there."""
     facts, notices = texts.vectors.facts, list[str]()
     if texts.query is not None:
         notices.append(BY_COSINE)
