@@ -225,7 +225,10 @@ def ranking(texts: list[str], results: list[Scores]) -> Ranking:
 
 
 def warn_of(notices: list[str]) -> None:
-    """Let whoever gets bare vectors know what is to be known of them."""
+    """Let whoever gets bare vectors know what is to be known of them, at the asker's line.
+
+    Called by the method that was asked.
+    """
     for text in notices:
         warnings.warn(worded(text), EmbeddingWarning, stacklevel=3)
 
