@@ -24,7 +24,8 @@ from wiz_kernel_ext.engine.vectors import (
 def row_of(tokens: Sequence[int], n_dims: int = 4) -> Vectors:
     """The row of the last of `tokens`."""
     seed = zlib.crc32(b"".join(t.to_bytes(2, "big") for t in tokens))
-    return np.array([(seed >> 8 * i & 255) / 255 for i in range(n_dims)], np.float32)
+    row: Vectors = np.array([(seed >> 8 * i & 255) / 255 for i in range(n_dims)], np.float32)
+    return row
 
 
 def vector_of(tokens: Sequence[int], pooling: str = "mean") -> Vectors:

@@ -22,7 +22,7 @@ from wiz_kernel_ext.errors import (
 )
 from wiz_kernel_ext.protocol.embedding import Embed, EmbeddingWarning, Rerank
 from wiz_kernel_ext.protocol.events import Delta, Notice, Progress
-from wiz_kernel_ext.protocol.requests import SendPrompt
+from wiz_kernel_ext.protocol.requests import AnyRequest, SendPrompt
 from wiz_kernel_ext.worker.embedding_calls import BY_COSINE, NOT_TRAINED
 from wiz_kernel_ext.worker.llama_worker import LlamaWorker
 from wiz_kernel_ext.worker.text_vectors import Texts
@@ -219,7 +219,11 @@ async def test_what_is_no_text_is_named(
 
 async def test_a_raw_request_is_checked_as_well(worker: LlamaWorker, tmp_path: Path) -> None:
     await loaded(worker, write_tiny_bert(tmp_path / "bert.gguf"))
-    for request in (Embed(texts=["a", ""]), Rerank(query="a", texts=["a", ""])):
+    requests: list[AnyRequest] = [
+        Embed(texts=["a", ""]),
+        Rerank(query="a", texts=["a", ""]),
+    ]
+    for request in requests:
         with pytest.raises(BadRequest) as caught:
             await worker.request(request)
         assert caught.value.details["field"] == "texts[1]"
@@ -293,7 +297,7 @@ async def test_cancelling_the_call_cancels_all_its_parts(
     embedding.cancel()
     with pytest.raises(asyncio.CancelledError):
         await embedding
-    assert await ready._loop.call(lambda: [work.ended for work in works]) == [True, True]
+    assert all(await ready._loop.call(lambda: [work.ended for work in works]))
     assert len(await ready.embed(["a"])) == 1
 
 
@@ -321,11 +325,15 @@ async def test_the_context_for_vectors_is_given_back_when_there_is_nothing_to_do
     ready: LlamaWorker,
 ) -> None:
     first = await ready.embed(TEXTS[:2])
-    loaded = ready._host._loaded
-    assert loaded is not None and loaded.vectors is not None
-    assert loaded.vectors._embedder is not None
+
+    def has_context() -> bool:
+        loaded = ready._host._loaded
+        assert loaded is not None and loaded.vectors is not None
+        return loaded.vectors._embedder is not None
+
+    assert has_context()
     await ready._loop.call(ready._host.at_rest)
-    assert loaded.vectors._embedder is None
+    assert not has_context()
     np.testing.assert_array_equal(await ready.embed(TEXTS[:2]), first)
 
 
