@@ -1,6 +1,6 @@
 """Vectors of a thousand sentences: this project against llama-cpp-python's own, in turns.
 
-Of a random chat model of SmolLM2's size, a random BERT (6 layers of 384) and every model that
+Of a random chat model of SmolLM2's size and a random BERT (6 layers of 384), or of the models that
 `WIZ_BENCH_EMBEDDING` names (paths, as in PATH). llama-cpp-python has the best of `BATCHES`; a ratio
 is of the speeds within one round.
 """
@@ -68,10 +68,9 @@ def run(n_rounds: int) -> list[Figure]:
         file = folder / "texts.json"
         file.write_text(json.dumps(sentences(N_TEXTS)))
         named = os.environ.get("WIZ_BENCH_EMBEDDING", "").split(os.pathsep)
-        models = [
+        models = [Path(path) for path in named if path] or [
             write_tiny_gguf(folder / "random-135M-Q8_0.gguf", SMALL_135M),
             write_tiny_bert(folder / "random-BERT-6x384.gguf", BERT),
-            *(Path(path) for path in named if path),
         ]
         for model in models:
             figures += _compared(model, file, n_rounds)

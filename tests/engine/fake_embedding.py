@@ -24,18 +24,16 @@ from wiz_kernel_ext.engine.vectors import (
 def row_of(tokens: Sequence[int], n_dims: int = 4) -> Vectors:
     """The row of the last of `tokens`."""
     seed = zlib.crc32(b"".join(t.to_bytes(2, "big") for t in tokens))
-    row: Vectors = np.array([(seed >> 8 * i & 255) / 255 for i in range(n_dims)], np.float32)
-    return row
+    return np.array([(seed >> 8 * i & 255) / 255 for i in range(n_dims)], np.float32)
 
 
 def vector_of(tokens: Sequence[int], pooling: str = "mean") -> Vectors:
     """The vector of a text: what a model that computes right makes of it."""
-    rows = np.stack([row_of(tokens[: i + 1]) for i in range(len(tokens))])
+    rows: Vectors = np.stack([row_of(tokens[: i + 1]) for i in range(len(tokens))])
     if pooling == "rank":
         return rows[-1][:1]
-    chosen = {"cls": rows[0], "last": rows[-1], "mean": rows.mean(axis=0)}
-    vector: Vectors = chosen[pooling]
-    return vector
+    chosen: dict[str, Vectors] = {"cls": rows[0], "last": rows[-1], "mean": rows.mean(axis=0)}
+    return chosen[pooling]
 
 
 class FakeEmbeddingContext(EmbeddingContext):
