@@ -26,6 +26,7 @@ import msgspec
 from wiz_kernel_ext import __version__
 from wiz_kernel_ext.engine.backend import Backend
 from wiz_kernel_ext.engine.environment import waiting_policy
+from wiz_kernel_ext.engine.json_answer import check_answer
 from wiz_kernel_ext.engine.sequence import Listener
 from wiz_kernel_ext.engine.way import AS_IT_IS, Way
 from wiz_kernel_ext.errors import (
@@ -359,7 +360,10 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
         result = await end
         if isinstance(result, WizError):
             raise result
-        return msgspec.structs.replace(result, model_path=self._host.model_path or "")
+        shape = request.options.shape
+        if request.options.schema is not None and not result.incomplete:
+            await asyncio.to_thread(check_answer, result.text, request.options.schema)
+        return msgspec.structs.replace(result, model_path=self._host.model_path or "", shape=shape)
 
     async def _encoded(
         self, messages: list[ChatMessage], request: Prompt, call: Call
@@ -367,7 +371,9 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
         """The prompt's tokens; None where it is cancelled before."""
 
         def encode() -> Encoded:
-            return self._host.encode(messages, request.tools, request.chat_template)
+            return self._host.encode(
+                messages, request.tools, request.chat_template, request.options
+            )
 
         try:
             return await self._encoding.run(encode, call)
