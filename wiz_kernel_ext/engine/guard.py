@@ -41,6 +41,10 @@ class Guard:
         self.is_looping = False
         """Whether it has said the same for too long, and is to come to an end."""
 
+    def copy(self) -> Guard:
+        """One for another answer."""
+        return Guard(self._vocabulary, is_json=self._is_json, allow_repeats=self._allow_repeats)
+
     def push(self, token: int) -> None:
         """`token` was said."""
         self._said.append(token)

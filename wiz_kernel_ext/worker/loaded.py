@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -65,12 +66,13 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Encoded:
-    """A prompt as its model reads it, and what its answer may be."""
+    """A prompt as its model reads it, what its answer may be, and what raises if it is not."""
 
     loaded: Loaded
     chat: ChatEncoder
     tokens: list[int]
     constraint: Constraint | None = None
+    check: Callable[[str], None] | None = None
 
 
 def model_info(

@@ -21,6 +21,7 @@ from wiz_kernel_ext.engine.contention import ThreadCount
 from wiz_kernel_ext.engine.engine import Engine
 from wiz_kernel_ext.engine.fingerprint import model_fingerprint, state_fingerprint
 from wiz_kernel_ext.engine.gguf_header import check_gguf
+from wiz_kernel_ext.engine.json_answer import checker_of
 from wiz_kernel_ext.engine.sequence import Listener, Sequence
 from wiz_kernel_ext.engine.snapshots import Snapshots, SnapshotStore
 from wiz_kernel_ext.engine.way import AS_IT_IS, Way
@@ -261,7 +262,8 @@ class ModelHost:
                 raise ModelNotLoaded(hint=MODEL_HINT)
             chat = loaded.encoder(chat_template)
             constraint = loaded.grammars.constraint(options, chat.turns.tokens)
-            return Encoded(loaded, chat, chat.encode(messages, tools), constraint)
+            check = None if options.schema is None else checker_of(options.schema)
+            return Encoded(loaded, chat, chat.encode(messages, tools), constraint, check)
 
     def submit(
         self,
