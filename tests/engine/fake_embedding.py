@@ -29,10 +29,10 @@ def row_of(tokens: Sequence[int], n_dims: int = 4) -> Vectors:
 
 def vector_of(tokens: Sequence[int], pooling: str = "mean") -> Vectors:
     """The vector of a text: what a model that computes right makes of it."""
-    rows: Vectors = np.stack([row_of(tokens[: i + 1]) for i in range(len(tokens))])
+    rows = [row_of(tokens[: i + 1]) for i in range(len(tokens))]
     if pooling == "rank":
         return rows[-1][:1]
-    chosen: dict[str, Vectors] = {"cls": rows[0], "last": rows[-1], "mean": rows.mean(axis=0)}
+    chosen: dict[str, Vectors] = {"cls": rows[0], "last": rows[-1], "mean": np.mean(rows, axis=0)}
     return chosen[pooling]
 
 

@@ -59,6 +59,7 @@ from wiz_kernel_ext.protocol.results import (
     SessionMessage,
     Status,
 )
+from wiz_kernel_ext.protocol.shapes import type_of
 from wiz_kernel_ext.protocol.values import Name, plain
 from wiz_kernel_ext.settings import Settings
 from wiz_kernel_ext.transport.endpoints import ConnectionInfo
@@ -110,11 +111,12 @@ class AsyncClient(WorkerCalls[AsyncOperation], ModelCalls):
         SessionNotLoaded, ModelNotLoaded, ContextOverflow, WorkerDied.
         """
         request = build_prompt(Prompt, prompt, options)
+        type = type_of(options.get("schema"))
         try:
-            return Answer(await self.request(request))
+            return Answer(await self.request(request), type)
         except NotLoaded as missing:
             whole = await IO.run(self._completed(request, missing))
-        return Answer(await self.request(whole))
+        return Answer(await self.request(whole), type)
 
     async def _ask_of_texts(self, request: Request[R]) -> R:
         """As of a prompt: in a notebook what is not named is the notebook's own model."""

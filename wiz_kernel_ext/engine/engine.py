@@ -10,11 +10,15 @@ import itertools
 import secrets
 from collections.abc import Callable
 
+from wiz_kernel_ext.engine.answering import Answering
 from wiz_kernel_ext.engine.backend import Aborted, Context, DecodeFailed, Model, NoRoom
+from wiz_kernel_ext.engine.constraint import Constraint
 from wiz_kernel_ext.engine.contention import ThreadCount
 from wiz_kernel_ext.engine.detokenizer import Detokenizer
 from wiz_kernel_ext.engine.drafting import Drafter
+from wiz_kernel_ext.engine.exact import ExactLane
 from wiz_kernel_ext.engine.kv_memory import N_IN_THE_WAY, KvMemory
+from wiz_kernel_ext.engine.masks_ahead import MasksAhead
 from wiz_kernel_ext.engine.pace import ALONE_S, TARGET_S, Pace
 from wiz_kernel_ext.engine.prompt_lookup import PromptLookup
 from wiz_kernel_ext.engine.radix_tree import common_prefix
@@ -41,7 +45,9 @@ class Engine:
     many threads to compute from step to step (None: always the context's own); `parking_bytes` of
     host memory keep cached conversations that are in the way of others: those that hold more than
     `n_in_the_way` cells; `snapshots` those that are to outlive this context. `draft` is what
-    guesses answers beside a look at their prompts.
+    guesses answers beside a look at their prompts. `make_exact` gives a context for prompts whose
+    text is to be the same every time, by the most tokens of its steps; with `reproducible` that is
+    all who do not say otherwise.
     """
 
     def __init__(
@@ -60,6 +66,8 @@ class Engine:
         draft: Drafter | None = None,
         snapshots: Snapshots | None = None,
         n_in_the_way: int = N_IN_THE_WAY,
+        make_exact: Callable[[int], Context] | None = None,
+        reproducible: bool = False,
     ) -> None:
         self._model = model
         self._context = context
@@ -77,13 +85,17 @@ class Engine:
         self._scheduler = Scheduler(
             self._memory, self._speculation, slots=slots, batch_size=batch_size
         )
+        self._answering = Answering(model, context)
+        self._masks = MasksAhead()
+        self._exact = make_exact and ExactLane(model, make_exact, clock, self._finish, self._fail)
+        self._reproducible = reproducible
         self._snapshots = snapshots
         self._numbers = itertools.count()
 
     @property
     def is_busy(self) -> bool:
         """Whether a step would do anything."""
-        return bool(self._scheduler.running or self._scheduler.waiting)
+        return bool(self._sequences())
 
     def submit(
         self,
@@ -92,11 +104,13 @@ class Engine:
         listener: Listener,
         turns: Turns = NO_TURNS,
         owner: str | None = None,
+        constraint: Constraint | None = None,
     ) -> Sequence:
         """Queue a prompt; `listener` hears of its events and its one end.
 
         `turns` is what ends an answer beside the model's own end and what `options` name; `owner`
-        the conversation it belongs to: what has none is never written to the disk.
+        the conversation it belongs to: what has none is never written to the disk; `constraint`
+        what the answer may be.
         Raises ContextOverflow where it leaves no room for an answer, BadRequest for options that
         do not fit the model.
         """
@@ -130,10 +144,17 @@ class Engine:
             context_size=self._context_size,
             max_tokens=options.max_tokens,
             owner=owner,
+            constraint=constraint,
+            n_top=options.logprobs or 0,
+            logprobs=[] if options.logprobs is not None or options.best else None,
             number=next(self._numbers),
             submitted_at=self._clock(),
         )
-        self._scheduler.submit(sequence)
+        is_exact = self._reproducible if options.reproducible is None else options.reproducible
+        if is_exact and self._exact is not None:
+            self._exact.submit(sequence)
+        else:
+            self._scheduler.submit(sequence)
         return sequence
 
     def step(self) -> bool:
@@ -152,7 +173,8 @@ class Engine:
                 self._commit(work, now)
             if plan.n_answer_tokens == len(plan.batch):
                 self._speculation.learn_step(len(plan.batch), self._clock() - started_at)
-        return bool(plan.works)
+        was_exact = self._exact is not None and self._exact.step()
+        return bool(plan.works) or was_exact
 
     def cancel(self, sequence: Sequence) -> None:
         """End a prompt with what it has; nothing if it has ended."""
@@ -166,6 +188,8 @@ class Engine:
         """
         self._context.abort()
         self._speculation.abort()
+        if self._exact is not None:
+            self._exact.abort()
 
     def write_one(self) -> bool:
         """Begin to write one conversation that rests to the disk; whether to ask again."""
@@ -178,8 +202,11 @@ class Engine:
 
         Returns when all that was to go to the disk is there.
         """
-        for sequence in [*self._scheduler.running, *self._scheduler.waiting]:
+        for sequence in self._sequences():
             self._finish(sequence, "interrupted")
+        self._masks.close()
+        if self._exact is not None:
+            self._exact.close()
         while self._memory.write():
             pass
         if self._snapshots is not None:
@@ -192,12 +219,20 @@ class Engine:
         """
         self._memory.clear()
         self._scheduler.put_back_all()
-        for sequence in [*self._scheduler.running, *self._scheduler.waiting]:
-            self._end(sequence)
-            sequence.fail(error)
+        if self._exact is not None:
+            self._exact.forget()
+        for sequence in self._sequences():
+            self._fail(sequence, error)
+
+    def _sequences(self) -> list[Sequence]:
+        """Every prompt there is."""
+        exact = self._exact.sequences if self._exact is not None else []
+        return [*self._scheduler.running, *self._scheduler.waiting, *exact]
 
     def _decode(self, plan: Plan) -> bool:
         started_at = self._clock()
+        asked = [work.sequence.constraint_now for work in plan.works if work.rows]
+        self._masks.begin([constraint for constraint in asked if constraint is not None])
         try:
             self._context.decode(plan.batch)
         except Aborted:
@@ -207,6 +242,8 @@ class Engine:
         except (NoRoom, DecodeFailed) as error:
             self._recover(plan, error)
             return False
+        finally:
+            self._masks.wait()
         n_answers = plan.n_answer_tokens
         self._pace.learn(len(plan.batch) - n_answers, n_answers, self._clock() - started_at)
         return True
@@ -218,10 +255,8 @@ class Engine:
         self._memory.clear()
         self._scheduler.put_back_all()
         for sequence in lost:
-            self._end(sequence)
-            sequence.fail(
-                InternalError(f"The engine could not compute a step: {error or 'no room'}")
-            )
+            failed = InternalError(f"The engine could not compute a step: {error or 'no room'}")
+            self._fail(sequence, failed)
 
     def _commit(self, work: Work, now: float) -> None:
         """Note what was computed and, where the prompt's end was reached, take what follows."""
@@ -235,10 +270,15 @@ class Engine:
             sequence.listener.on_event(Progress(stage="prompt", done=float(end), total=total))
         if not work.rows:
             return
-        reason = self._take_tokens(work, now)
+        try:
+            reason = self._answering.take(sequence, work.rows, work.drafted, now)
+        except WizError as error:
+            self._fail(sequence, error)
+            return
         if work.drafted:
+            # The last token said is not in the memory: it is what the next step begins with.
             said = sequence.tokens[end:]
-            n_kept = common_prefix(work.drafted, said)
+            n_kept = common_prefix(work.drafted, said if reason else said[:-1])
             self._memory.extend(sequence.sequence_id, said[:n_kept])
             sequence.take_draft(len(work.drafted), n_kept)
             self._memory.cut_back(sequence.sequence_id, sequence.n_past)
@@ -246,38 +286,20 @@ class Engine:
         if reason:
             self._finish(sequence, reason)
 
-    def _take_tokens(self, work: Work, now: float) -> FinishReason | None:
-        """Pick the next token, and one more for each guess that was the one that was picked."""
-        sequence = work.sequence
-        for i, row in enumerate(work.rows):
-            token = self._context.sample(self._sampler_of(sequence), row)
-            is_end = self._model.ends_generation(token) or token in sequence.ends
-            piece = b"" if is_end else self._model.piece(token)
-            if reason := sequence.take_token(token, piece, is_end=is_end, now=now):
-                return reason
-            if work.drafted[i : i + 1] != [token]:
-                break
-        return None
-
-    def _sampler_of(self, sequence: Sequence) -> object:
-        if sequence.sampler is None:
-            sampling = sequence.sampling
-            sequence.sampler = self._context.make_sampler(sampling.stages)
-            if sampling.n_lookback:
-                self._context.accept(sequence.sampler, sequence.tokens[-sampling.n_lookback :])
-        return sequence.sampler
-
     def _finish(self, sequence: Sequence, reason: FinishReason) -> None:
         self._end(sequence)
         sequence.finish(reason, self._clock())
 
+    def _fail(self, sequence: Sequence, error: WizError) -> None:
+        self._end(sequence)
+        sequence.fail(error)
+
     def _end(self, sequence: Sequence) -> None:
         """Free what a sequence holds, before its listener hears of the end."""
-        self._scheduler.leave(sequence)
-        self._speculation.forget(sequence)
-        if sequence.sampler is not None:
-            self._context.free_sampler(sequence.sampler)
-            sequence.sampler = None
+        if self._exact is None or not self._exact.leave(sequence):
+            self._scheduler.leave(sequence)
+            self._speculation.forget(sequence)
+            self._answering.free(sequence)
         if self._threads and not self.is_busy:
             self._threads.rest(self._clock())
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from wiz_kernel_ext.errors import BadRequest, OperationInterrupted
 from wiz_kernel_ext.protocol.answer import Answer
@@ -44,6 +44,7 @@ from wiz_kernel_ext.protocol.results import (
     RuntimeInfo,
     UnloadInfo,
 )
+from wiz_kernel_ext.protocol.shapes import schema_of, type_of
 from wiz_kernel_ext.protocol.values import Name
 
 if TYPE_CHECKING:
@@ -51,7 +52,15 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 T = TypeVar("T")
-OperationT = TypeVar("OperationT")
+
+
+class Answering(Protocol):
+    """An operation whose result is an `Answer`, the value of which is of `answer_type`."""
+
+    answer_type: Any
+
+
+OperationT = TypeVar("OperationT", bound=Answering)
 
 PARTS_UNDER_WAY = 2
 """Of many texts: one that is computed, and one that waits so that no step goes half empty."""
@@ -62,6 +71,8 @@ def build_prompt(type: type[T], prompt: str, options: dict[str, Any]) -> T:
     """A `Prompt` or `SendPrompt` from flat keywords: sampling options and request fields."""
     fields = {name: value for name, value in options.items() if name in _PROMPT_FIELDS}
     sampling = {name: value for name, value in options.items() if name not in _PROMPT_FIELDS}
+    if sampling.get("schema") is not None:
+        sampling["schema"] = schema_of(sampling["schema"])
     return build(type, {"prompt": prompt, "options": build(PromptOptions, sampling), **fields})
 
 
@@ -108,15 +119,18 @@ class WorkerCalls(ABC, Generic[OperationT]):
         """Answer a prompt (`worker:prompt`); the whole text at the end.
 
         Keywords are `PromptOptions`' (temperature, top_k, max_tokens, seed, stop, …) and `Prompt`'s
-        (session, role, tools, messages, chat_template).
+        (session, role, tools, messages, chat_template). `schema` is a JSON schema, or a type (a
+        Pydantic class, dataclass, TypedDict, `Literal`, `Enum`, `list[T]`): `Answer.value` is one.
         Raises SessionNotLoaded, ContextOverflow, WorkerDied.
         """
         request = build_prompt(Prompt, prompt, options)
-        return Answer(await self.request(request))
+        return Answer(await self.request(request), type_of(options.get("schema")))
 
     async def send_prompt(self, /, prompt: str, **options: Any) -> OperationT:
         """Like `prompt`, but returns its operation at once (`worker:sendPrompt`)."""
-        return await self.start(build_prompt(SendPrompt, prompt, options))
+        operation = await self.start(build_prompt(SendPrompt, prompt, options))
+        operation.answer_type = type_of(options.get("schema"))
+        return operation
 
     async def embed(self, /, texts: Any, **options: Any) -> Array:
         """The vectors of texts (`worker:embed`): float32, one row for each, in their order.

@@ -22,11 +22,11 @@ from wiz_kernel_ext.errors import (
 )
 from wiz_kernel_ext.protocol.embedding import Embed, Embeddings, Rerank, Scores
 from wiz_kernel_ext.protocol.events import Notice, Progress
+from wiz_kernel_ext.worker.encoding import Encoding
 from wiz_kernel_ext.worker.text_vectors import Texts
 
 if TYPE_CHECKING:
     from wiz_kernel_ext.worker.call import Call
-    from wiz_kernel_ext.worker.encoding import Encoding
     from wiz_kernel_ext.worker.engine_loop import EngineLoop
     from wiz_kernel_ext.worker.model_host import ModelHost
 
@@ -44,10 +44,14 @@ BY_COSINE = (
 class EmbeddingCalls:
     """Answers the two requests on one engine's loop and model."""
 
-    def __init__(self, loop: EngineLoop, host: ModelHost, encoding: Encoding) -> None:
+    def __init__(self, loop: EngineLoop, host: ModelHost) -> None:
         self._loop = loop
         self._host = host
-        self._encoding = encoding
+        self._encoding = Encoding()
+
+    def close(self) -> None:
+        """Read nothing more."""
+        self._encoding.close()
 
     async def embed(self, request: Embed, call: Call) -> Embeddings:
         """`worker:embed`; raises NotSupported, BadRequest, OperationCancelled."""

@@ -22,6 +22,7 @@ from wiz_kernel_ext.engine.embedding import EmbeddingWork, OnEnd, OnProgress
 from wiz_kernel_ext.engine.engine import Engine
 from wiz_kernel_ext.engine.fingerprint import model_fingerprint, state_fingerprint
 from wiz_kernel_ext.engine.gguf_header import check_gguf
+from wiz_kernel_ext.engine.json_answer import checker_of
 from wiz_kernel_ext.engine.sequence import Listener, Sequence
 from wiz_kernel_ext.engine.snapshots import Snapshots, SnapshotStore
 from wiz_kernel_ext.engine.way import AS_IT_IS, Way
@@ -54,6 +55,7 @@ from wiz_kernel_ext.worker.loaded import Encoded, Loaded, model_info
 from wiz_kernel_ext.worker.opening import Opening, create_context
 from wiz_kernel_ext.worker.text_vectors import Texts, TextVectors, failed
 
+DEFAULT_OPTIONS = PromptOptions()
 RAW_MAX_TOKENS = 256
 """The longest completion of raw text where nothing else is asked for: nothing in it ends one."""
 
@@ -238,6 +240,8 @@ class ModelHost:
             n_in_the_way=plan.n_in_the_way,
             threads=None if request.threads else ThreadCount(plan.parameters.threads),
             draft=loaded.drafter,
+            make_exact=lambda size: create_context(loaded.model, plan.exact_parameters(size)),
+            reproducible=plan.reproducible,
         )
         as_made = replace(request, context_size=plan.context_size)
         loaded.vectors = self._text_vectors(loaded, as_made, n_on_cards)
@@ -268,10 +272,12 @@ class ModelHost:
         messages: list[ChatMessage],
         tools: list[dict[str, Any]] | None,
         chat_template: str | None = None,
+        options: PromptOptions = DEFAULT_OPTIONS,
     ) -> Encoded:
         """A conversation as a prompt of the loaded model; from any thread but the engine's.
 
-        `chat_template` as in `AnyPrompt`. Raises BadRequest, ModelNotLoaded, ContextNotLoaded.
+        `chat_template` as in `AnyPrompt`. Raises ConstraintRefused, BadRequest,
+        ModelNotLoaded, ContextNotLoaded.
         """
         loaded = self._need_model()
         check_answers(loaded.info)
@@ -281,7 +287,9 @@ class ModelHost:
             if not is_kept:
                 raise ModelNotLoaded(hint=MODEL_HINT)
             chat = loaded.encoder(chat_template)
-            return Encoded(loaded, chat, chat.encode(messages, tools))
+            constraint = loaded.grammars.constraint(options, chat.turns.tokens)
+            check = None if options.schema is None else checker_of(options.schema)
+            return Encoded(loaded, chat, chat.encode(messages, tools), constraint, check)
 
     def submit(
         self,
@@ -301,7 +309,9 @@ class ModelHost:
             raise ContextNotLoaded(hint=CONTEXT_HINT)
         if chat.is_raw and options.max_tokens is None:
             options = replace(options, max_tokens=RAW_MAX_TOKENS)
-        return loaded.engine.submit(encoded.tokens, options, listener, chat.turns, owner)
+        return loaded.engine.submit(
+            encoded.tokens, options, listener, chat.turns, owner, encoded.constraint
+        )
 
     def read_texts(self, request: Embed | Rerank) -> Texts:
         """A request's texts as tokens of the loaded model; from any thread but the engine's.
