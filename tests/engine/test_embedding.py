@@ -46,6 +46,7 @@ class Rig:
         parameters = EmbeddingParameters(
             longest=64 if facts.in_pieces else batch_size,
             batch_size=batch_size,
+            packed=batch_size,
             n_texts=n_texts,
             threads=1,
         )

@@ -23,8 +23,8 @@ from wiz_kernel_ext.protocol.embedding import Pooling
 
 BESIDE_S = 0.08
 """How long a step may take beside answers: each of their tokens waits for one."""
-ALONE_S = 0.6
-"""And alone, which whoever comes meanwhile waits for."""
+ALONE_S = 1.5
+"""And alone, as where a prompt is read: a cancel breaks it off, only who comes meanwhile waits."""
 
 OnProgress = Callable[[int], object]
 OnEnd = Callable[["Vectors | WizError"], object]
@@ -74,6 +74,7 @@ class Embedder:
     """Computes vectors on one context, for many askers.
 
     `width` is a vector's numbers (1 where it is a score), `in_pieces` as in `EmbeddingFacts`;
+    `batch_size` is how many tokens are packed into a step (a longer text is one by itself);
     `pooling` is what becomes of a text's rows where they are read here.
     """
 

@@ -51,11 +51,13 @@ class EmbeddingFacts:
 class EmbeddingParameters:
     """How such a context is made: the longest text and a step's most tokens, the texts of a step.
 
-    `flash_attention` as in `ContextParameters`.
+    `packed` is how many tokens of short texts go into a step. `flash_attention` as in
+    `ContextParameters`.
     """
 
     longest: int
     batch_size: int
+    packed: int
     n_texts: int
     threads: int
     flash_attention: bool | None = False

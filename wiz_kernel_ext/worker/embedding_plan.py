@@ -22,6 +22,9 @@ LONGEST = 2048
 computes at once grows with the square of that."""
 LONGEST_RATED = 512
 """And of one that rates texts by what it would write: see MOST_LOGITS_BYTES."""
+PACKED = 256
+"""Of what reads texts whole each token is compared with all of its step, also with other texts':
+beyond this a longer step costs more than it saves."""
 N_TEXTS = 64
 """Of one step; all that are waiting share its tokens."""
 MOST_LOGITS_BYTES = 1 << 28
@@ -55,6 +58,7 @@ def plan_embedding(
     return EmbeddingParameters(
         longest=longest,
         batch_size=batch_size,
+        packed=batch_size if own.in_pieces or on_card else min(batch_size, PACKED),
         n_texts=N_TEXTS,
         threads=request.threads or default_threads(facts.n_params),
         flash_attention=request.flash_attention if on_card else bool(request.flash_attention),

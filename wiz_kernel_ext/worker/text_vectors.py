@@ -134,7 +134,7 @@ class TextVectors:
                 width=1 if facts.pooling == "rank" else facts.n_dims,
                 pooling=self.pooling,
                 in_pieces=facts.in_pieces,
-                batch_size=parameters.batch_size,
+                batch_size=parameters.packed,
                 n_texts=parameters.n_texts,
                 n_params=self._model.facts.n_params,
                 clock=self._clock,
