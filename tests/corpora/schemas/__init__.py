@@ -14,6 +14,7 @@ from tests.corpora.schemas import (
     refused,
     scalars,
     strings,
+    traps,
     values,
 )
 from tests.corpora.schemas.case import Case
@@ -30,6 +31,7 @@ CORPUS: list[Case] = [
         real_world,
         exports,
         refused,
+        traps,
     )
     for case in module.CASES
 ]

@@ -14,7 +14,10 @@ ALL = "all"
 class Case:
     """`refused` is the word a refusal has to name; None where the schema is to be enforced.
 
-    `valid` and `invalid` are values of Python: the first fit the schema, the others do not.
+    Where one of several words will do they are joined by "|". With `may_be_enforced` both are
+    right: to refuse it, and to answer as it says. `valid` and `invalid` are values of Python: the
+    first fit the schema, the others do not. `never` are answers as text that may not come.
+    `is_checkable`: a validator is through with it in good time.
     """
 
     name: str
@@ -22,7 +25,16 @@ class Case:
     valid: Sequence[Any] = ()
     invalid: Sequence[Any] = ()
     refused: str | None = None
+    may_be_enforced: bool = False
+    never: Sequence[str] = ()
+    is_checkable: bool = True
     group: str = field(default="", compare=False)
+
+
+    def names_it(self, message: str) -> bool:
+        """Whether a refusal's `message` says what of it cannot be enforced."""
+        words = (self.refused or "").split("|")
+        return any(word.lower() in message.lower() for word in words)
 
 
 def grouped(group: str, cases: Iterable[Case]) -> list[Case]:

@@ -60,7 +60,8 @@ ONE_OF = [
     Case("two kinds of object", {"oneOf": [CIRCLE, SQUARE]},
          [{"kind": "circle", "radius": 1}], [{"kind": "circle", "side": 1}]),
     Case("ranges apart", {"oneOf": [
-        {"type": "integer", "maximum": 0}, {"type": "integer", "minimum": 10}]}, [0, 10], [5]),
+        {"type": "integer", "maximum": 0}, {"type": "integer", "minimum": 10}]}, [0, 10], [5],
+        "oneOf", may_be_enforced=True),
     Case("constants", {"oneOf": [{"const": "a"}, {"const": "b"}, {"const": 1}]}, ["a", 1], ["c"]),
     Case("constants with titles", {"oneOf": [
         {"const": "low", "title": "Low"}, {"const": "high", "title": "High"}]}, ["low"], ["Low"]),
@@ -115,7 +116,10 @@ REFS = [
          [{"a": 1, "b": 2}], [{"a": 1, "b": "x"}]),
     Case("an escaped name", {"$ref": "#/$defs/a~1b", "$defs": {"a/b": INTEGER}}, [1], ["x"]),
     Case("a name with a space", {"$ref": "#/$defs/a%20b", "$defs": {"a b": INTEGER}}, [1], ["x"]),
-    Case("a name in Japanese", {"$ref": "#/$defs/点", "$defs": {"点": INTEGER}}, [1], ["x"]),
+    Case("a name in Japanese", {"$ref": "#/$defs/点", "$defs": {"点": INTEGER}}, [1], ["x"],
+         "$ref", may_be_enforced=True),
+    Case("to an anchor", {"$ref": "#here", "$defs": {"h": {"$anchor": "here", **INTEGER}}}, [1],
+         ["x"]),
     Case("definitions nobody uses", {**INTEGER, "$defs": {"p": POINT}}, [1], ["x"]),
     Case("in an anyOf", {"anyOf": [{"$ref": "#/$defs/p"}, NULL], "$defs": {"p": POINT}},
          [None, {"x": 1, "y": 2}], [1]),

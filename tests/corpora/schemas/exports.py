@@ -122,7 +122,8 @@ MSGSPEC = [
         "title": "P", "type": "array", "prefixItems": [INTEGER, SHORT], "minItems": 2}}},
         [[1, "a"]], [[1], ["a", 1]]),
     Case("an annotated integer", {"type": "integer", "minimum": 1, "maximum": 10}, [5], [0]),
-    Case("base64", {"type": "string", "contentEncoding": "base64"}, refused="contentEncoding"),
+    Case("base64", {"type": "string", "contentEncoding": "base64"}, refused="contentEncoding",
+         may_be_enforced=True),
 ]  # fmt: skip
 
 PLAIN = [

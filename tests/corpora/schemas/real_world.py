@@ -44,8 +44,8 @@ REAL = [
                                                   "unit": {"enum": ["g", "ml", "piece"]}}),
                                              minItems=1, maxItems=5),
                         "steps": array(SHORT, minItems=1, maxItems=5)}),
-         [{"title": "Toast", "minutes": 5, "steps": ["toast"],
-           "ingredients": [{"name": "bread", "amount": 1, "unit": "piece"}]}],
+         [{"title": "Toast", "minutes": 5, "ingredients": [
+             {"name": "bread", "amount": 1, "unit": "piece"}], "steps": ["toast"]}],
          [{"title": "Toast"}]),
     Case("person", obj({"name": SHORT, "age": {"type": "integer", "minimum": 0, "maximum": 150},
                         "email": {"type": "string", "format": "email"}}),
