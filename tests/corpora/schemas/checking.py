@@ -46,7 +46,7 @@ def fault_of_value(schema: Schema, value: Any) -> str:
 def _multiple_of(_: Any, unit: float, value: Any, __: Any) -> Iterator[ValidationError]:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return
-    if not math.isfinite(value) or Fraction(repr(value)) % Fraction(repr(unit)):
+    if math.isfinite(value) and Fraction(repr(value)) % Fraction(repr(unit)):
         yield ValidationError(f"{value} is no multiple of {unit}")
 
 
