@@ -21,6 +21,7 @@ from wiz_kernel_ext.engine.contention import ThreadCount
 from wiz_kernel_ext.engine.engine import Engine
 from wiz_kernel_ext.engine.fingerprint import model_fingerprint, state_fingerprint
 from wiz_kernel_ext.engine.gguf_header import check_gguf
+from wiz_kernel_ext.engine.json_answer import checker_of
 from wiz_kernel_ext.engine.sequence import Listener, Sequence
 from wiz_kernel_ext.engine.snapshots import Snapshots, SnapshotStore
 from wiz_kernel_ext.engine.way import AS_IT_IS, Way
@@ -51,6 +52,7 @@ from wiz_kernel_ext.worker.load_plan import plan_load
 from wiz_kernel_ext.worker.loaded import Encoded, Loaded, model_info
 from wiz_kernel_ext.worker.opening import Opening, create_context
 
+DEFAULT_OPTIONS = PromptOptions()
 RAW_MAX_TOKENS = 256
 """The longest completion of raw text where nothing else is asked for: nothing in it ends one."""
 
@@ -245,10 +247,12 @@ class ModelHost:
         messages: list[ChatMessage],
         tools: list[dict[str, Any]] | None,
         chat_template: str | None = None,
+        options: PromptOptions = DEFAULT_OPTIONS,
     ) -> Encoded:
         """A conversation as a prompt of the loaded model; from any thread but the engine's.
 
-        `chat_template` as in `AnyPrompt`. Raises BadRequest, ModelNotLoaded, ContextNotLoaded.
+        `chat_template` as in `AnyPrompt`. Raises ConstraintRefused, BadRequest,
+        ModelNotLoaded, ContextNotLoaded.
         """
         loaded = self._need_model()
         if loaded.engine is None:
@@ -257,7 +261,9 @@ class ModelHost:
             if not is_kept:
                 raise ModelNotLoaded(hint=MODEL_HINT)
             chat = loaded.encoder(chat_template)
-            return Encoded(loaded, chat, chat.encode(messages, tools))
+            constraint = loaded.grammars.constraint(options, chat.turns.tokens)
+            check = None if options.schema is None else checker_of(options.schema)
+            return Encoded(loaded, chat, chat.encode(messages, tools), constraint, check)
 
     def submit(
         self,
@@ -277,7 +283,9 @@ class ModelHost:
             raise ContextNotLoaded(hint=CONTEXT_HINT)
         if chat.is_raw and options.max_tokens is None:
             options = replace(options, max_tokens=RAW_MAX_TOKENS)
-        return loaded.engine.submit(encoded.tokens, options, listener, chat.turns, owner)
+        return loaded.engine.submit(
+            encoded.tokens, options, listener, chat.turns, owner, encoded.constraint
+        )
 
     def abort(self) -> None:
         """Break off the step under way, where that is possible; from any thread."""
