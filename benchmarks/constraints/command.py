@@ -116,9 +116,7 @@ def _ask(
         asked.close()
 
 
-def _print(
-    tallies: dict[tuple[str, str], corpus.Tally], samples: dict[str, speed.Samples]
-) -> None:
+def _print(tallies: dict[tuple[str, str], corpus.Tally], samples: dict[str, speed.Samples]) -> None:
     if tallies:
         _print_rows([corpus.TITLES], [t.row(*key) for key, t in tallies.items()])
     if samples:

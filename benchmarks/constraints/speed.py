@@ -58,7 +58,12 @@ def measure_round(asked: Asked, samples: Samples, chance: random.Random, n: int)
 
 
 def _pair(
-    asked: Asked, samples: Samples, names: Sequence[str], n_streams: int, chance: random.Random, n: int
+    asked: Asked,
+    samples: Samples,
+    names: Sequence[str],
+    n_streams: int,
+    chance: random.Random,
+    n: int,
 ) -> None:
     free = asked.ask([Ask(text=_text(chance), n=n) for _ in range(n_streams)], LIMIT_S)
     constrained = asked.ask(

@@ -1,5 +1,7 @@
 """A sample of the corpus, asked of a real model: greedy and hot, all at once.
 
+Without what is known to fall short, which `tests/engine/test_schema_corpus.py` watches.
+
 All of it, on models of choice: `python -m benchmarks constraints --works corpus --models FILE …`.
 """
 
@@ -14,12 +16,13 @@ import pytest
 
 from tests.corpora.schemas import CORPUS
 from tests.corpora.schemas.case import Case
+from tests.corpora.schemas.gaps import GAPS
 from tests.corpora.schemas.verdicts import RIGHT, Outcome, judge
 from wiz_kernel_ext.errors import BadRequest
 from wiz_kernel_ext.worker.llama_worker import LlamaWorker
 
 SEED = 13
-N_SAMPLED = 40
+N_SAMPLED = 100
 MAX_TOKENS = 200
 TIMEOUT_S = 60.0
 
@@ -36,7 +39,7 @@ async def worker() -> AsyncIterator[LlamaWorker]:
 def sample(n: int) -> list[Case]:
     """So many of the corpus, always the same, of every group as far as that goes."""
     chance = random.Random(SEED)
-    shuffled = chance.sample(CORPUS, len(CORPUS))
+    shuffled = [case for case in chance.sample(CORPUS, len(CORPUS)) if case.name not in GAPS]
     seen: dict[str, int] = {}
     ranks = []
     for case in shuffled:

@@ -52,7 +52,12 @@ class HighLevel:
             text += piece["choices"][0]["text"]
             finish = piece["choices"][0]["finish_reason"]
         n_tokens = ask["n"] if finish == "length" else n_pieces
-        return {"text": text, "is_whole": finish == "stop", "first_s": first_s, "n_tokens": n_tokens}
+        return {
+            "text": text,
+            "is_whole": finish == "stop",
+            "first_s": first_s,
+            "n_tokens": n_tokens,
+        }
 
 
 if __name__ == "__main__":

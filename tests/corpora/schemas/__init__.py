@@ -1,6 +1,6 @@
 """Schemas written for this project: what can be asked for, and what has to be refused.
 
-    from tests.corpora.schemas import CORPUS
+from tests.corpora.schemas import CORPUS
 """
 
 from __future__ import annotations

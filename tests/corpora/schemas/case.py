@@ -30,7 +30,6 @@ class Case:
     is_checkable: bool = True
     group: str = field(default="", compare=False)
 
-
     def names_it(self, message: str) -> bool:
         """Whether a refusal's `message` says what of it cannot be enforced."""
         words = (self.refused or "").split("|")

@@ -19,7 +19,9 @@ DATE: Schema = {"type": "string", "format": "date"}
 MONEY: Schema = {"type": "number", "minimum": 0}
 CURRENCY: Schema = {"enum": ["EUR", "USD", "GBP", "JPY"]}
 LINE = obj({"item": SHORT, "quantity": {"type": "integer", "minimum": 1}, "price": MONEY})
-ADDRESS = obj({"street": SHORT, "city": SHORT, "postCode": {"type": "string", "pattern": "^[0-9]{5}$"}})
+ADDRESS = obj(
+    {"street": SHORT, "city": SHORT, "postCode": {"type": "string", "pattern": "^[0-9]{5}$"}}
+)
 HERE = {"street": "Rua 1", "city": "Lisboa", "postCode": "12345"}
 PLACE: Schema = {
     "type": "array",

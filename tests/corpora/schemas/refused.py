@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from tests.corpora.schemas.case import BOOLEAN, INTEGER, SHORT, STRING, Case, Schema, array, grouped, obj
+from tests.corpora.schemas.case import (
+    BOOLEAN,
+    INTEGER,
+    SHORT,
+    STRING,
+    Case,
+    Schema,
+    array,
+    grouped,
+    obj,
+)
 
 AB = {"a": INTEGER, "b": INTEGER}
 LIST: Schema = {"type": "array", "items": INTEGER}

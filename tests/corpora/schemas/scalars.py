@@ -56,12 +56,23 @@ BOUNDS = [
     Case("between 1 and 4", integer(exclusiveMinimum=1, exclusiveMaximum=4), [2, 3], [1, 4]),
     Case("both kinds", integer(minimum=3, exclusiveMinimum=3, maximum=9), [4, 9], [3, 10]),
     Case("a bound that is a fraction", integer(minimum=1.5, maximum=3.5), [2, 3], [1, 4]),
-    Case("64 bits", integer(minimum=-(2**63), maximum=2**63 - 1), [0, -(2**62)], ["0", 2.5],
-         "minimum|maximum", may_be_enforced=True),  # fmt: skip
+    Case(
+        "64 bits",
+        integer(minimum=-(2**63), maximum=2**63 - 1),
+        [0, -(2**62)],
+        ["0", 2.5],
+        "minimum|maximum",
+        may_be_enforced=True,
+    ),  # fmt: skip
     Case("32 bits", integer(minimum=-(2**31), maximum=2**31 - 1), [-(2**31)], [2**31, 10**12]),
     Case("0 to 1", number(minimum=0, maximum=1), [0, 0.5, 1], [-0.1, 1.1, 2]),
-    Case("over 0, under 1", number(exclusiveMinimum=0, exclusiveMaximum=1), [0.01, 0.9], [0, 1],
-         never=["0.99999999999999999999999"]),  # fmt: skip
+    Case(
+        "over 0, under 1",
+        number(exclusiveMinimum=0, exclusiveMaximum=1),
+        [0.01, 0.9],
+        [0, 1],
+        never=["0.99999999999999999999999"],
+    ),  # fmt: skip
     Case("-90 to 90", number(minimum=-90, maximum=90), [-90, 12.5, 90], [-90.1, 90.5, 180]),
     Case("0.5 to 0.75", number(minimum=0.5, maximum=0.75), [0.5, 0.625, 0.75], [0.49, 0.76]),
     Case("at least -1.25", number(minimum=-1.25), [-1.25, 0, 9.5], [-1.26, -2]),
@@ -84,7 +95,9 @@ MULTIPLES = [
     Case("a number, of 0.5", number(multipleOf=0.5), [0, 0.5, 1.5], [0.25, 1.1]),
     Case("a number, of 0.25", number(multipleOf=0.25, minimum=0, maximum=2), [0.25, 2], [0.3, 3]),
     Case("of 12, below 100", integer(multipleOf=12, exclusiveMaximum=100), [12, 96], [108, 13]),
-    Case("both of 4 and of 6", {"allOf": [integer(multipleOf=4), integer(multipleOf=6)]}, [12], [8]),
+    Case(
+        "both of 4 and of 6", {"allOf": [integer(multipleOf=4), integer(multipleOf=6)]}, [12], [8]
+    ),
 ]
 
 CASES = [

@@ -36,24 +36,24 @@ GUIDED = [
 
 SPELT = [
     Case("a key by its escape", obj({"a": INTEGER}, [], STRING), [{"a": 1, "b": "x"}],
-         [{"a": "x"}], never=[r'{"\u0061":"x"}']),
+         [{"a": "x"}], never=[r'{"\u0061": "x"}']),
     Case("a key twice, once by its escape", obj({"a": INTEGER}, ["a"], None), [{"a": 1}],
-         [{"a": "x"}], never=[r'{"a":1,"\u0061":"x"}', '{"a":1,"a":"x"}']),
+         [{"a": "x"}], never=[r'{"a": 1, "\u0061": "x"}', '{"a": 1, "a": "x"}']),
     Case("a line end as a key", obj({"\n": INTEGER}, [], STRING), [{"\n": 1}], [{"\n": "x"}],
-         never=[r'{"\u000a":"x"}', r'{"\u000A":"x"}']),
+         never=[r'{"\u000a": "x"}', r'{"\u000A": "x"}']),
     Case("a key that no pattern is for", {
         "type": "object", "patternProperties": {"^a": INTEGER}, "additionalProperties": STRING},
-        [{"a": 1, "b": "x"}], [{"ab": "x"}], never=[r'{"\u0061b":"x"}']),
+        [{"a": 1, "b": "x"}], [{"ab": "x"}], never=[r'{"\u0061b": "x"}']),
     unsure("two of the same are not two", {"type": "object", "minProperties": 2}, "minProperties",
-           '{"a":1,"a":2}', valid=({"a": 1, "b": 2},)),
+           '{"a": 1, "a": 2}', valid=({"a": 1, "b": 2},)),
     unsure("two of the same kind are not two", {**obj({}, [], INTEGER), "minProperties": 3},
-           "minProperties", '{"a":1,"a":2,"a":3}'),
+           "minProperties", '{"a": 1, "a": 2, "a": 3}'),
     unsure("counted beside optional ones", {**obj({"a": INTEGER, "b": INTEGER}, []),
-                                            "minProperties": 2}, "minProperties", '{"a":1}'),
+                                            "minProperties": 2}, "minProperties", '{"a": 1}'),
     unsure("patterns of keys that overlap", {
         "type": "object", "patternProperties": {
             "^a": {"type": "integer", "minimum": 2}, "b$": {"type": "integer", "maximum": 5}}},
-        "patternProperties", '{"ab":1}', '{"ab":9}'),
+        "patternProperties", '{"ab": 1}', '{"ab": 9}'),
     Case("a property under a pattern too", {
         **obj({"a": {"type": "integer", "minimum": 2}}, ["a"], None),
         "patternProperties": {"^a": {"type": "integer", "maximum": 5}}}, [{"a": 3}],
@@ -79,7 +79,7 @@ PATTERNS = [
     pattern("a word's end", r"^a\b", '"ab"'),
     unsure("a key without a quote", {
         "type": "object", "patternProperties": {'^[^"]$': INTEGER},
-        "additionalProperties": STRING}, "pattern", r'{"\"":1}'),
+        "additionalProperties": STRING}, "pattern", r'{"\"": 1}'),
 ]  # fmt: skip
 
 NUMBERS = [
@@ -106,7 +106,7 @@ WORDS = [
     Case("a format in the wrong case", {"type": "string", "format": "Date"}, [], [], "Date"),
     unsure("a tuple of draft 7", {"$schema": DRAFT_7, "type": "array", "items": [INTEGER, STRING],
                                   "additionalItems": False, "minItems": 2}, "$schema|items",
-           '["x"]', '[1,"x",2]', valid=([1, "x"],)),
+           '["x"]', '[1, "x", 2]', valid=([1, "x"],)),
     unsure("words beside a reference in draft 7", {
         "$schema": DRAFT_7, "$ref": "#/definitions/a", "maxLength": 2,
         "definitions": {"a": STRING}}, "$schema|$ref"),
