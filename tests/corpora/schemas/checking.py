@@ -1,7 +1,8 @@
 """Whether an answer fits its schema, by jsonschema: apart from what makes the grammars.
 
 Two of its checks are replaced: `multipleOf` counts in decimals (in floats 0.29 is no multiple of
-0.01), and a pattern with `\\p{…}`, which Python's `re` does not know, is written out for it.
+0.01), and a pattern with categories of Unicode, which Python's `re` does not know, is written out
+for it.
 """
 
 from __future__ import annotations

@@ -167,31 +167,112 @@ MALFORMED = [
 
 DEEP_COUNTS = "^(((((a{1,40}){1,40}){1,40}){1,40}){1,40})$"
 EXPLOSIVE = [
-    Case("a length of a million over patterns", {
-        "type": "string", "maxLength": 10**6, "pattern": "^(a{1,500}b{1,500}){1,500}$"}, [], [],
-        "pattern|too large", may_be_enforced=True),
-    Case("counts in counts", {"type": "string", "pattern": DEEP_COUNTS}, [], [], "pattern|too large", may_be_enforced=True),
-    Case("counts of unicode in counts", {
-        "type": "string", "pattern": r"^((\p{L}{0,300}\p{N}{0,300}){0,300})$"}, [], [], "pattern|too large", may_be_enforced=True),
-    Case("a state for each subset", {
-        "type": "string", "pattern": "^[ab]*a[ab]{4000}$"}, [], [], "pattern|too large", may_be_enforced=True),
-    Case("a hundred thousand values", {"enum": [f"v{n}" for n in range(100_000)]}, [], [], "enum|too large", may_be_enforced=True),
-    Case("a hundred thousand alternatives", {
-        "anyOf": [{"const": f"v{n}"} for n in range(100_000)]}, [], [], "anyOf|too large", may_be_enforced=True),
-    Case("a billion items", {"type": "array", "items": BOOLEAN, "minItems": 10**9}, [], [],
-         "minItems|too large", may_be_enforced=True),
-    Case("a million items in a million", array(array(SHORT, maxItems=10**6, minItems=10**6),
-                                               minItems=10**6, maxItems=10**6), [], [],
-         "minItems|too large", may_be_enforced=True),
-    Case("a text of a billion", {"type": "string", "minLength": 10**9}, [], [], "minLength|too large", may_be_enforced=True),
-    Case("alternatives in all of, 2 to the 30th", {
-        "allOf": [{"anyOf": [obj({f"a{n}": INTEGER}, [], None), obj({f"b{n}": INTEGER}, [], None)]}
-                  for n in range(30)]}, [], [], "allOf|too large", may_be_enforced=True),
-    Case("definitions that double, 2 to the 40th", {"$ref": "#/$defs/d0", "$defs": {
-        **{f"d{n}": {"allOf": [{"$ref": f"#/$defs/d{n + 1}"}, {"$ref": f"#/$defs/d{n + 1}"}]}
-           for n in range(40)}, "d40": INTEGER}}, [], [], "$ref|too large", may_be_enforced=True,
-        is_checkable=False),
-]  # fmt: skip
+    Case(
+        "a length of a million over patterns",
+        {"type": "string", "maxLength": 10**6, "pattern": "^(a{1,500}b{1,500}){1,500}$"},
+        [],
+        [],
+        "pattern|too large",
+        may_be_enforced=True,
+    ),
+    Case(
+        "counts in counts",
+        {"type": "string", "pattern": DEEP_COUNTS},
+        [],
+        [],
+        "pattern|too large",
+        may_be_enforced=True,
+    ),
+    Case(
+        "counts of unicode in counts",
+        {"type": "string", "pattern": r"^((\p{L}{0,300}\p{N}{0,300}){0,300})$"},
+        [],
+        [],
+        "pattern|too large",
+        may_be_enforced=True,
+    ),
+    Case(
+        "a state for each subset",
+        {"type": "string", "pattern": "^[ab]*a[ab]{4000}$"},
+        [],
+        [],
+        "pattern|too large",
+        may_be_enforced=True,
+    ),
+    Case(
+        "a hundred thousand values",
+        {"enum": [f"v{n}" for n in range(100_000)]},
+        [],
+        [],
+        "enum|too large",
+        may_be_enforced=True,
+    ),
+    Case(
+        "a hundred thousand alternatives",
+        {"anyOf": [{"const": f"v{n}"} for n in range(100_000)]},
+        [],
+        [],
+        "anyOf|too large",
+        may_be_enforced=True,
+    ),
+    Case(
+        "a billion items",
+        {"type": "array", "items": BOOLEAN, "minItems": 10**9},
+        [],
+        [],
+        "minItems|too large",
+        may_be_enforced=True,
+    ),
+    Case(
+        "a million items in a million",
+        array(array(SHORT, maxItems=10**6, minItems=10**6), minItems=10**6, maxItems=10**6),
+        [],
+        [],
+        "minItems|too large",
+        may_be_enforced=True,
+    ),
+    Case(
+        "a text of a billion",
+        {"type": "string", "minLength": 10**9},
+        [],
+        [],
+        "minLength|too large",
+        may_be_enforced=True,
+    ),
+    Case(
+        "alternatives in all of, 2 to the 30th",
+        {
+            "allOf": [
+                {"anyOf": [obj({f"a{n}": INTEGER}, [], None), obj({f"b{n}": INTEGER}, [], None)]}
+                for n in range(30)
+            ]
+        },
+        [],
+        [],
+        "allOf|too large",
+        may_be_enforced=True,
+    ),
+    Case(
+        "definitions that double, 2 to the 40th",
+        {
+            "$ref": "#/$defs/d0",
+            "$defs": {
+                **{
+                    f"d{n}": {
+                        "allOf": [{"$ref": f"#/$defs/d{n + 1}"}, {"$ref": f"#/$defs/d{n + 1}"}]
+                    }
+                    for n in range(40)
+                },
+                "d40": INTEGER,
+            },
+        },
+        [],
+        [],
+        "$ref|too large",
+        may_be_enforced=True,
+        is_checkable=False,
+    ),
+]
 
 CASES = [
     *grouped("keywords refused", KEYWORDS),

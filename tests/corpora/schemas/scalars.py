@@ -63,7 +63,7 @@ BOUNDS = [
         ["0", 2.5],
         "minimum|maximum",
         may_be_enforced=True,
-    ),  # fmt: skip
+    ),
     Case("32 bits", integer(minimum=-(2**31), maximum=2**31 - 1), [-(2**31)], [2**31, 10**12]),
     Case("0 to 1", number(minimum=0, maximum=1), [0, 0.5, 1], [-0.1, 1.1, 2]),
     Case(
@@ -72,7 +72,7 @@ BOUNDS = [
         [0.01, 0.9],
         [0, 1],
         never=["0.99999999999999999999999"],
-    ),  # fmt: skip
+    ),
     Case("-90 to 90", number(minimum=-90, maximum=90), [-90, 12.5, 90], [-90.1, 90.5, 180]),
     Case("0.5 to 0.75", number(minimum=0.5, maximum=0.75), [0.5, 0.625, 0.75], [0.49, 0.76]),
     Case("at least -1.25", number(minimum=-1.25), [-1.25, 0, 9.5], [-1.26, -2]),

@@ -41,7 +41,7 @@ LENGTHS = [
         ["abcd"],
         "maxLength",
         may_be_enforced=True,
-    ),  # fmt: skip
+    ),
 ]
 
 PATTERNS = [
@@ -86,19 +86,19 @@ FORMATS = [
         ["2026-11-28", "2024-02-29"],
         ["28.11.2026", "2026-13-01", "2026-1-1"],
         never=['"2026-02-29"', '"1900-02-29"', '"0000-01-01"', '"2026-04-31"'],
-    ),  # fmt: skip
+    ),
     formatted(
         "time",
         ["12:30:00Z", "23:59:59+01:00"],
         ["25:00:00Z", "12:30"],
         never=['"10:00:60Z"', '"10:00:00+24:00"'],
-    ),  # fmt: skip
+    ),
     formatted(
         "date-time",
         ["2026-11-28T12:00:00Z"],
         ["2026-11-28", "2026-11-28 12:00"],
         never=['"2026-11-28T12:00:60Z"', '"2026-02-30T00:00:00Z"'],
-    ),  # fmt: skip
+    ),
     formatted("duration", ["P1D", "PT2H30M", "P1Y2M"], ["1D", "P", "PT"]),
     formatted("email", ["ana@example.com"], ["ana"]),
     formatted("hostname", ["example.com", "a-b.c"], ["-a.com", "a..b"]),

@@ -35,7 +35,7 @@ ENUMS = [
     Case("line ends and tabs", enum("a\nb", "a\tb", "\r"), ["a\nb", "a\tb"], ["a b", "a\\nb"]),
     Case(
         "control characters", enum("\x01", "\x1f"), ["\x01"], ["\x02"], "enum", may_be_enforced=True
-    ),  # fmt: skip
+    ),
     Case("a slash", enum("a/b", "</script>"), ["a/b", "</script>"], ["ab"]),
     Case("what looks like a number", enum("1", "1.0", "01"), ["1", "01"], [1, "2"]),
     Case("a whole number as a fraction", enum(1.0, 2.0), [1.0], [3, "1.0"]),
