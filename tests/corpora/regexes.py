@@ -45,19 +45,19 @@ REGEXES: list[TextCase[str]] = [
     TextCase("many optional", "a?" * 12 + "a" * 12, ["a" * 12, "a" * 24], ["a" * 11]),
     TextCase("many dots", "(.*a){10}", ["a" * 10], ["a" * 9]),
     TextCase(
-        "counts in counts", "(((a{1,40}){1,40}){1,40}){1,40}", ["a"], ["b"], "regex|too", True
+        "counts in counts", "(((a{1,40}){1,40}){1,40}){1,40}", ["a"], ["b"], "expression|too", True
     ),
-    TextCase("a state for each subset", "[ab]*a[ab]{4000}", [], ["b"], "regex|too", True),
+    TextCase("a state for each subset", "[ab]*a[ab]{4000}", [], ["b"], "expression|too", True),
     refused("look-ahead", "(?=a)b", "look"),
     refused("negative look-ahead", "(?!a)b", "look"),
     refused("look-behind", "(?<=a)b", "look"),
     refused("negative look-behind", "(?<!a)b", "look"),
     refused("a back reference", r"(a|b)\1", "reference"),
-    refused("not closed", "(ab", "regex"),
-    refused("a set not closed", "[a-z", "regex"),
-    refused("nothing to repeat", "*a", "regex"),
-    refused("a range the wrong way", "[z-a]", "regex"),
-    refused("nothing fits", "[a&&b]", "regex"),
-    TextCase("a word's end", r"\bab\b", refused="regex|look", may_be_enforced=True),
-    TextCase("empty", "", [""], ["a"], "regex", True),
+    refused("not closed", "(ab", "expression"),
+    refused("a set not closed", "[a-z", "expression"),
+    refused("nothing to repeat", "*a", "expression"),
+    refused("a range the wrong way", "[z-a]", "expression"),
+    refused("nothing fits", "[a&&b]", "expression"),
+    TextCase("a word's end", r"\bab\b", refused="expression|look", may_be_enforced=True),
+    TextCase("empty", "", [""], ["a"], "expression", True),
 ]
