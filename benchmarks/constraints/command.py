@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import random
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -42,6 +43,8 @@ def parser() -> argparse.ArgumentParser:
 def main(words: Sequence[str]) -> dict[str, Any]:
     """Run what `words` ask for, print the tables, and return what was found."""
     options = parser().parse_args(words)
+    # So that nothing is left running, and what was found is told, where it is ended from outside.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if options.brief:
         options.schemas, options.tokens, options.rounds = options.schemas or 12, 24, 1
     found: dict[str, Any] = {}
@@ -76,6 +79,9 @@ def _of_model(model: Path, options: argparse.Namespace) -> dict[str, Any]:
             _ask(kind, setup, options, tallies, samples)
         except ContenderFailed as error:
             left_out[kind.name] = str(error)
+        except KeyboardInterrupt:
+            left_out["The rest"] = "interrupted"
+            break
     _print(tallies, samples)
     for name, why in left_out.items():
         print(f"- {name} was left out: {why}")
@@ -109,9 +115,8 @@ def _ask(
         if "corpus" in options.works:
             cases = corpus.sampled(CORPUS, options.schemas)
             for way in corpus.TEMPERATURES:
-                tallies[kind.name, way] = corpus.ask_for_all(
-                    asked, cases, way, options.tokens, _say
-                )
+                tally = tallies[kind.name, way] = corpus.Tally()
+                corpus.ask_for_all(asked, cases, tally, way, options.tokens, _say)
     finally:
         asked.close()
 

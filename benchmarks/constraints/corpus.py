@@ -44,10 +44,14 @@ class Tally:
 
 
 def ask_for_all(
-    asked: Asked, cases: Sequence[Case], way: str, n: int, say: Callable[[str], None]
-) -> Tally:
-    """Ask for each of `cases` in `n` tokens at most, and judge what comes."""
-    tally = Tally()
+    asked: Asked,
+    cases: Sequence[Case],
+    tally: Tally,
+    way: str,
+    n: int,
+    say: Callable[[str], None],
+) -> None:
+    """Ask for each of `cases` in `n` tokens at most, and count in `tally` what comes."""
     for case in cases:
         ask = Ask(text=PROMPT, schema=case.schema, n=n, temperature=TEMPERATURES[way])
         got = asked.ask([ask], LIMIT_S)
@@ -58,7 +62,6 @@ def ask_for_all(
         if verdict not in RIGHT:
             tally.wrong[case.name] = f"{verdict}: {why}".strip(": ")
             say(f"{asked.name}, {way}, {case.name}: {tally.wrong[case.name][:200]}")
-    return tally
 
 
 def sampled(cases: Sequence[Case], n: int | None) -> list[Case]:

@@ -18,7 +18,7 @@ from tests.corpora.schemas import CORPUS
 from tests.corpora.schemas.case import Case
 from tests.corpora.schemas.gaps import GAPS
 from tests.corpora.schemas.verdicts import RIGHT, Outcome, judge
-from wiz_kernel_ext.errors import BadRequest
+from wiz_kernel_ext.errors import BadRequest, InternalError
 from wiz_kernel_ext.worker.llama_worker import LlamaWorker
 
 SEED = 13
@@ -57,6 +57,8 @@ async def asked(worker: LlamaWorker, case: Case, temperature: float) -> Outcome:
         )
     except BadRequest as error:
         return Outcome(refusal=f"{error} {error.hint} {error.details}")
+    except InternalError:
+        return Outcome(ending="crashed")
     except asyncio.TimeoutError:
         return Outcome(ending="hung")
     return Outcome(text=str(answer), is_incomplete=answer.incomplete)
