@@ -92,11 +92,14 @@ class Engine:
         listener: Listener,
         turns: Turns = NO_TURNS,
         owner: str | None = None,
+        *,
+        strip_space: bool | None = None,
     ) -> Sequence:
         """Queue a prompt; `listener` hears of its events and its one end.
 
         `turns` is what ends an answer beside the model's own end and what `options` name; `owner`
-        the conversation it belongs to: what has none is never written to the disk.
+        the conversation it belongs to: what has none is never written to the disk. With
+        `strip_space` an answer loses one space in front (None: as its vocabulary has it).
         Raises ContextOverflow where it leaves no room for an answer, BadRequest for options that
         do not fit the model.
         """
@@ -121,7 +124,9 @@ class Engine:
             sampling=sampling,
             detokenizer=Detokenizer(
                 [*(options.stop or ()), *turns.stop],
-                strip_space=self._model.facts.adds_space_prefix,
+                strip_space=self._model.facts.adds_space_prefix
+                if strip_space is None
+                else strip_space,
             ),
             ends=turns.tokens,
             runaway=None if options.allow_repeats else Runaway(turns.markers),

@@ -8,6 +8,7 @@ as the original is: a prompt before a session is "Session not loaded.".
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import logging
 import os
 import platform
@@ -43,8 +44,10 @@ from wiz_kernel_ext.models.devices import told
 from wiz_kernel_ext.models.locate import locate_model
 from wiz_kernel_ext.protocol.calls import WorkerCalls
 from wiz_kernel_ext.protocol.codec import sound
-from wiz_kernel_ext.protocol.events import Progress
+from wiz_kernel_ext.protocol.events import Delta, Progress
 from wiz_kernel_ext.protocol.messages import ChatMessage
+from wiz_kernel_ext.protocol.options import PromptOptions
+from wiz_kernel_ext.protocol.prompt_views import Count, ShownPrompt, ShowPrompt
 from wiz_kernel_ext.protocol.pulse import Pulse
 from wiz_kernel_ext.protocol.requests import (
     AnyRequest,
@@ -65,11 +68,14 @@ from wiz_kernel_ext.transport.endpoints import places
 from wiz_kernel_ext.worker.call import Call
 from wiz_kernel_ext.worker.encoding import Encoding
 from wiz_kernel_ext.worker.engine_loop import EngineLoop
+from wiz_kernel_ext.worker.fitting import Fitting, completed
 from wiz_kernel_ext.worker.in_child import EngineInChild
 from wiz_kernel_ext.worker.loaded import Encoded
 from wiz_kernel_ext.worker.local_operation import LocalOperation
 from wiz_kernel_ext.worker.model_host import ModelHost
+from wiz_kernel_ext.worker.prompt_views import counted, shown
 
+T = TypeVar("T")
 R = TypeVar("R")
 
 END_TIMEOUT_S = 5.0
@@ -243,6 +249,10 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
             return await self._child.handle(self._here(request), call)
         if isinstance(request, Prompt):
             return await self._prompt(request, call)
+        if isinstance(request, ShowPrompt):
+            return await self._show(request)
+        if isinstance(request, Count):
+            return await self._looked(lambda: counted(self._host, request), context=False)
         if isinstance(request, Initialize):
             return await self._initialize(request)
         if isinstance(request, LoadModel):
@@ -350,6 +360,9 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
         if encoded is None:
             return AnswerInfo(text="", finish_reason="cancelled")
 
+        if encoded.prefill:
+            call.emit(Delta(text=encoded.prefill, n_tokens=0))
+
         def submit() -> None:
             sequence = self._host.submit(encoded, request.options, listener, owner)
             # Here, so that an asker who gives up just now leaves no answer nobody can stop.
@@ -359,22 +372,58 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
         result = await end
         if isinstance(result, WizError):
             raise result
+        result = completed(result, encoded)
         return msgspec.structs.replace(result, model_path=self._host.model_path or "")
 
     async def _encoded(
         self, messages: list[ChatMessage], request: Prompt, call: Call
     ) -> Encoded | None:
         """The prompt's tokens; None where it is cancelled before."""
-
-        def encode() -> Encoded:
-            return self._host.encode(messages, request.tools, request.chat_template)
-
+        fitting = Fitting(self._host, messages, request)
         try:
-            return await self._encoding.run(encode, call)
+            return await fitting.encoded(self._encoding, call, self._asked)
         except (ModelNotLoaded, ContextNotLoaded):
             # What was asked for before this may still be on its way to the engine's thread.
             await self._loop.call(lambda: self._host.check(context=True))
-            return await self._encoding.run(encode, call)
+            return await fitting.encoded(self._encoding, call, self._asked)
+
+    async def _asked(
+        self, encoded: Encoded, options: PromptOptions, call: Call
+    ) -> AnswerInfo | None:
+        """The answer to a prompt of the worker's own; None where `call` is cancelled."""
+        end: concurrent.futures.Future[AnswerInfo | WizError] = concurrent.futures.Future()
+        listener = Listener(on_event=lambda _: None, on_end=end.set_result)
+
+        def submit() -> None:
+            sequence = self._host.submit(encoded, options, listener)
+            call.on_cancel(lambda: self._interrupt(lambda: self._host.cancel(sequence)))
+
+        await self._loop.call(submit)
+        result = await asyncio.wrap_future(end)
+        if isinstance(result, WizError):
+            raise result
+        return None if call.cancelled else result
+
+    async def _show(self, request: ShowPrompt) -> ShownPrompt:
+        asked = ChatMessage(role=request.role, content=request.prompt)
+        if request.messages is None:
+            session = self._sessions.get(request.session) if request.session else self._latest
+            if session is None:
+                raise SessionNotLoaded(hint="Call initialize_session first.")
+            messages = [*session.history(), asked]
+        else:
+            messages = [*request.messages, asked]
+        return await self._looked(lambda: shown(self._host, messages, request), context=True)
+
+    async def _looked(self, look: Callable[[], T], *, context: bool) -> T:
+        """What `look` finds, on a thread that encodes: whoever is being answered goes on."""
+        try:
+            found = await self._encoding.run(look, Call())
+        except (ModelNotLoaded, ContextNotLoaded):
+            # What was asked for before this may still be on its way to the engine's thread.
+            await self._loop.call(lambda: self._host.check(context=context))
+            found = await self._encoding.run(look, Call())
+        return cast(T, found)
 
     def _interrupt(self, command: Callable[[], object]) -> None:
         """Run `command` on the engine's thread, without waiting for the end of a long step."""

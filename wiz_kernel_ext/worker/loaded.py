@@ -6,13 +6,18 @@ import os
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from wiz_kernel_ext.engine.backend import Context, LoadParameters, Model
 from wiz_kernel_ext.engine.chat import ChatEncoder
 from wiz_kernel_ext.engine.draft_model import DraftModel
 from wiz_kernel_ext.engine.engine import Engine
+from wiz_kernel_ext.engine.fill_in import fill_in
+from wiz_kernel_ext.engine.turns import NO_TURNS, Turns
 from wiz_kernel_ext.models.placement import Placement
-from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo
+from wiz_kernel_ext.protocol.messages import ChatMessage
+from wiz_kernel_ext.protocol.results import ContextInfo, LeftOut, ModelInfo
+from wiz_kernel_ext.worker.cuts import Cuts
 from wiz_kernel_ext.worker.encoding import Readers
 
 MAX_ENCODERS = 8
@@ -40,6 +45,7 @@ class Loaded:
     context_info: ContextInfo | None = None
     engine: Engine | None = None
     readers: Readers = field(default_factory=Readers)
+    cuts: Cuts = field(default_factory=Cuts)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def encoder(self, chat_template: str | None) -> ChatEncoder:
@@ -58,11 +64,51 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Encoded:
-    """A prompt as its model reads it."""
+    """A prompt as its model reads it.
+
+    `turns` are what ends its answer, which begins with `prefill`; `strip_space` as the engine has
+    it. `is_open`: nothing in it ends an answer. `left_out` is what was not encoded.
+    """
 
     loaded: Loaded
     chat: ChatEncoder
     tokens: list[int]
+    turns: Turns = NO_TURNS
+    is_open: bool = False
+    prefill: str = ""
+    strip_space: bool | None = None
+    left_out: LeftOut | None = None
+
+
+def encode(
+    loaded: Loaded,
+    messages: list[ChatMessage],
+    tools: list[dict[str, Any]] | None,
+    chat_template: str | None = None,
+    *,
+    prefill: str | None = None,
+    suffix: str | None = None,
+) -> Encoded:
+    """A conversation as a prompt of `loaded`; all else as in `AnyPrompt`.
+
+    With `suffix` the last message is what stands before a gap. Raises BadRequest, NotSupported.
+    """
+    chat, begun = loaded.encoder(chat_template), prefill or ""
+    if suffix is not None:
+        before = messages[-1].content if messages else ""
+        tokens, turns = fill_in(loaded.model, before, suffix, begun)
+        return Encoded(loaded, chat, tokens, turns, True, begun, strip_space=False)
+    # A word's own space belongs to its token: what ends in one lacks the beginning of the next.
+    is_cut = begun.endswith(" ") and not begun.isspace()
+    return Encoded(
+        loaded,
+        chat,
+        chat.encode(messages, tools, begun[:-1] if is_cut else begun),
+        chat.turns,
+        chat.is_raw,
+        begun,
+        strip_space=is_cut if begun else None,
+    )
 
 
 def model_info(

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ from wiz_kernel_ext.worker.differences import (
 )
 from wiz_kernel_ext.worker.draft import load_draft, make_drafter
 from wiz_kernel_ext.worker.load_plan import plan_load
-from wiz_kernel_ext.worker.loaded import Encoded, Loaded, model_info
+from wiz_kernel_ext.worker.loaded import Encoded, Loaded, encode, model_info
 from wiz_kernel_ext.worker.opening import Opening, create_context
 
 RAW_MAX_TOKENS = 256
@@ -245,19 +246,28 @@ class ModelHost:
         messages: list[ChatMessage],
         tools: list[dict[str, Any]] | None,
         chat_template: str | None = None,
+        **parts: str | None,
     ) -> Encoded:
-        """A conversation as a prompt of the loaded model; from any thread but the engine's.
+        """A conversation as a prompt of the loaded model, as `loaded.encode` has it.
 
-        `chat_template` as in `AnyPrompt`. Raises BadRequest, ModelNotLoaded, ContextNotLoaded.
+        Raises BadRequest, ModelNotLoaded, ContextNotLoaded.
+        """
+        with self.reading(context=True) as loaded:
+            return encode(loaded, messages, tools, chat_template, **parts)
+
+    @contextmanager
+    def reading(self, *, context: bool) -> Iterator[Loaded]:
+        """What is loaded, kept in the block; from any thread but the engine's.
+
+        Raises ModelNotLoaded; with `context`, ContextNotLoaded.
         """
         loaded = self._need_model()
-        if loaded.engine is None:
+        if context and loaded.engine is None:
             raise ContextNotLoaded(hint=CONTEXT_HINT)
         with loaded.readers.one() as is_kept:
             if not is_kept:
                 raise ModelNotLoaded(hint=MODEL_HINT)
-            chat = loaded.encoder(chat_template)
-            return Encoded(loaded, chat, chat.encode(messages, tools))
+            yield loaded
 
     def submit(
         self,
@@ -270,14 +280,21 @@ class ModelHost:
 
         Raises ModelNotLoaded where its model has gone.
         """
-        loaded, chat = self._need_model(), encoded.chat
+        loaded = self._need_model()
         if loaded is not encoded.loaded:
             raise ModelNotLoaded(hint=MODEL_HINT)
         if loaded.engine is None:
             raise ContextNotLoaded(hint=CONTEXT_HINT)
-        if chat.is_raw and options.max_tokens is None:
+        if encoded.is_open and options.max_tokens is None:
             options = replace(options, max_tokens=RAW_MAX_TOKENS)
-        return loaded.engine.submit(encoded.tokens, options, listener, chat.turns, owner)
+        return loaded.engine.submit(
+            encoded.tokens,
+            options,
+            listener,
+            encoded.turns,
+            owner,
+            strip_space=encoded.strip_space,
+        )
 
     def abort(self) -> None:
         """Break off the step under way, where that is possible; from any thread."""

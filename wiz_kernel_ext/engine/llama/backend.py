@@ -30,6 +30,7 @@ from wiz_kernel_ext.engine.backend import (
     Saved,
 )
 from wiz_kernel_ext.engine.llama.devices import devices
+from wiz_kernel_ext.engine.llama.fim import fim_tokens
 from wiz_kernel_ext.engine.llama.log_tail import LogTail
 from wiz_kernel_ext.engine.llama.picking import Picker, likeliest, logits_of
 from wiz_kernel_ext.engine.sampling import Stage
@@ -149,7 +150,6 @@ class LlamaModel(Model):
         self._model = model
         self._vocab = c.llama_model_get_vocab(model)
         self._pieces: dict[int, bytes] = {}
-        self._buffer = ctypes.create_string_buffer(256)
         is_spm = c.llama_vocab_type(self._vocab) == _SPM
         template = c.llama_model_chat_template(model, None)
         self.facts = ModelFacts(
@@ -167,6 +167,7 @@ class LlamaModel(Model):
             add_bos=bool(c.llama_vocab_get_add_bos(self._vocab)),
             adds_space_prefix=is_spm
             and self._meta("tokenizer.ggml.add_space_prefix") in ("", "true"),
+            fim=fim_tokens(self._vocab, self.text_of),
         )
 
     def _text(self, fill: Callable[[Any, int], int]) -> str:
@@ -191,11 +192,13 @@ class LlamaModel(Model):
     def piece(self, token: int) -> bytes:
         piece = self._pieces.get(token)
         if piece is None:
-            n = c.llama_token_to_piece(self._vocab, token, self._buffer, 256, 0, False)
+            # A buffer of its own: prompts are shown on other threads than the engine's.
+            buffer = ctypes.create_string_buffer(256)
+            n = c.llama_token_to_piece(self._vocab, token, buffer, 256, 0, False)
             if n < 0:
-                self._buffer = ctypes.create_string_buffer(-n)
-                n = c.llama_token_to_piece(self._vocab, token, self._buffer, -n, 0, False)
-            piece = self._pieces[token] = self._buffer.raw[:n]
+                buffer = ctypes.create_string_buffer(-n)
+                n = c.llama_token_to_piece(self._vocab, token, buffer, -n, 0, False)
+            piece = self._pieces[token] = buffer.raw[:n]
         return piece
 
     def text_of(self, token: int) -> str:
