@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.magic import Magics
 from traitlets import Enum, TraitType, Unicode
 
-from wiz_kernel_ext.commands.flags import Flag, context_flags, model_flags, prompt_flags, sampling_flags
+from wiz_kernel_ext.commands.flags import (
+    Flag,
+    context_flags,
+    model_flags,
+    prompt_flags,
+    sampling_flags,
+)
 
 MODEL = model_flags()
 CONTEXT = context_flags()

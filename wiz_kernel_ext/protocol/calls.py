@@ -49,7 +49,7 @@ def build_prompt(type: type[T], prompt: str, options: dict[str, Any]) -> T:
 
 
 class WorkerCalls(ABC, Generic[OperationT]):
-    """The original's eight calls and a look at prompts; every one ends in a result or a `WizError`."""
+    """The eight calls and a look at prompts; every one ends in a result or a `WizError`."""
 
     @abstractmethod
     async def request(self, request: Request[R]) -> R:
