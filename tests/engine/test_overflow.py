@@ -1,4 +1,4 @@
-"""Which turns go where a conversation does not fit: whole ones, few looks, always what was asked."""
+"""Which turns go where a conversation does not fit: whole ones, found with few looks."""
 
 from __future__ import annotations
 

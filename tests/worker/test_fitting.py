@@ -20,9 +20,10 @@ from wiz_kernel_ext.worker.call import Call
 from wiz_kernel_ext.worker.fitting import SUMMARY_TITLE, completed, notice, with_summary
 from wiz_kernel_ext.worker.llama_worker import LlamaWorker
 
-CONTEXT = 320
-N_CONVERSATIONS = 200
-AT_ONCE = 10
+CONTEXT = 256
+N_CONVERSATIONS: dict[str, int] = {"summarize": 50}
+"""How many are tried, where it is not 200: to sum up takes its time."""
+AT_ONCE = 16
 WORDS = (
     "the cat sat on a mat and then went away to find food in Paris with Ana, who is 31; "
     "def f(x): return x ** 2 # \u00e9t\u00e9 <|im_end|> \u65e5\u672c\n - list"
@@ -50,13 +51,13 @@ def conversation(rng: random.Random) -> list[ChatMessage]:
 
     if rng.random() < 0.7:
         say("system", 10)
-    for _ in range(rng.randrange(8, 24)):
-        say("user", 30)
+    for _ in range(rng.randrange(8, 14)):
+        say("user", 24)
         while rng.random() < 0.2:
             say("assistant", 5)
             say("tool", 20)
         if rng.random() < 0.95:
-            say("assistant", 20)
+            say("assistant", 12)
     return messages
 
 
@@ -101,11 +102,12 @@ async def test_long_conversations_are_answered_and_what_is_left_out_is_exact(
         assert {cut.start, cut.end} <= {i for t in old_turns(whole) for i in (t.start, t.stop)}
         outcomes.append("summed up" if left_out.summary else "cut")
 
-    conversations = [conversation(rng) for _ in range(N_CONVERSATIONS)]
-    for i in range(0, N_CONVERSATIONS, AT_ONCE):
+    n = N_CONVERSATIONS.get(policy, 200)
+    conversations = [conversation(rng) for _ in range(n)]
+    for i in range(0, n, AT_ONCE):
         await asyncio.gather(*(ask(one) for one in conversations[i : i + AT_ONCE]))
     expected = {"refuse": "refused", "summarize": "summed up"}.get(policy, "cut")
-    assert outcomes.count(expected) > N_CONVERSATIONS * 0.8
+    assert outcomes.count(expected) > 0.8 * n
     assert set(outcomes) <= {"whole", expected, "cut"}
     assert "cut" not in outcomes or policy != "refuse"
 
@@ -198,13 +200,13 @@ async def test_a_cancel_during_the_summary_ends_the_prompt_at_once(demo: LlamaWo
 
 
 async def test_a_summary_goes_on_from_the_one_before(demo: LlamaWorker) -> None:
-    told = [ChatMessage(role="system", content="Another one.")] + turns(60)[1:]
+    told = [ChatMessage(role="system", content="Another one."), *turns(60)[1:]]
     lengths = []
     for n in (61, 101):
         events, _ = await heard(demo, told[:n], overflow="summarize")
         lengths.append(max(e.total or 0 for e in events if isinstance(e, Progress) and e.total))
     assert lengths[1] < 2 * lengths[0] * 40 / 60
-    again = [ChatMessage(role="system", content="A third one.")] + turns(60)[1:]
+    again = [ChatMessage(role="system", content="A third one."), *turns(60)[1:]]
     events, _ = await heard(demo, again[:101], overflow="summarize")
     assert lengths[1] < max(e.total or 0 for e in events if isinstance(e, Progress) and e.total)
 
