@@ -11,6 +11,9 @@ import zlib
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from wiz_kernel_ext.engine.backend import (
     Aborted,
     Batch,
@@ -137,6 +140,7 @@ class FakeContext(Context):
             raise NoRoom
         self.batches.append(batch)
         self._known: dict[int, list[int]] = {}
+        self._allowed: dict[int, list[int]] = {}
         for row, (token, position, sequence_id) in enumerate(
             zip(batch.tokens, batch.positions, batch.sequence_ids, strict=True)
         ):
@@ -194,7 +198,21 @@ class FakeContext(Context):
         pass
 
     def sample(self, sampler: Any, row: int) -> int:
-        return next_token(self._known[row][-self.looks_back :])
+        known = self._known[row][-self.looks_back :]
+        token, allowed = next_token(known), self._allowed.get(row)
+        if allowed is None or token in allowed:
+            return token
+        return allowed[zlib.crc32(repr(known).encode()) % len(allowed)]
+
+    def restrict(self, row: int, mask: npt.NDArray[np.uint32]) -> None:
+        bits = np.unpackbits(mask.view(np.uint8), bitorder="little")
+        self._allowed[row] = [int(token) for token in np.flatnonzero(bits)]
+
+    def logprobs(self, row: int) -> npt.NDArray[np.float32]:
+        n_vocab = 256 + len(CONTROL)
+        chances = np.full(n_vocab, 0.1 / (n_vocab - 1), np.float32)
+        chances[self.likeliest(row)[0]] = 0.9
+        return np.log(chances)
 
     def likeliest(self, row: int) -> tuple[int, float]:
         return next_token(self._known[row][-self.looks_back :]), 0.9

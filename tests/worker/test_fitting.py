@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from wiz_kernel_ext.engine.overflow import Cut, old_turns, room_for
-from wiz_kernel_ext.errors import BadRequest, ContextOverflow
+from wiz_kernel_ext.errors import BadRequest, ConstraintRefused, ContextOverflow
 from wiz_kernel_ext.protocol.events import AnyEvent, Delta, Notice, Progress
 from wiz_kernel_ext.protocol.messages import ChatMessage
 from wiz_kernel_ext.protocol.options import PromptOptions
@@ -264,6 +264,24 @@ async def test_an_answer_begins_with_its_prefill_in_text_and_events(demo: LlamaW
     shown = await demo.show(QUESTION, messages=[], prefill="My name </s> is ")
     assert shown.text.endswith("assistant\nMy name </s> is")
     assert shown.n_tokens == info.usage.n_prompt_tokens
+
+
+async def test_an_answer_of_a_shape_has_it_with_its_prefill(demo: LlamaWorker) -> None:
+    city = {
+        "type": "object",
+        "properties": {"city": {"type": "string", "maxLength": 9}},
+        "required": ["city"],
+        "additionalProperties": False,
+    }
+    for prefill in ('{"city": "Par', '{"city": '):
+        answer = await demo.prompt("Where?", messages=[], prefill=prefill, schema=city)
+        assert answer.startswith(prefill)
+        assert isinstance(answer.value["city"], str)
+    several = await demo.prompt("Go?", messages=[], prefill="n", choices=["north", "no"], n=3)
+    assert {one.text for one in several.alternatives} <= {"north", "no"}
+    assert len(several.alternatives) == 3
+    with pytest.raises(ConstraintRefused, match="begins with 'x'"):
+        await demo.prompt("Go?", messages=[], prefill="x", choices=["north", "no"])
 
 
 async def test_a_session_keeps_the_whole_answer_with_its_prefill(demo: LlamaWorker) -> None:

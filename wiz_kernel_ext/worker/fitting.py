@@ -170,6 +170,7 @@ class Fitting:
             messages,
             request.tools,
             request.chat_template,
+            request.options,
             prefill=request.prefill,
             suffix=request.suffix,
         )
@@ -204,12 +205,5 @@ def notice(left_out: LeftOut) -> str:
 
 def completed(info: AnswerInfo, encoded: Encoded) -> AnswerInfo:
     """`info` with what its prompt was given of it: how the answer begins, what was left out."""
-    begun = encoded.prefill
-    return msgspec.structs.replace(
-        info,
-        text=begun + info.text,
-        alternatives=[
-            msgspec.structs.replace(one, text=begun + one.text) for one in info.alternatives
-        ],
-        left_out=encoded.left_out,
-    )
+    text = encoded.prefill + info.text
+    return msgspec.structs.replace(info, text=text, left_out=encoded.left_out)

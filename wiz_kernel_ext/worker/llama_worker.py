@@ -8,7 +8,6 @@ as the original is: a prompt before a session is "Session not loaded.".
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import logging
 import os
 import platform
@@ -27,14 +26,11 @@ import msgspec
 from wiz_kernel_ext import __version__
 from wiz_kernel_ext.engine.backend import Backend
 from wiz_kernel_ext.engine.environment import waiting_policy
-from wiz_kernel_ext.engine.sequence import Listener
 from wiz_kernel_ext.engine.way import AS_IT_IS, Way
 from wiz_kernel_ext.errors import (
     BadRequest,
-    ContextNotLoaded,
     InternalError,
     ModelFileNotFound,
-    ModelNotLoaded,
     ServiceStopping,
     SessionNotLoaded,
     WizError,
@@ -44,9 +40,8 @@ from wiz_kernel_ext.models.devices import told
 from wiz_kernel_ext.models.locate import locate_model
 from wiz_kernel_ext.protocol.calls import WorkerCalls
 from wiz_kernel_ext.protocol.codec import sound
-from wiz_kernel_ext.protocol.events import Delta, Progress
+from wiz_kernel_ext.protocol.events import Progress
 from wiz_kernel_ext.protocol.messages import ChatMessage
-from wiz_kernel_ext.protocol.options import PromptOptions
 from wiz_kernel_ext.protocol.prompt_views import Count, ShownPrompt, ShowPrompt
 from wiz_kernel_ext.protocol.pulse import Pulse
 from wiz_kernel_ext.protocol.requests import (
@@ -66,16 +61,12 @@ from wiz_kernel_ext.remedies import worded
 from wiz_kernel_ext.settings import Settings
 from wiz_kernel_ext.transport.endpoints import places
 from wiz_kernel_ext.worker.call import Call
-from wiz_kernel_ext.worker.encoding import Encoding
 from wiz_kernel_ext.worker.engine_loop import EngineLoop
-from wiz_kernel_ext.worker.fitting import Fitting, completed
 from wiz_kernel_ext.worker.in_child import EngineInChild
-from wiz_kernel_ext.worker.loaded import Encoded
 from wiz_kernel_ext.worker.local_operation import LocalOperation
 from wiz_kernel_ext.worker.model_host import ModelHost
-from wiz_kernel_ext.worker.prompt_views import counted, shown
+from wiz_kernel_ext.worker.prompts import Prompts
 
-T = TypeVar("T")
 R = TypeVar("R")
 
 END_TIMEOUT_S = 5.0
@@ -154,7 +145,7 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
         self._models_dir = models_dir
         self._thread: threading.Thread | None = None
         self._child: EngineInChild | None = None
-        self._encoding = Encoding()
+        self._prompts = Prompts(loop, host)
         self._defaults = Initialize()
         self._sessions: dict[str, Session] = {}
         self._latest: Session | None = None
@@ -200,7 +191,7 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
         if self._child is not None:
             await self._child.end()
             return
-        self._encoding.close()
+        self._prompts.close()
         with suppress(ServiceStopping):
             await self._loop.call(self._host.close)
         self._loop.stop()
@@ -252,7 +243,7 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
         if isinstance(request, ShowPrompt):
             return await self._show(request)
         if isinstance(request, Count):
-            return await self._looked(lambda: counted(self._host, request), context=False)
+            return await self._prompts.count(request)
         if isinstance(request, Initialize):
             return await self._initialize(request)
         if isinstance(request, LoadModel):
@@ -331,104 +322,25 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
         asked = ChatMessage(role=request.role, content=request.prompt)
         if request.messages is not None:
             messages = [*request.messages, asked]
-            return await self._answer(messages, request, call, request.session)
+            return await self._prompts.answer(messages, request, call, request.session)
         session = self._sessions.get(request.session) if request.session else self._latest
         if session is None:
             raise SessionNotLoaded(hint="Call initialize_session first.")
         async with session.lock:
-            info = await self._answer([*session.history(), asked], request, call, session.id)
+            messages = [*session.history(), asked]
+            info = await self._prompts.answer(messages, request, call, session.id)
             if info.text or info.finish_reason != "cancelled":
                 session.messages += [asked, ChatMessage(role="assistant", content=info.text)]
         return msgspec.structs.replace(info, session=session.id)
 
-    async def _answer(
-        self, messages: list[ChatMessage], request: Prompt, call: Call, owner: str | None
-    ) -> AnswerInfo:
-        loop = asyncio.get_running_loop()
-        end: asyncio.Future[AnswerInfo | WizError] = loop.create_future()
-
-        def settle(value: AnswerInfo | WizError) -> None:
-            if not end.done():
-                end.set_result(value)
-
-        def on_end(value: AnswerInfo | WizError) -> None:
-            with suppress(RuntimeError):  # the asker's event loop is closed
-                loop.call_soon_threadsafe(settle, value)
-
-        listener = Listener(on_event=call.emit, on_end=on_end)
-        encoded = None if call.cancelled else await self._encoded(messages, request, call)
-        if encoded is None:
-            return AnswerInfo(text="", finish_reason="cancelled")
-
-        if encoded.prefill:
-            call.emit(Delta(text=encoded.prefill, n_tokens=0))
-
-        def submit() -> None:
-            sequence = self._host.submit(encoded, request.options, listener, owner)
-            # Here, so that an asker who gives up just now leaves no answer nobody can stop.
-            call.on_cancel(lambda: self._interrupt(lambda: self._host.cancel(sequence)))
-
-        await self._loop.call(submit)
-        result = await end
-        if isinstance(result, WizError):
-            raise result
-        result = completed(result, encoded)
-        return msgspec.structs.replace(result, model_path=self._host.model_path or "")
-
-    async def _encoded(
-        self, messages: list[ChatMessage], request: Prompt, call: Call
-    ) -> Encoded | None:
-        """The prompt's tokens; None where it is cancelled before."""
-        fitting = Fitting(self._host, messages, request)
-        try:
-            return await fitting.encoded(self._encoding, call, self._asked)
-        except (ModelNotLoaded, ContextNotLoaded):
-            # What was asked for before this may still be on its way to the engine's thread.
-            await self._loop.call(lambda: self._host.check(context=True))
-            return await fitting.encoded(self._encoding, call, self._asked)
-
-    async def _asked(
-        self, encoded: Encoded, options: PromptOptions, call: Call
-    ) -> AnswerInfo | None:
-        """The answer to a prompt of the worker's own; None where `call` is cancelled."""
-        end: concurrent.futures.Future[AnswerInfo | WizError] = concurrent.futures.Future()
-        listener = Listener(on_event=lambda _: None, on_end=end.set_result)
-
-        def submit() -> None:
-            sequence = self._host.submit(encoded, options, listener)
-            call.on_cancel(lambda: self._interrupt(lambda: self._host.cancel(sequence)))
-
-        await self._loop.call(submit)
-        result = await asyncio.wrap_future(end)
-        if isinstance(result, WizError):
-            raise result
-        return None if call.cancelled else result
-
     async def _show(self, request: ShowPrompt) -> ShownPrompt:
         asked = ChatMessage(role=request.role, content=request.prompt)
-        if request.messages is None:
-            session = self._sessions.get(request.session) if request.session else self._latest
-            if session is None:
-                raise SessionNotLoaded(hint="Call initialize_session first.")
-            messages = [*session.history(), asked]
-        else:
-            messages = [*request.messages, asked]
-        return await self._looked(lambda: shown(self._host, messages, request), context=True)
-
-    async def _looked(self, look: Callable[[], T], *, context: bool) -> T:
-        """What `look` finds, on a thread that encodes: whoever is being answered goes on."""
-        try:
-            found = await self._encoding.run(look, Call())
-        except (ModelNotLoaded, ContextNotLoaded):
-            # What was asked for before this may still be on its way to the engine's thread.
-            await self._loop.call(lambda: self._host.check(context=context))
-            found = await self._encoding.run(look, Call())
-        return cast(T, found)
-
-    def _interrupt(self, command: Callable[[], object]) -> None:
-        """Run `command` on the engine's thread, without waiting for the end of a long step."""
-        self._loop.post(command)
-        self._host.abort()
+        if request.messages is not None:
+            return await self._prompts.show([*request.messages, asked], request)
+        session = self._sessions.get(request.session) if request.session else self._latest
+        if session is None:
+            raise SessionNotLoaded(hint="Call initialize_session first.")
+        return await self._prompts.show([*session.history(), asked], request)
 
     async def _unload(self, request: UnloadModel) -> UnloadInfo:
         path = request.model_path

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from wiz_kernel_ext.engine.backend import Context, LoadParameters, Model
 from wiz_kernel_ext.engine.chat import ChatEncoder
+from wiz_kernel_ext.engine.constraint import Constraint
 from wiz_kernel_ext.engine.draft_model import DraftModel
 from wiz_kernel_ext.engine.engine import Engine
 from wiz_kernel_ext.engine.fill_in import fill_in
+from wiz_kernel_ext.engine.grammars import Grammars
+from wiz_kernel_ext.engine.json_answer import checker_of
 from wiz_kernel_ext.engine.turns import NO_TURNS, Turns
+from wiz_kernel_ext.engine.vocabulary import Vocabulary
 from wiz_kernel_ext.models.placement import Placement
 from wiz_kernel_ext.protocol.messages import ChatMessage
+from wiz_kernel_ext.protocol.options import PromptOptions
 from wiz_kernel_ext.protocol.results import ContextInfo, LeftOut, ModelInfo
 from wiz_kernel_ext.worker.cuts import Cuts
 from wiz_kernel_ext.worker.encoding import Readers
 
+DEFAULT_OPTIONS = PromptOptions()
 MAX_ENCODERS = 8
 
 
@@ -44,9 +51,13 @@ class Loaded:
     context: Context | None = None
     context_info: ContextInfo | None = None
     engine: Engine | None = None
+    grammars: Grammars = field(init=False)
     readers: Readers = field(default_factory=Readers)
     cuts: Cuts = field(default_factory=Cuts)
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.grammars = Grammars(lambda: Vocabulary(self.model))
 
     def encoder(self, chat_template: str | None) -> ChatEncoder:
         """The encoder of a template, made when first needed; the latest few are kept."""
@@ -67,7 +78,8 @@ class Encoded:
     """A prompt as its model reads it.
 
     `turns` are what ends its answer, which begins with `prefill`; `strip_space` as the engine has
-    it. `is_open`: nothing in it ends an answer. `left_out` is what was not encoded.
+    it. `is_open`: nothing in it ends an answer. `left_out` is what was not encoded. `constraint` is
+    what the answer may be, `check` raises if it is not.
     """
 
     loaded: Loaded
@@ -78,6 +90,8 @@ class Encoded:
     prefill: str = ""
     strip_space: bool | None = None
     left_out: LeftOut | None = None
+    constraint: Constraint | None = None
+    check: Callable[[str], None] | None = None
 
 
 def encode(
@@ -85,29 +99,39 @@ def encode(
     messages: list[ChatMessage],
     tools: list[dict[str, Any]] | None,
     chat_template: str | None = None,
+    options: PromptOptions = DEFAULT_OPTIONS,
     *,
     prefill: str | None = None,
     suffix: str | None = None,
 ) -> Encoded:
     """A conversation as a prompt of `loaded`; all else as in `AnyPrompt`.
 
-    With `suffix` the last message is what stands before a gap. Raises BadRequest, NotSupported.
+    With `suffix` the last message is what stands before a gap. The answer has the shape that
+    `options` ask for with its prefill. Raises BadRequest, ConstraintRefused, NotSupported.
     """
     chat, begun = loaded.encoder(chat_template), prefill or ""
+    tokens: list[int] = []
+    turns = chat.turns
     if suffix is not None:
         before = messages[-1].content if messages else ""
         tokens, turns = fill_in(loaded.model, before, suffix, begun)
-        return Encoded(loaded, chat, tokens, turns, True, begun, strip_space=False)
+    constraint = loaded.grammars.constraint(options, turns.tokens)
+    if constraint is not None and begun:
+        constraint.begin(loaded.model.tokenize(begun, parse_special=False), begun)
     # A word's own space belongs to its token: what ends in one lacks the beginning of the next.
-    is_cut = begun.endswith(" ") and not begun.isspace()
+    is_cut = begun.endswith(" ") and not begun.isspace() and suffix is None and constraint is None
+    if suffix is None:
+        tokens = chat.encode(messages, tools, begun[:-1] if is_cut else begun)
     return Encoded(
         loaded,
         chat,
-        chat.encode(messages, tools, begun[:-1] if is_cut else begun),
-        chat.turns,
-        chat.is_raw,
-        begun,
-        strip_space=is_cut if begun else None,
+        tokens,
+        turns,
+        is_open=chat.is_raw or suffix is not None,
+        prefill=begun,
+        strip_space=is_cut if begun or suffix is not None else None,
+        constraint=constraint,
+        check=None if options.schema is None else checker_of(options.schema),
     )
 
 

@@ -49,7 +49,7 @@ from wiz_kernel_ext.worker.differences import (
 )
 from wiz_kernel_ext.worker.draft import load_draft, make_drafter
 from wiz_kernel_ext.worker.load_plan import plan_load
-from wiz_kernel_ext.worker.loaded import Encoded, Loaded, encode, model_info
+from wiz_kernel_ext.worker.loaded import DEFAULT_OPTIONS, Encoded, Loaded, encode, model_info
 from wiz_kernel_ext.worker.opening import Opening, create_context
 
 RAW_MAX_TOKENS = 256
@@ -246,14 +246,15 @@ class ModelHost:
         messages: list[ChatMessage],
         tools: list[dict[str, Any]] | None,
         chat_template: str | None = None,
+        options: PromptOptions = DEFAULT_OPTIONS,
         **parts: str | None,
     ) -> Encoded:
         """A conversation as a prompt of the loaded model, as `loaded.encode` has it.
 
-        Raises BadRequest, ModelNotLoaded, ContextNotLoaded.
+        Raises ConstraintRefused, BadRequest, ModelNotLoaded, ContextNotLoaded.
         """
         with self.reading(context=True) as loaded:
-            return encode(loaded, messages, tools, chat_template, **parts)
+            return encode(loaded, messages, tools, chat_template, options, **parts)
 
     @contextmanager
     def reading(self, *, context: bool) -> Iterator[Loaded]:
@@ -293,6 +294,7 @@ class ModelHost:
             listener,
             encoded.turns,
             owner,
+            encoded.constraint,
             strip_space=encoded.strip_space,
         )
 

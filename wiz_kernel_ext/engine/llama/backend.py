@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import llama_cpp as c
+import numpy as np
+import numpy.typing as npt
 
 from wiz_kernel_ext.engine.backend import (
     Aborted,
@@ -32,12 +34,14 @@ from wiz_kernel_ext.engine.backend import (
 from wiz_kernel_ext.engine.llama.devices import devices
 from wiz_kernel_ext.engine.llama.fim import fim_tokens
 from wiz_kernel_ext.engine.llama.log_tail import LogTail
-from wiz_kernel_ext.engine.llama.picking import Picker, likeliest, logits_of
+from wiz_kernel_ext.engine.llama.picking import Picker, likeliest, logits_of, restrict
+from wiz_kernel_ext.engine.logprobs import log_softmax
 from wiz_kernel_ext.engine.sampling import Stage
 from wiz_kernel_ext.engine.speculation import DRAFT_ROWS
 from wiz_kernel_ext.protocol.devices import Device
 
 _SPM = 1
+_PIECE_BYTES = 256
 _KV_TYPES = {
     "f32": c.GGML_TYPE_F32,
     "f16": c.GGML_TYPE_F16,
@@ -192,9 +196,9 @@ class LlamaModel(Model):
     def piece(self, token: int) -> bytes:
         piece = self._pieces.get(token)
         if piece is None:
-            # A buffer of its own: prompts are shown on other threads than the engine's.
-            buffer = ctypes.create_string_buffer(256)
-            n = c.llama_token_to_piece(self._vocab, token, buffer, 256, 0, False)
+            # A buffer of its own: several threads ask.
+            buffer = ctypes.create_string_buffer(_PIECE_BYTES)
+            n = c.llama_token_to_piece(self._vocab, token, buffer, _PIECE_BYTES, 0, False)
             if n < 0:
                 buffer = ctypes.create_string_buffer(-n)
                 n = c.llama_token_to_piece(self._vocab, token, buffer, -n, 0, False)
@@ -374,6 +378,12 @@ class LlamaContext(Context):
 
     def sample(self, sampler: Any, row: int) -> int:
         return int(sampler.pick(self._context, row))
+
+    def restrict(self, row: int, mask: npt.NDArray[np.uint32]) -> None:
+        restrict(logits_of(self._context, row, self._n_vocab), mask)
+
+    def logprobs(self, row: int) -> npt.NDArray[np.float32]:
+        return log_softmax(logits_of(self._context, row, self._n_vocab))
 
     def likeliest(self, row: int) -> tuple[int, float]:
         return likeliest(logits_of(self._context, row, self._n_vocab))
