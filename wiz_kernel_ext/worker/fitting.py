@@ -113,6 +113,7 @@ class Fitting:
 
     def _look(self) -> None:
         """How much room there is now."""
+        self._looks: dict[Cut, Encoded] = {}
         with self._host.reading(context=True) as loaded:
             info, self._cuts = loaded.context_info, loaded.cuts
         if info is None:
@@ -131,7 +132,13 @@ class Fitting:
         return plan_cut(self._messages, n_whole, sorted(goals), self._count, n_head=n_head)
 
     def _count(self, cut: Cut) -> int:
-        return len(self._encode(cut.kept(self._messages)).tokens)
+        return len(self._kept(cut).tokens)
+
+    def _kept(self, cut: Cut) -> Encoded:
+        """The prompt of what a cut leaves; what was encoded to look is not encoded again."""
+        if cut not in self._looks:
+            self._looks[cut] = self._encode(cut.kept(self._messages))
+        return self._looks[cut]
 
     def _summarized(self, planned: Planned, summary: str, *, keep: bool = True) -> Encoded:
         """The prompt of a cut; the summary is shortened where it came out too long to fit."""
@@ -148,18 +155,19 @@ class Fitting:
 
     def _with(self, known: Known) -> Encoded:
         """The prompt with what a cut leaves, and its summary."""
-        kept = known.cut.kept(self._messages)
-        if known.summary:
+        encoded = None if known.summary else self._kept(known.cut)
+        if encoded is None:
+            kept = known.cut.kept(self._messages)
             with self._host.reading(context=True) as loaded:
                 takes_system = loaded.encoder(self._request.chat_template).takes_system
-            kept = with_summary(kept, known.summary, as_system=takes_system)
+            encoded = self._encode(with_summary(kept, known.summary, as_system=takes_system))
         left_out = LeftOut(
             policy=self._policy,
             messages=known.cut.left_out(self._messages),
             n_tokens=known.n_tokens,
             summary=known.summary,
         )
-        return replace(self._encode(kept), left_out=left_out)
+        return replace(encoded, left_out=left_out)
 
     def _encode(self, messages: list[ChatMessage], *, plain: bool = False) -> Encoded:
         """`messages` as this request's prompt; `plain` without its tools and its prefill."""
