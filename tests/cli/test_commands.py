@@ -283,11 +283,11 @@ def test_a_text_is_counted_and_a_prompt_shown_for_the_model_that_is_loaded(here:
     counted = wiz(here, "count", "--model", "tiny.gguf", text="hello\n")
     assert counted.returncode == 0, counted.stderr
     assert int(counted.stdout) > 0
-    show = ("show", "--model", "tiny.gguf", "--system", "S", "--prefill", "So", "hi")
+    show = ("show", "--model", "tiny.gguf", "--system", "S", "--prefill", "So ", "hi")
     shown = wiz(here, *show)
     assert shown.stdout == (
         "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\nhi<|im_end|>\n"
-        "<|im_start|>assistant\nSo\n"
+        "<|im_start|>assistant\nSo \n"
     )
     tokens = wiz(here, *show, "--tokens")
     assert tokens.stderr.startswith(f"[{len(tokens.stdout.split())} tokens of ")

@@ -21,6 +21,11 @@ def test_one_that_does_not_fit_says_what_next() -> None:
     assert "`--overflow drop`" in line
 
 
+def test_the_end_of_a_prefill_that_is_not_read_is_said() -> None:
+    line = shown_line(msgspec.structs.replace(SHOWN, begun=" Fr"))
+    assert line.endswith("the answer's first token begins with ' Fr'")
+
+
 def test_what_is_left_out_is_counted() -> None:
     left_out = LeftOut(policy="drop", messages=[1], n_tokens=1)
     line = shown_line(msgspec.structs.replace(SHOWN, left_out=left_out))

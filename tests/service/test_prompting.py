@@ -99,7 +99,7 @@ def test_what_a_request_says_of_a_prompt_reaches_the_model(ready: Client) -> Non
     with pytest.raises(BadRequest, match="fill-in-the-middle"):
         ready.prompt("def f(", messages=[], suffix="return")
     raw = ready.show("Once", messages=[], chat_template="raw", prefill=" upon")
-    assert raw.text == "Once upon"
+    assert raw.text + raw.begun == "Once upon"
     request = Prompt(
         prompt="Once",
         messages=[],

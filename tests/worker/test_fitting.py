@@ -262,8 +262,17 @@ async def test_an_answer_begins_with_its_prefill_in_text_and_events(demo: LlamaW
     assert not info.text.startswith("My name </s> is  ")
     assert info.usage.n_tokens <= 8
     shown = await demo.show(QUESTION, messages=[], prefill="My name </s> is ")
-    assert shown.text.endswith("assistant\nMy name </s> is")
+    assert f"{shown.text}{shown.begun}".endswith("assistant\nMy name </s> is ")
     assert shown.n_tokens == info.usage.n_prompt_tokens
+
+
+async def test_half_a_word_goes_on_in_the_answer(demo: LlamaWorker) -> None:
+    asked: dict[str, Any] = {"messages": [], "temperature": 0.0, "max_tokens": 60}
+    question = "What is the capital of France?"
+    whole = await demo.prompt(question, **asked)
+    assert whole.endswith(" Paris.")
+    for cut in range(1, len(whole)):
+        assert await demo.prompt(question, prefill=whole[:cut], **asked) == whole
 
 
 async def test_an_answer_of_a_shape_has_it_with_its_prefill(demo: LlamaWorker) -> None:

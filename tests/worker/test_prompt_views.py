@@ -38,8 +38,11 @@ async def test_what_is_shown_is_what_is_read(ready: LlamaWorker) -> None:
     shown = await ready.show("hi", messages=[SYSTEM], prefill="so ")
     assert shown.text == (
         "<|im_start|>system\nBe <|im_end|> brief.<|im_end|>\n"
-        "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\nso"
+        "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\nso "
     )
+    word = await ready.show("hi", messages=[SYSTEM], prefill="so abc")
+    assert word.begun
+    assert f"{word.text}{word.begun}" == f"{shown.text}abc"
     assert (shown.n_tokens, shown.context_size) == (len(shown.tokens), 512)
     end = (await ready.show("", messages=[], chat_template="{{ '<|im_end|>' }}")).tokens
     assert shown.tokens.count(*end) == 2

@@ -15,6 +15,8 @@ def shown_line(shown: ShownPrompt) -> str:
     parts = [f"{length(shown.n_tokens)} of {shown.context_size:,}"]
     if shown.n_tokens >= shown.context_size:
         parts.append("too long: `--overflow drop`, middle or summarize leave old turns out")
+    if shown.begun:
+        parts.append(f"the answer's first token begins with {shown.begun!r}")
     if shown.left_out is not None:
         n = len(shown.left_out.messages)
         messages = "1 message" if n == 1 else f"{n:,} messages"

@@ -26,6 +26,9 @@ class Constraint:
     `guard` narrows what the grammar leaves open.
     """
 
+    is_done = False
+    """Whether nothing is asked of the rest of the answer."""
+
     def __init__(
         self, matcher: Any, vocabulary: Vocabulary, guard: Guard, ends: Collection[int] = ()
     ) -> None:

@@ -16,6 +16,7 @@ from wiz_kernel_ext.engine.draft_model import DraftModel
 from wiz_kernel_ext.engine.engine import Engine
 from wiz_kernel_ext.engine.fill_in import fill_in
 from wiz_kernel_ext.engine.grammars import Grammars
+from wiz_kernel_ext.engine.healing import heal
 from wiz_kernel_ext.engine.json_answer import checker_of
 from wiz_kernel_ext.engine.turns import NO_TURNS, Turns
 from wiz_kernel_ext.engine.vocabulary import Vocabulary
@@ -77,7 +78,7 @@ class Loaded:
 class Encoded:
     """A prompt as its model reads it.
 
-    `turns` are what ends its answer, which begins with `prefill`; `strip_space` as the engine has
+    `turns` are what ends its answer, which begins with `prefill`; `n_begun` as the engine has
     it. `is_open`: nothing in it ends an answer. `left_out` is what was not encoded. `constraint` is
     what the answer may be, `check` raises if it is not.
     """
@@ -88,10 +89,16 @@ class Encoded:
     turns: Turns = NO_TURNS
     is_open: bool = False
     prefill: str = ""
-    strip_space: bool | None = None
+    n_begun: int | None = None
     left_out: LeftOut | None = None
     constraint: Constraint | None = None
     check: Callable[[str], None] | None = None
+
+    @property
+    def begun(self) -> str:
+        """The end of the prefill that begins the answer's first token."""
+        data = self.prefill.encode("utf-8", "replace")
+        return data[len(data) - (self.n_begun or 0) :].decode("utf-8", "replace")
 
 
 def encode(
@@ -118,10 +125,11 @@ def encode(
     constraint = loaded.grammars.constraint(options, turns.tokens)
     if constraint is not None and begun:
         constraint.begin(loaded.model.tokenize(begun, parse_special=False), begun)
-    # A word's own space belongs to its token: what ends in one lacks the beginning of the next.
-    is_cut = begun.endswith(" ") and not begun.isspace() and suffix is None and constraint is None
+    n_begun = 0 if begun or suffix is not None else None
     if suffix is None:
-        tokens = chat.encode(messages, tools, begun[:-1] if is_cut else begun)
+        tokens = chat.encode(messages, tools, begun)
+        if begun and constraint is None:
+            tokens, n_begun, constraint = heal(loaded.model, tokens, begun)
     return Encoded(
         loaded,
         chat,
@@ -129,7 +137,7 @@ def encode(
         turns,
         is_open=chat.is_raw or suffix is not None,
         prefill=begun,
-        strip_space=is_cut if begun or suffix is not None else None,
+        n_begun=n_begun,
         constraint=constraint,
         check=None if options.schema is None else checker_of(options.schema),
     )

@@ -297,7 +297,7 @@ class ModelHost:
             encoded.turns,
             owner,
             encoded.constraint,
-            strip_space=encoded.strip_space,
+            n_begun=encoded.n_begun,
         )
 
     def abort(self) -> None:

@@ -23,6 +23,7 @@ def shown(host: ModelHost, messages: list[ChatMessage], request: ShowPrompt) -> 
             tokens=encoded.tokens,
             n_tokens=len(encoded.tokens),
             context_size=info.context_size if info else 0,
+            begun=encoded.begun,
             left_out=encoded.left_out,
         )
 
