@@ -23,7 +23,7 @@ def test_one_that_does_not_fit_says_what_next() -> None:
 
 def test_the_end_of_a_prefill_that_is_not_read_is_said() -> None:
     line = shown_line(msgspec.structs.replace(SHOWN, begun=" Fr"))
-    assert line.endswith("the answer's first token begins with ' Fr'")
+    assert line.endswith("the answer's first tokens begin with ' Fr'")
 
 
 def test_what_is_left_out_is_counted() -> None:

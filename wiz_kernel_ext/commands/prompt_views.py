@@ -16,7 +16,7 @@ def shown_line(shown: ShownPrompt) -> str:
     if shown.n_tokens >= shown.context_size:
         parts.append("too long: `--overflow drop`, middle or summarize leave old turns out")
     if shown.begun:
-        parts.append(f"the answer's first token begins with {shown.begun!r}")
+        parts.append(f"the answer's first tokens begin with {shown.begun!r}")
     if shown.left_out is not None:
         n = len(shown.left_out.messages)
         messages = "1 message" if n == 1 else f"{n:,} messages"

@@ -1,7 +1,7 @@
-"""A text that ends within a word: its last token is taken back, and the next goes on from there.
+"""A text that ends within a word: its last tokens are taken back, and picked anew to go on from it.
 
-Tokens are not letters: "Fran" read as a token of its own is not the beginning of "France". So a
-text that an answer goes on with lacks its last token, and the first token picked begins with it.
+Tokens are not letters: " c" read as a token of its own is not the beginning of " capital". So a
+text that an answer goes on with is read without its end, and the answer's first tokens spell that.
 """
 
 from __future__ import annotations
@@ -10,28 +10,51 @@ from wiz_kernel_ext.engine.backend import Model
 from wiz_kernel_ext.engine.constraint import Constraint
 from wiz_kernel_ext.engine.vocabulary import Bits, bits_of
 
+_MOST_TOKENS = 4
+
 
 class Healing(Constraint):
-    """Lets an answer's first token be one of those in `mask`, and all others be any."""
+    """Lets an answer begin with the bytes of `rest` and go on as it likes.
 
-    def __init__(self, mask: Bits) -> None:
-        self._mask = mask
-        self.is_done = False
+    `pieces` are all tokens'. The last byte of `rest` may be anywhere in its token.
+    """
+
+    def __init__(self, rest: bytes, pieces: list[bytes]) -> None:
+        self._rest = rest
+        self._pieces = pieces
+        self._allowed: Bits | None = None
+
+    @property
+    def is_done(self) -> bool:  # type: ignore[override]
+        """Whether all of it is there."""
+        return not self._rest
 
     def copy(self) -> Healing:
         """The same for another answer."""
-        return Healing(self._mask)
+        return Healing(self._rest, self._pieces)
 
     def work_out(self) -> None:
-        """All is known from the beginning."""
+        """Find the tokens that spell the beginning of the rest, or all of it and more."""
+        if self._allowed is not None or not self._rest:
+            return
+        rest = self._rest
+        spelling = (
+            token
+            for token, piece in enumerate(self._pieces)
+            if piece and (piece.startswith(rest) or rest.startswith(piece))
+        )
+        self._allowed = bits_of(spelling, len(self._pieces))
 
     def mask(self) -> Bits:
         """The tokens that go on with the text."""
-        return self._mask
+        self.work_out()
+        assert self._allowed is not None
+        return self._allowed
 
     def take(self, token: int, *, forces: bool = True) -> list[int]:
-        """The first token was picked: nothing is asked of the others."""
-        self.is_done = True
+        """A token was picked; nothing is forced."""
+        self._rest = self._rest[len(self._pieces[token]) :]
+        self._allowed = None
         return []
 
     @property
@@ -51,15 +74,19 @@ class Healing(Constraint):
 
 
 def heal(model: Model, tokens: list[int], text: str) -> tuple[list[int], int, Healing | None]:
-    """`tokens`, which end with `text`, without the last one, if it may be the beginning of another.
+    """`tokens`, which end with `text`, without those at the end that another could begin with.
 
-    Also how many bytes of the next token's text are in `text` already, and what it may be.
+    Also how many bytes of `text` these were, and what the answer has to begin with then.
     """
-    piece = model.piece(tokens[-1]) if len(tokens) > 1 else b""
-    if not piece or not text.encode("utf-8", "replace").endswith(piece):
+    pieces = [model.piece(token) for token in range(model.facts.n_vocab)]
+    data = text.encode("utf-8", "replace")
+    rest, n_back, end = b"", 0, b""
+    for n, token in enumerate(reversed(tokens[1:][-_MOST_TOKENS:]), 1):
+        end = pieces[token] + end
+        if not pieces[token] or not data.endswith(end):
+            break
+        if any(len(piece) > len(end) and piece.startswith(end) for piece in pieces):
+            rest, n_back = end, n
+    if not n_back:
         return tokens, 0, None
-    pieces = enumerate(map(model.piece, range(model.facts.n_vocab)))
-    begins = [token for token, other in pieces if other.startswith(piece)]
-    if len(begins) < 2:
-        return tokens, 0, None
-    return tokens[:-1], len(piece), Healing(bits_of(begins, model.facts.n_vocab))
+    return tokens[:-n_back], len(rest), Healing(rest, pieces)

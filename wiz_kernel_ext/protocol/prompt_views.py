@@ -15,10 +15,10 @@ class ShownPrompt(Result, frozen=True, kw_only=True):
     """A prompt as its model reads it, to where it goes on; nothing was asked.
 
     `text` has control tokens by their names, which a message's text may spell too: `tokens`, the
-    ids, tell them apart. `begun` is the end of a prefill that is not read but begins the answer's
-    first token, so that a word may go on in it. `context_size` is what the context holds, with the
-    answer, in tokens; `left_out` what would not be read, and why. A summary that was not made yet
-    is not in it.
+    ids, tell them apart. `begun` is the end of a prefill that is not read but picked anew with the
+    answer's first tokens, so that a word may go on in it. `context_size` is what the context holds,
+    with the answer, in tokens; `left_out` what would not be read, and why. A summary that was not
+    made yet is not in it.
     """
 
     text: str

@@ -96,7 +96,7 @@ class Encoded:
 
     @property
     def begun(self) -> str:
-        """The end of the prefill that begins the answer's first token."""
+        """The end of the prefill that the answer's first tokens begin with."""
         data = self.prefill.encode("utf-8", "replace")
         return data[len(data) - (self.n_begun or 0) :].decode("utf-8", "replace")
 
