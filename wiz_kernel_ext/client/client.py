@@ -73,6 +73,8 @@ class Client:
     create_context = _sync(AsyncClient.create_context)
     initialize_session = _sync(AsyncClient.initialize_session)
     prompt = _sync(AsyncClient.prompt)
+    show = _sync(AsyncClient.show)
+    count = _sync(AsyncClient.count)
     unload_model = _sync(AsyncClient.unload_model)
     download_model = _sync(AsyncClient.download_model)
     load = _sync(AsyncClient.load)
