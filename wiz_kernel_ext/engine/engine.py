@@ -9,7 +9,9 @@ from __future__ import annotations
 import itertools
 import secrets
 from collections.abc import Callable
+from collections.abc import Sequence as Many
 
+from wiz_kernel_ext.engine.adapters import AdapterSet, AdapterShelf
 from wiz_kernel_ext.engine.backend import Aborted, Context, DecodeFailed, Model, NoRoom
 from wiz_kernel_ext.engine.contention import ThreadCount
 from wiz_kernel_ext.engine.detokenizer import Detokenizer
@@ -26,6 +28,7 @@ from wiz_kernel_ext.engine.snapshots import Snapshots
 from wiz_kernel_ext.engine.speculation import Speculation
 from wiz_kernel_ext.engine.turns import NO_TURNS, Turns
 from wiz_kernel_ext.errors import BadRequest, ContextOverflow, InternalError, WizError
+from wiz_kernel_ext.protocol.adapters import ScaledAdapter
 from wiz_kernel_ext.protocol.events import Progress
 from wiz_kernel_ext.protocol.options import PromptOptions
 from wiz_kernel_ext.protocol.results import FinishReason
@@ -78,6 +81,7 @@ class Engine:
             self._memory, self._speculation, slots=slots, batch_size=batch_size
         )
         self._snapshots = snapshots
+        self._adapters = AdapterShelf(model, context)
         self._numbers = itertools.count()
 
     @property
@@ -92,13 +96,14 @@ class Engine:
         listener: Listener,
         turns: Turns = NO_TURNS,
         owner: str | None = None,
+        adapters: Many[ScaledAdapter] = (),
     ) -> Sequence:
         """Queue a prompt; `listener` hears of its events and its one end.
 
         `turns` is what ends an answer beside the model's own end and what `options` name; `owner`
-        the conversation it belongs to: what has none is never written to the disk.
-        Raises ContextOverflow where it leaves no room for an answer, BadRequest for options that
-        do not fit the model.
+        the conversation it belongs to: what has none is never written to the disk. `adapters` are
+        LoRA files by path. Raises ContextOverflow where it leaves no room for an answer, BadRequest
+        for options that do not fit the model, ModelLoadFailed for such adapters.
         """
         if not tokens:
             raise BadRequest("The prompt is empty.", field="prompt")
@@ -130,6 +135,7 @@ class Engine:
             context_size=self._context_size,
             max_tokens=options.max_tokens,
             owner=owner,
+            adapters=self._adapters.take(adapters, self._adapters_in_use),
             number=next(self._numbers),
             submitted_at=self._clock(),
         )
@@ -184,6 +190,7 @@ class Engine:
             pass
         if self._snapshots is not None:
             self._snapshots.store.wait()
+        self._adapters.close()
 
     def fail(self, error: WizError) -> None:
         """End every prompt with `error`, after a step that failed in whatever way.
@@ -199,6 +206,7 @@ class Engine:
     def _decode(self, plan: Plan) -> bool:
         started_at = self._clock()
         try:
+            self._adapters.use(plan.adapters)
             self._context.decode(plan.batch)
         except Aborted:
             for work in plan.works:
@@ -294,6 +302,9 @@ class Engine:
         is_greedy = sampling.stages[-1].name == "greedy"
         is_promised = is_greedy or not (options.seed is None and self._seed is None)
         return () if is_promised and not is_asked else drafters
+
+    def _adapters_in_use(self) -> list[AdapterSet]:
+        return [s.adapters for s in (*self._scheduler.running, *self._scheduler.waiting)]
 
     def _token_of(self, text: str) -> int | None:
         tokens = self._model.tokenize(text, parse_special=True)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from wiz_kernel_ext.engine.adapters import NO_ADAPTERS, AdapterSet
 from wiz_kernel_ext.engine.coalescer import Coalescer
 from wiz_kernel_ext.engine.detokenizer import Detokenizer
 from wiz_kernel_ext.engine.drafting import Drafter
@@ -45,7 +46,8 @@ class Sequence:
     `tokens` are the prompt's and, behind them, the answer's; the first `n_past` of them are in the
     KV memory. `number` is its place in the order of arrival. `runaway` reads along, where an answer
     that repeats itself without end is to be ended. `owner` is the conversation it belongs to, where
-    its state may be kept on the disk. `drafters` may guess what it goes on with.
+    its state may be kept on the disk. `drafters` may guess what it goes on with. It is computed
+    with `adapters`.
     """
 
     tokens: list[int]
@@ -55,6 +57,7 @@ class Sequence:
     context_size: int
     max_tokens: int | None = None
     owner: str | None = None
+    adapters: AdapterSet = NO_ADAPTERS
     number: int = 0
     n_prompt: int = 0
     n_cached: int = 0

@@ -66,6 +66,9 @@ class Prompting:
         """Start the operation that answers `request`; what is wrong at once is raised at once."""
         check_chat_template(request.chat_template)
         state = self.clients[client]
+        request = msgspec.structs.replace(
+            request, adapters=await self.loads.adapters(request.adapters)
+        )
         session = await self._session(request, state)
         meant = await self._meant(request, state, session)
         if not request.autoload:
@@ -192,6 +195,7 @@ class Prompting:
             messages=history,
             session=session.id if session else None,
             chat_template=request.chat_template,
+            adapters=session.adapters if session and request.adapters is None else request.adapters,
         )
         with telling(operation, lambda: self._answered_before(operation, worker)):
             try:

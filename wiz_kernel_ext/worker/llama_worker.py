@@ -39,8 +39,10 @@ from wiz_kernel_ext.errors import (
     WizError,
     not_permitted,
 )
+from wiz_kernel_ext.models.adapters import located_adapters
 from wiz_kernel_ext.models.devices import told
 from wiz_kernel_ext.models.locate import locate_model
+from wiz_kernel_ext.protocol.adapters import ScaledAdapter, read_adapters
 from wiz_kernel_ext.protocol.calls import WorkerCalls
 from wiz_kernel_ext.protocol.codec import sound
 from wiz_kernel_ext.protocol.events import Progress
@@ -121,6 +123,7 @@ class Session:
     id: str
     system_prompt: str | None
     messages: list[ChatMessage] = field(default_factory=list)
+    adapters: list[str] = field(default_factory=list)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def history(self) -> list[ChatMessage]:
@@ -262,6 +265,8 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
         """`request` as another process takes it: with the path of a model for its name."""
         if isinstance(request, LoadModel) and request.model_path:
             request = msgspec.structs.replace(request, model_path=str(self._locate(request)))
+        if isinstance(request, Prompt | InitializeSession) and request.adapters:
+            return msgspec.structs.replace(request, adapters=self._adapters(request.adapters))
         return self._with_draft(request) if isinstance(request, LoadModel) else request
 
     async def _initialize(self, request: Initialize) -> RuntimeInfo:
@@ -296,6 +301,10 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
         path = locate_model(request.draft, models_dir=self._models_dir)
         return msgspec.structs.replace(request, draft=str(path))
 
+    def _adapters(self, names: list[str]) -> list[str]:
+        """The adapters of these names, by path."""
+        return located_adapters(names, lambda name: locate_model(name, models_dir=self._models_dir))
+
     def _locate(self, request: LoadModel) -> Path:
         name = request.model_path or self._defaults.model_path or self._host.model_path
         if not name:
@@ -308,12 +317,15 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
 
     async def _begin_session(self, request: InitializeSession) -> str:
         await self._loop.call(lambda: self._host.check(context=True))
+        adapters = self._adapters(request.adapters or [])
         session = self._sessions.get(request.session or "")
         if session is None:
             session = Session(request.session or secrets.token_hex(8), request.system_prompt)
             self._sessions[session.id] = session
         elif request.system_prompt is not None:
             session.system_prompt = request.system_prompt
+        if request.adapters is not None:
+            session.adapters = adapters
         self._latest = session
         return session.id
 
@@ -325,6 +337,8 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
         session = self._sessions.get(request.session) if request.session else self._latest
         if session is None:
             raise SessionNotLoaded(hint="Call initialize_session first.")
+        if request.adapters is None:
+            request = msgspec.structs.replace(request, adapters=session.adapters)
         async with session.lock:
             info = await self._answer([*session.history(), asked], request, call, session.id)
             if info.text or info.finish_reason != "cancelled":
@@ -345,13 +359,14 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
             with suppress(RuntimeError):  # the asker's event loop is closed
                 loop.call_soon_threadsafe(settle, value)
 
+        adapters: list[ScaledAdapter] = read_adapters(self._adapters(request.adapters or []))
         listener = Listener(on_event=call.emit, on_end=on_end)
         encoded = None if call.cancelled else await self._encoded(messages, request, call)
         if encoded is None:
             return AnswerInfo(text="", finish_reason="cancelled")
 
         def submit() -> None:
-            sequence = self._host.submit(encoded, request.options, listener, owner)
+            sequence = self._host.submit(encoded, request.options, listener, owner, adapters)
             # Here, so that an asker who gives up just now leaves no answer nobody can stop.
             call.on_cancel(lambda: self._interrupt(lambda: self._host.cancel(sequence)))
 

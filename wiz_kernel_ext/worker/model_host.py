@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from collections.abc import Sequence as Many
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from wiz_kernel_ext.errors import (
     WizError,
 )
 from wiz_kernel_ext.free_memory import free_bytes
+from wiz_kernel_ext.protocol.adapters import ScaledAdapter
 from wiz_kernel_ext.protocol.events import Notice
 from wiz_kernel_ext.protocol.messages import ChatMessage
 from wiz_kernel_ext.protocol.options import PromptOptions
@@ -265,10 +267,11 @@ class ModelHost:
         options: PromptOptions,
         listener: Listener,
         owner: str | None = None,
+        adapters: Many[ScaledAdapter] = (),
     ) -> Sequence:
-        """Queue a prompt of the conversation `owner` for its answer.
+        """Queue a prompt of the conversation `owner` for its answer, with `adapters` by path.
 
-        Raises ModelNotLoaded where its model has gone.
+        Raises ModelNotLoaded where its model has gone, ModelLoadFailed for an adapter of another.
         """
         loaded, chat = self._need_model(), encoded.chat
         if loaded is not encoded.loaded:
@@ -277,7 +280,7 @@ class ModelHost:
             raise ContextNotLoaded(hint=CONTEXT_HINT)
         if chat.is_raw and options.max_tokens is None:
             options = replace(options, max_tokens=RAW_MAX_TOKENS)
-        return loaded.engine.submit(encoded.tokens, options, listener, chat.turns, owner)
+        return loaded.engine.submit(encoded.tokens, options, listener, chat.turns, owner, adapters)
 
     def abort(self) -> None:
         """Break off the step under way, where that is possible; from any thread."""
