@@ -14,7 +14,7 @@ from wiz_kernel_ext.errors import BadRequest
 MOST_ADAPTERS = 16
 """So many may answer together."""
 _MOST_SCALE = 1e4
-_SCALED = re.compile(r"(?s)(.*)=([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*", re.IGNORECASE)
+_SCALED = re.compile(r"(?s)(.*)=\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*", re.IGNORECASE)
 
 
 class ScaledAdapter(NamedTuple):
