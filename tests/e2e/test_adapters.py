@@ -41,7 +41,7 @@ def ask(client: Client, adapters: list[object] | None = None, **options: object)
         max_tokens=24,
         messages=[],
         **more,
-        **options,  # type: ignore[arg-type]
+        **options,
     )
 
 
