@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from tests.making.convert.adapters import write_peft
 from tests.support.homes import Home
 from tests.support.lora_gguf import Lora, write_lora
 from wiz_kernel_ext.client import Client
 from wiz_kernel_ext.demo import model_path
 from wiz_kernel_ext.errors import (
     BadRequest,
+    ConversionRefused,
     GgufInvalid,
     ModelFileNotFound,
     ModelLoadFailed,
@@ -189,3 +195,53 @@ def test_a_session_is_not_given_an_adapter_that_is_not_here(
     with pytest.raises(ModelFileNotFound, match="The adapter is not here"):
         shared_client.open_session("new one", adapters=[folder / "nowhere.gguf"])
     assert "new one" not in [one.name for one in shared_client.sessions()]
+
+
+def test_a_peft_adapter_is_converted_and_used(
+    shared_client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = shared_client
+    names = [f"model.layers.{n}.mlp.down_proj.weight" for n in range(5)]
+    write_peft(
+        tmp_path / "peft",
+        {name: np.zeros((256, 512), np.float32) for name in names},
+        base_model_name_or_path="somebody/demo",
+    )
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConversionRefused, match="'somebody/demo' is not here"):
+        client.convert_model(tmp_path / "peft", output=tmp_path / "made.gguf")
+    made = client.convert_model(
+        tmp_path / "peft", base="demo", out_type="f32", output=tmp_path / "made.gguf"
+    )
+    assert made == str(tmp_path / "made.gguf")
+    client.load("demo")
+    assert ask(client, [made]) not in (ask(client), "")
+    with pytest.raises(BadRequest, match="no folder of an adapter"):
+        client.convert_model("somebody/model", base="demo")
+
+
+def test_the_command_line_converts_and_asks(home: Home, folder: Path, tmp_path: Path) -> None:
+    def wiz(*arguments: str) -> str:
+        ran = subprocess.run(
+            [sys.executable, "-m", "wiz_kernel_ext", *arguments],
+            env={**os.environ, **home.environment},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+            input="",
+        )
+        assert ran.returncode == 0, ran.stderr
+        return ran.stdout.strip()
+
+    names = [f"model.layers.{n}.mlp.down_proj.weight" for n in range(5)]
+    write_peft(tmp_path / "peft", {name: np.zeros((256, 512), np.float32) for name in names})
+    wiz("convert", "./peft", "--base", "demo", "--type", "f16", "--output", "./made.gguf")
+    asked = ("prompt", QUESTION, "--model", "demo", "--temperature", "0", "--max-tokens", "16")
+    plain = wiz(*asked)
+    assert wiz(*asked, "--adapter", "made.gguf") != plain
+    assert wiz(*asked, "--adapter", "made.gguf=0") == plain
+    client = Client()
+    client.open_session("with style", adapters=[f"{folder}/style.gguf=0.5"])
+    client.close()
+    assert "style.gguf=0.5" in wiz("sessions")
