@@ -111,6 +111,8 @@ LIBRARIES: dict[str, set[str]] = {
     "llama_cpp": {"engine"},  # and there in engine/llama/ only: see below
     "gguf": {"making"},
     "tokenizers": {"making"},
+    "llguidance": {"engine"},
+    "jsonschema_rs": {"engine"},
     "zmq": {"transport"},
     "filelock": {"transport"},
     "jupyter_core": {"configuration", "transport"},

@@ -150,6 +150,18 @@ class ConstraintRefused(BadRequest):
     code = "constraint_refused"
 
 
+class AnswerIncomplete(WizError, ValueError):
+    """An answer of a given shape was cut before it had it; `details["text"]` is what there is."""
+
+    code = "answer_incomplete"
+
+
+class AnswerInvalid(WizError, ValueError):
+    """An answer is not what it was to be; `details["text"]` is what was said."""
+
+    code = "answer_invalid"
+
+
 class NotSupported(BadRequest):
     """The loaded model cannot do what is asked of it."""
 

@@ -13,6 +13,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from wiz_kernel_ext.engine.backend import (
     Aborted,
     Adapter,
@@ -186,7 +189,9 @@ class FakeContext(Context):
             raise NoRoom
         assert not any(adapter.is_closed for adapter in self.adapters)
         self.batches.append(batch)
-        self._next: dict[int, int] = {}
+        self._known: dict[int, list[int]] = {}
+        self._shifts: dict[int, list[int]] = {}
+        self._allowed: dict[int, list[int]] = {}
         for row, (token, position, sequence_id) in enumerate(
             zip(batch.tokens, batch.positions, batch.sequence_ids, strict=True)
         ):
@@ -194,9 +199,8 @@ class FakeContext(Context):
             assert position == len(cells), "a sequence must go on where it ends"
             cells.append((object(), token, self.shift))
             if row in batch.outputs:
-                seen, shifts = self.tokens_of(sequence_id), self.shifts_of(sequence_id)
-                back = self.looks_back
-                self._next[row] = next_token(seen[-back:], shifts[-back:])
+                self._known[row] = self.tokens_of(sequence_id)[-self.looks_back :]
+                self._shifts[row] = self.shifts_of(sequence_id)[-self.looks_back :]
 
     def copy(self, source: int, target: int, start: int, end: int) -> None:
         assert self.can_cut
@@ -252,10 +256,26 @@ class FakeContext(Context):
         pass
 
     def sample(self, sampler: Any, row: int) -> int:
-        return self._next[row]
+        token, allowed = self._following(row), self._allowed.get(row)
+        if allowed is None or token in allowed:
+            return token
+        return allowed[zlib.crc32(repr(self._known[row]).encode()) % len(allowed)]
+
+    def restrict(self, row: int, mask: npt.NDArray[np.uint32]) -> None:
+        bits = np.unpackbits(mask.view(np.uint8), bitorder="little")
+        self._allowed[row] = [int(token) for token in np.flatnonzero(bits)]
+
+    def logprobs(self, row: int) -> npt.NDArray[np.float32]:
+        n_vocab = 256 + len(CONTROL)
+        chances = np.full(n_vocab, 0.1 / (n_vocab - 1), np.float32)
+        chances[self.likeliest(row)[0]] = 0.9
+        return np.log(chances)
 
     def likeliest(self, row: int) -> tuple[int, float]:
-        return self._next[row], 0.9
+        return self._following(row), 0.9
+
+    def _following(self, row: int) -> int:
+        return next_token(self._known[row], self._shifts[row])
 
     def set_threads(self, threads: int) -> None:
         self.threads.append(threads)

@@ -57,6 +57,7 @@ from wiz_kernel_ext.protocol.results import (
     SessionMessage,
     Status,
 )
+from wiz_kernel_ext.protocol.shapes import type_of
 from wiz_kernel_ext.protocol.values import Name, plain
 from wiz_kernel_ext.settings import Settings
 from wiz_kernel_ext.transport.endpoints import ConnectionInfo
@@ -108,11 +109,12 @@ class AsyncClient(WorkerCalls[AsyncOperation], ModelCalls):
         SessionNotLoaded, ModelNotLoaded, ContextOverflow, WorkerDied.
         """
         request = build_prompt(Prompt, prompt, options)
+        type = type_of(options.get("schema"))
         try:
-            return Answer(await self.request(request))
+            return Answer(await self.request(request), type)
         except NotLoaded as missing:
             whole = await IO.run(self._completed(request, missing))
-        return Answer(await self.request(whole))
+        return Answer(await self.request(whole), type)
 
     async def start(self, request: AnyRequest) -> AsyncOperation:
         """Send a request that takes time and return its operation at once."""

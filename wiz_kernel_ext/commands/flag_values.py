@@ -46,7 +46,7 @@ def grammar(text: str) -> str:
 
 
 def think(text: str) -> bool | int:
-    """ "on", "off", or a number of tokens."""
+    """A switch (on, off), or a number of tokens."""
     switch = _SWITCH.get(text.strip().lower())
     return int(text) if switch is None else switch
 

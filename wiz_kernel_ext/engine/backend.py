@@ -14,6 +14,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from wiz_kernel_ext.engine.sampling import Stage
 from wiz_kernel_ext.protocol.devices import Device
 
@@ -215,6 +218,14 @@ class Context(ABC):
     @abstractmethod
     def sample(self, sampler: Any, row: int) -> int:
         """Pick a token from the logits of `row`, one of the last `outputs`, and accept it."""
+
+    @abstractmethod
+    def restrict(self, row: int, mask: npt.NDArray[np.uint32]) -> None:
+        """Make tokens impossible in `row`: those whose bit in `mask` is not set, lowest first."""
+
+    @abstractmethod
+    def logprobs(self, row: int) -> npt.NDArray[np.float32]:
+        """The natural logarithms of all tokens' probabilities in `row`, before any sampler."""
 
     @abstractmethod
     def likeliest(self, row: int) -> tuple[int, float]:

@@ -12,11 +12,14 @@ from collections.abc import Callable
 from collections.abc import Sequence as Many
 
 from wiz_kernel_ext.engine.adapters import AdapterSet, AdapterShelf
+from wiz_kernel_ext.engine.answering import Answering
 from wiz_kernel_ext.engine.backend import Aborted, Context, DecodeFailed, Model, NoRoom
+from wiz_kernel_ext.engine.constraint import Constraint
 from wiz_kernel_ext.engine.contention import ThreadCount
 from wiz_kernel_ext.engine.detokenizer import Detokenizer
 from wiz_kernel_ext.engine.drafting import Drafter
 from wiz_kernel_ext.engine.kv_memory import N_IN_THE_WAY, KvMemory
+from wiz_kernel_ext.engine.masks_ahead import MasksAhead
 from wiz_kernel_ext.engine.pace import ALONE_S, TARGET_S, Pace
 from wiz_kernel_ext.engine.prompt_lookup import PromptLookup
 from wiz_kernel_ext.engine.radix_tree import common_prefix
@@ -80,6 +83,8 @@ class Engine:
         self._scheduler = Scheduler(
             self._memory, self._speculation, slots=slots, batch_size=batch_size
         )
+        self._answering = Answering(model, context)
+        self._masks = MasksAhead()
         self._snapshots = snapshots
         self._adapters = AdapterShelf(model, context)
         self._numbers = itertools.count()
@@ -96,14 +101,16 @@ class Engine:
         listener: Listener,
         turns: Turns = NO_TURNS,
         owner: str | None = None,
+        constraint: Constraint | None = None,
         adapters: Many[ScaledAdapter] = (),
     ) -> Sequence:
         """Queue a prompt; `listener` hears of its events and its one end.
 
         `turns` is what ends an answer beside the model's own end and what `options` name; `owner`
-        the conversation it belongs to: what has none is never written to the disk. `adapters` are
-        LoRA files by path. Raises ContextOverflow where it leaves no room for an answer, BadRequest
-        for options that do not fit the model, ModelLoadFailed for such adapters.
+        the conversation it belongs to: what has none is never written to the disk; `constraint`
+        what the answer may be; `adapters` are LoRA files by path.
+        Raises ContextOverflow where it leaves no room for an answer, BadRequest for options that
+        do not fit the model, ModelLoadFailed for such adapters.
         """
         if not tokens:
             raise BadRequest("The prompt is empty.", field="prompt")
@@ -136,6 +143,9 @@ class Engine:
             max_tokens=options.max_tokens,
             owner=owner,
             adapters=self._adapters.take(adapters, self._adapters_in_use),
+            constraint=constraint,
+            n_top=options.logprobs or 0,
+            logprobs=[] if options.logprobs is not None or options.best else None,
             number=next(self._numbers),
             submitted_at=self._clock(),
         )
@@ -186,6 +196,7 @@ class Engine:
         """
         for sequence in [*self._scheduler.running, *self._scheduler.waiting]:
             self._finish(sequence, "interrupted")
+        self._masks.close()
         while self._memory.write():
             pass
         if self._snapshots is not None:
@@ -205,6 +216,8 @@ class Engine:
 
     def _decode(self, plan: Plan) -> bool:
         started_at = self._clock()
+        asked = [work.sequence.constraint_now for work in plan.works if work.rows]
+        self._masks.begin([constraint for constraint in asked if constraint is not None])
         try:
             self._adapters.use(plan.adapters)
             self._context.decode(plan.batch)
@@ -215,6 +228,8 @@ class Engine:
         except (NoRoom, DecodeFailed) as error:
             self._recover(plan, error)
             return False
+        finally:
+            self._masks.wait()
         n_answers = plan.n_answer_tokens
         self._pace.learn(len(plan.batch) - n_answers, n_answers, self._clock() - started_at)
         return True
@@ -243,37 +258,22 @@ class Engine:
             sequence.listener.on_event(Progress(stage="prompt", done=float(end), total=total))
         if not work.rows:
             return
-        reason = self._take_tokens(work, now)
+        try:
+            reason = self._answering.take(sequence, work.rows, work.drafted, now)
+        except WizError as error:
+            self._end(sequence)
+            sequence.fail(error)
+            return
         if work.drafted:
+            # The last token said is not in the memory: it is what the next step begins with.
             said = sequence.tokens[end:]
-            n_kept = common_prefix(work.drafted, said)
+            n_kept = common_prefix(work.drafted, said if reason else said[:-1])
             self._memory.extend(sequence.sequence_id, said[:n_kept])
             sequence.take_draft(len(work.drafted), n_kept)
             self._memory.cut_back(sequence.sequence_id, sequence.n_past)
             self._speculation.learn(sequence, len(work.drafted), n_kept)
         if reason:
             self._finish(sequence, reason)
-
-    def _take_tokens(self, work: Work, now: float) -> FinishReason | None:
-        """Pick the next token, and one more for each guess that was the one that was picked."""
-        sequence = work.sequence
-        for i, row in enumerate(work.rows):
-            token = self._context.sample(self._sampler_of(sequence), row)
-            is_end = self._model.ends_generation(token) or token in sequence.ends
-            piece = b"" if is_end else self._model.piece(token)
-            if reason := sequence.take_token(token, piece, is_end=is_end, now=now):
-                return reason
-            if work.drafted[i : i + 1] != [token]:
-                break
-        return None
-
-    def _sampler_of(self, sequence: Sequence) -> object:
-        if sequence.sampler is None:
-            sampling = sequence.sampling
-            sequence.sampler = self._context.make_sampler(sampling.stages)
-            if sampling.n_lookback:
-                self._context.accept(sequence.sampler, sequence.tokens[-sampling.n_lookback :])
-        return sequence.sampler
 
     def _finish(self, sequence: Sequence, reason: FinishReason) -> None:
         self._end(sequence)
@@ -283,9 +283,7 @@ class Engine:
         """Free what a sequence holds, before its listener hears of the end."""
         self._scheduler.leave(sequence)
         self._speculation.forget(sequence)
-        if sequence.sampler is not None:
-            self._context.free_sampler(sequence.sampler)
-            sequence.sampler = None
+        self._answering.free(sequence)
         if self._threads and not self.is_busy:
             self._threads.rest(self._clock())
 

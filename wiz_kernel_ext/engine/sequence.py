@@ -13,13 +13,25 @@ from typing import Any
 
 from wiz_kernel_ext.engine.adapters import NO_ADAPTERS, AdapterSet
 from wiz_kernel_ext.engine.coalescer import Coalescer
+from wiz_kernel_ext.engine.constraint import Constraint
 from wiz_kernel_ext.engine.detokenizer import Detokenizer
 from wiz_kernel_ext.engine.drafting import Drafter
 from wiz_kernel_ext.engine.runaway import Runaway
 from wiz_kernel_ext.engine.sampling import Sampling
 from wiz_kernel_ext.errors import WizError
 from wiz_kernel_ext.protocol.events import AnyEvent, Notice
-from wiz_kernel_ext.protocol.results import AnswerInfo, FinishReason, Timings, Usage
+from wiz_kernel_ext.protocol.results import (
+    AnswerInfo,
+    FinishReason,
+    Timings,
+    TokenLogprob,
+    Usage,
+)
+
+LOOPING = (
+    "The answer said the same again and again, and was led to its end: what it closed may be "
+    "shorter than meant (allow_repeats lets it go on)."
+)
 
 
 class State(enum.Enum):
@@ -46,8 +58,9 @@ class Sequence:
     `tokens` are the prompt's and, behind them, the answer's; the first `n_past` of them are in the
     KV memory. `number` is its place in the order of arrival. `runaway` reads along, where an answer
     that repeats itself without end is to be ended. `owner` is the conversation it belongs to, where
-    its state may be kept on the disk. `drafters` may guess what it goes on with. It is computed
-    with `adapters`.
+    its state may be kept on the disk. `drafters` may guess what it goes on with. `constraint` is
+    what the answer may be; `logprobs` how likely its tokens were, with `n_top` others, where that
+    was asked for. It is computed with `adapters`.
     """
 
     tokens: list[int]
@@ -68,6 +81,10 @@ class Sequence:
     ends: frozenset[int] = frozenset()
     runaway: Runaway | None = None
     drafters: tuple[Drafter, ...] = ()
+    constraint: Constraint | None = None
+    n_top: int = 0
+    logprobs: list[TokenLogprob] | None = None
+    n_forced: int = 0
     n_drafted: int = 0
     n_kept: int = 0
     submitted_at: float = 0.0
@@ -103,6 +120,28 @@ class Sequence:
         if self.max_tokens is not None:
             most = min(most, self.max_tokens - self.n_generated - 1)
         return max(most, 0)
+
+    @property
+    def constraint_now(self) -> Constraint | None:
+        """What its next token has to keep to, if anything."""
+        return self.constraint
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing may follow what it has said."""
+        constraint = self.constraint_now
+        return constraint is not None and constraint.is_over
+
+    def follow(self, token: int) -> list[int]:
+        """Move the constraint on by a `token` just taken; returns what can only follow."""
+        if (constraint := self.constraint_now) is None:
+            return []
+        was_looping = constraint.is_looping
+        # Who asks how likely each token was is told that of all of them.
+        forced = constraint.take(token, forces=self.logprobs is None)
+        if constraint.is_looping and not was_looping:
+            self.listener.on_event(Notice(text=LOOPING))
+        return forced
 
     def take_draft(self, n_drafted: int, n_kept: int) -> None:
         """Of so many guesses the first `n_kept` were right: their cells are computed."""
@@ -159,12 +198,15 @@ class Sequence:
             AnswerInfo(
                 text="".join(self._text),
                 finish_reason=reason,
+                incomplete=self.constraint is not None and not self.constraint.is_whole,
+                logprobs=self.logprobs,
                 usage=Usage(
                     n_prompt_tokens=self.n_prompt,
                     n_cached_tokens=self.n_cached,
                     n_tokens=self.n_generated,
                     n_drafted_tokens=self.n_drafted,
                     n_accepted_tokens=self.n_kept,
+                    n_forced_tokens=self.n_forced,
                 ),
                 timings=self._timings(now),
             )

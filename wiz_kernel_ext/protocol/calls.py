@@ -30,6 +30,7 @@ from wiz_kernel_ext.protocol.results import (
     RuntimeInfo,
     UnloadInfo,
 )
+from wiz_kernel_ext.protocol.shapes import schema_of, type_of
 from wiz_kernel_ext.protocol.values import Name
 
 R = TypeVar("R")
@@ -43,6 +44,8 @@ def build_prompt(type: type[T], prompt: str, options: dict[str, Any]) -> T:
     """A `Prompt` or `SendPrompt` from flat keywords: sampling options and request fields."""
     fields = {name: value for name, value in options.items() if name in _PROMPT_FIELDS}
     sampling = {name: value for name, value in options.items() if name not in _PROMPT_FIELDS}
+    if sampling.get("schema") is not None:
+        sampling["schema"] = schema_of(sampling["schema"])
     return build(type, {"prompt": prompt, "options": build(PromptOptions, sampling), **fields})
 
 
@@ -89,11 +92,12 @@ class WorkerCalls(ABC, Generic[OperationT]):
         """Answer a prompt (`worker:prompt`); the whole text at the end.
 
         Keywords are `PromptOptions`' (temperature, top_k, max_tokens, seed, stop, …) and `Prompt`'s
-        (session, role, tools, messages, chat_template).
+        (session, role, tools, messages, chat_template). `schema` is a JSON schema, or a type (a
+        Pydantic class, dataclass, TypedDict, `Literal`, `Enum`, `list[T]`): `Answer.value` is one.
         Raises SessionNotLoaded, ContextOverflow, WorkerDied.
         """
         request = build_prompt(Prompt, prompt, options)
-        return Answer(await self.request(request))
+        return Answer(await self.request(request), type_of(options.get("schema")))
 
     async def send_prompt(self, /, prompt: str, **options: Any) -> OperationT:
         """Like `prompt`, but returns its operation at once (`worker:sendPrompt`)."""

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from wiz_kernel_ext.protocol.depth import MAX_DEPTH, is_too_deep
+from wiz_kernel_ext.protocol.results import AnswerShape
 
 MAX_INT32 = 2**31 - 1
 """llama.cpp's counts are 32 bits."""
@@ -83,6 +84,12 @@ class PromptOptions(
             raise ValueError(f"{given[0]} and {given[1]} exclude each other")
         if self.schema is not None and is_too_deep(self.schema):
             raise ValueError(f"schema is nested more than {MAX_DEPTH} deep")
+
+    @property
+    def shape(self) -> AnswerShape:
+        """What the answer is to be."""
+        given = next((one for one in CONSTRAINTS if getattr(self, one) is not None), None)
+        return "json" if given == "schema" else "text" if given else "free"
 
     def given(self) -> dict[str, Any]:
         """The options that were set, by their Python names."""

@@ -18,6 +18,8 @@ beginning and its end, or have the model sum the oldest turns up."""
 FinishReason = Literal["stop", "length", "runaway", "cancelled", "interrupted"]
 LOAD_KINDS: frozenset[str] = frozenset({"load", "setup"})
 """A load in steps, as the original has it, and the whole of it: one thing to its user."""
+AnswerShape = Literal["free", "text", "json"]
+"""What an answer was to be: anything, text of a form, or JSON of a schema."""
 TERMINAL_STATES: frozenset[str] = frozenset({"done", "failed", "cancelled", "interrupted"})
 
 
@@ -156,6 +158,7 @@ class AnswerInfo(Result, frozen=True, kw_only=True):
     text: str
     finish_reason: FinishReason = "stop"
     thinking: str = ""
+    shape: AnswerShape = "free"
     incomplete: bool = False
     logprobs: list[TokenLogprob] | None = None
     alternatives: list[Alternative] = []

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from wiz_kernel_ext.engine.backend import Context, LoadParameters, Model
 from wiz_kernel_ext.engine.chat import ChatEncoder
+from wiz_kernel_ext.engine.constraint import Constraint
 from wiz_kernel_ext.engine.draft_model import DraftModel
 from wiz_kernel_ext.engine.engine import Engine
+from wiz_kernel_ext.engine.grammars import Grammars
+from wiz_kernel_ext.engine.vocabulary import Vocabulary
 from wiz_kernel_ext.models.placement import Placement
+from wiz_kernel_ext.protocol.adapters import ScaledAdapter
 from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo
 from wiz_kernel_ext.worker.encoding import Readers
 
@@ -39,8 +44,12 @@ class Loaded:
     context: Context | None = None
     context_info: ContextInfo | None = None
     engine: Engine | None = None
+    grammars: Grammars = field(init=False)
     readers: Readers = field(default_factory=Readers)
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.grammars = Grammars(lambda: Vocabulary(self.model))
 
     def encoder(self, chat_template: str | None) -> ChatEncoder:
         """The encoder of a template, made when first needed; the latest few are kept."""
@@ -58,11 +67,14 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Encoded:
-    """A prompt as its model reads it."""
+    """A prompt as its model reads it, what its answer may be, and what raises if it is not."""
 
     loaded: Loaded
     chat: ChatEncoder
     tokens: list[int]
+    constraint: Constraint | None = None
+    check: Callable[[str], None] | None = None
+    adapters: Sequence[ScaledAdapter] = ()
 
 
 def model_info(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from collections.abc import Sequence as Many
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from wiz_kernel_ext.engine.contention import ThreadCount
 from wiz_kernel_ext.engine.engine import Engine
 from wiz_kernel_ext.engine.fingerprint import model_fingerprint, state_fingerprint
 from wiz_kernel_ext.engine.gguf_header import check_gguf
+from wiz_kernel_ext.engine.json_answer import checker_of
 from wiz_kernel_ext.engine.sequence import Listener, Sequence
 from wiz_kernel_ext.engine.snapshots import Snapshots, SnapshotStore
 from wiz_kernel_ext.engine.way import AS_IT_IS, Way
@@ -34,7 +34,7 @@ from wiz_kernel_ext.errors import (
     WizError,
 )
 from wiz_kernel_ext.free_memory import free_bytes
-from wiz_kernel_ext.protocol.adapters import ScaledAdapter
+from wiz_kernel_ext.protocol.adapters import read_adapters
 from wiz_kernel_ext.protocol.events import Notice
 from wiz_kernel_ext.protocol.messages import ChatMessage
 from wiz_kernel_ext.protocol.options import PromptOptions
@@ -53,6 +53,7 @@ from wiz_kernel_ext.worker.load_plan import plan_load
 from wiz_kernel_ext.worker.loaded import Encoded, Loaded, model_info
 from wiz_kernel_ext.worker.opening import Opening, create_context
 
+DEFAULT_OPTIONS = PromptOptions()
 RAW_MAX_TOKENS = 256
 """The longest completion of raw text where nothing else is asked for: nothing in it ends one."""
 
@@ -247,10 +248,13 @@ class ModelHost:
         messages: list[ChatMessage],
         tools: list[dict[str, Any]] | None,
         chat_template: str | None = None,
+        options: PromptOptions = DEFAULT_OPTIONS,
+        adapters: list[str] | None = None,
     ) -> Encoded:
         """A conversation as a prompt of the loaded model; from any thread but the engine's.
 
-        `chat_template` as in `AnyPrompt`. Raises BadRequest, ModelNotLoaded, ContextNotLoaded.
+        `chat_template` and `adapters`, by path, as in `AnyPrompt`. Raises ConstraintRefused,
+        BadRequest, ModelNotLoaded, ContextNotLoaded.
         """
         loaded = self._need_model()
         if loaded.engine is None:
@@ -259,7 +263,10 @@ class ModelHost:
             if not is_kept:
                 raise ModelNotLoaded(hint=MODEL_HINT)
             chat = loaded.encoder(chat_template)
-            return Encoded(loaded, chat, chat.encode(messages, tools))
+            constraint = loaded.grammars.constraint(options, chat.turns.tokens)
+            check = None if options.schema is None else checker_of(options.schema)
+            tokens, used = chat.encode(messages, tools), read_adapters(adapters or [])
+            return Encoded(loaded, chat, tokens, constraint, check, used)
 
     def submit(
         self,
@@ -267,9 +274,8 @@ class ModelHost:
         options: PromptOptions,
         listener: Listener,
         owner: str | None = None,
-        adapters: Many[ScaledAdapter] = (),
     ) -> Sequence:
-        """Queue a prompt of the conversation `owner` for its answer, with `adapters` by path.
+        """Queue a prompt of the conversation `owner` for its answer.
 
         Raises ModelNotLoaded where its model has gone, ModelLoadFailed for an adapter of another.
         """
@@ -280,7 +286,15 @@ class ModelHost:
             raise ContextNotLoaded(hint=CONTEXT_HINT)
         if chat.is_raw and options.max_tokens is None:
             options = replace(options, max_tokens=RAW_MAX_TOKENS)
-        return loaded.engine.submit(encoded.tokens, options, listener, chat.turns, owner, adapters)
+        return loaded.engine.submit(
+            encoded.tokens,
+            options,
+            listener,
+            chat.turns,
+            owner,
+            encoded.constraint,
+            encoded.adapters,
+        )
 
     def abort(self) -> None:
         """Break off the step under way, where that is possible; from any thread."""

@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import llama_cpp as c
+import numpy as np
+import numpy.typing as npt
 
 from wiz_kernel_ext.engine.backend import (
     Aborted,
@@ -33,12 +35,14 @@ from wiz_kernel_ext.engine.backend import (
 from wiz_kernel_ext.engine.llama.adapters import load_adapter, use_adapters
 from wiz_kernel_ext.engine.llama.devices import devices
 from wiz_kernel_ext.engine.llama.log_tail import LogTail
-from wiz_kernel_ext.engine.llama.picking import Picker, likeliest, logits_of
+from wiz_kernel_ext.engine.llama.picking import Picker, likeliest, logits_of, restrict
+from wiz_kernel_ext.engine.logprobs import log_softmax
 from wiz_kernel_ext.engine.sampling import Stage
 from wiz_kernel_ext.engine.speculation import DRAFT_ROWS
 from wiz_kernel_ext.protocol.devices import Device
 
 _SPM = 1
+_PIECE_BYTES = 256
 _KV_TYPES = {
     "f32": c.GGML_TYPE_F32,
     "f16": c.GGML_TYPE_F16,
@@ -152,7 +156,6 @@ class LlamaModel(Model):
         self._path = path
         self._vocab = c.llama_model_get_vocab(model)
         self._pieces: dict[int, bytes] = {}
-        self._buffer = ctypes.create_string_buffer(256)
         is_spm = c.llama_vocab_type(self._vocab) == _SPM
         template = c.llama_model_chat_template(model, None)
         self.facts = ModelFacts(
@@ -194,11 +197,13 @@ class LlamaModel(Model):
     def piece(self, token: int) -> bytes:
         piece = self._pieces.get(token)
         if piece is None:
-            n = c.llama_token_to_piece(self._vocab, token, self._buffer, 256, 0, False)
+            # A buffer of its own: several threads ask.
+            buffer = ctypes.create_string_buffer(_PIECE_BYTES)
+            n = c.llama_token_to_piece(self._vocab, token, buffer, _PIECE_BYTES, 0, False)
             if n < 0:
-                self._buffer = ctypes.create_string_buffer(-n)
-                n = c.llama_token_to_piece(self._vocab, token, self._buffer, -n, 0, False)
-            piece = self._pieces[token] = self._buffer.raw[:n]
+                buffer = ctypes.create_string_buffer(-n)
+                n = c.llama_token_to_piece(self._vocab, token, buffer, -n, 0, False)
+            piece = self._pieces[token] = buffer.raw[:n]
         return piece
 
     def text_of(self, token: int) -> str:
@@ -380,6 +385,12 @@ class LlamaContext(Context):
 
     def sample(self, sampler: Any, row: int) -> int:
         return int(sampler.pick(self._context, row))
+
+    def restrict(self, row: int, mask: npt.NDArray[np.uint32]) -> None:
+        restrict(logits_of(self._context, row, self._n_vocab), mask)
+
+    def logprobs(self, row: int) -> npt.NDArray[np.float32]:
+        return log_softmax(logits_of(self._context, row, self._n_vocab))
 
     def likeliest(self, row: int) -> tuple[int, float]:
         return likeliest(logits_of(self._context, row, self._n_vocab))

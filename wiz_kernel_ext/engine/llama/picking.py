@@ -73,6 +73,12 @@ def logits_of(context: Any, row: int, n_vocab: int) -> Logits:
     return logits
 
 
+def restrict(logits: Logits, mask: npt.NDArray[np.uint32]) -> None:
+    """Make impossible what a bit of `mask` does not allow."""
+    bits = np.unpackbits(mask.view(np.uint8), bitorder="little", count=len(logits))
+    np.copyto(logits, -np.inf, where=bits == 0)
+
+
 def likeliest(logits: Logits) -> tuple[int, float]:
     """The token with the largest logit, and its probability."""
     token = int(logits.argmax())

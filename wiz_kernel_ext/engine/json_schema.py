@@ -1,0 +1,156 @@
+"""JSON schemas as they can be enforced: with an end to every string, list and recursion.
+
+A small model that has nothing more to say goes on inside a string or a list until the context is
+full. So what has no bound gets one, wide enough for what people mean. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import unquote
+
+from wiz_kernel_ext.errors import ConstraintRefused
+
+MOST_CHARS = 4096
+"""The longest string where the schema names no length, pattern or format."""
+MOST_ITEMS = 1000
+"""The longest list where the schema names no length."""
+
+Schema = Any
+"""An object, or true or false."""
+_BOUND_ALREADY = {"maxLength", "pattern", "format", "enum", "const", "$ref"}
+_ONE = ("items", "additionalProperties", "additionalItems")
+_MANY = ("anyOf", "oneOf", "allOf", "prefixItems")
+_NAMED = ("properties", "patternProperties", "$defs", "definitions")
+
+
+def enforceable(schema: dict[str, Any]) -> dict[str, Any]:
+    """`schema` with bounds; raises ConstraintRefused where nothing finite could fit it."""
+    if not _Endings(schema).ends(schema):
+        raise ConstraintRefused(
+            "The schema of the answer is refused: it contains itself without an end.",
+            hint="Let the recursion end: a property that is not required, an `anyOf` with null, "
+            "or a list that may be empty.",
+            field="schema",
+            keywords=["$ref"],
+        )
+    closes = not any(map(_is_combined, _all(schema)))
+    bounded: dict[str, Any] = _bounded(schema, closes=closes)
+    return bounded
+
+
+def _is_combined(schema: dict[str, Any]) -> bool:
+    """Whether several schemas say together what an object has: then none of them says all."""
+    parts = schema.keys() & {"anyOf", "oneOf", "$ref"}
+    return "allOf" in schema or bool(parts and schema.keys() & {"properties", "required"})
+
+
+def _bounded(schema: Schema, *, closes: bool) -> Schema:
+    """`schema` with bounds; with `closes` an object has the properties that it names only."""
+    if not isinstance(schema, dict):
+        return schema
+    made = _over_parts(schema, lambda part: _bounded(part, closes=closes))
+    kinds = made.get("type")
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    if "string" in (kinds or ()) and not _BOUND_ALREADY & made.keys():
+        made["maxLength"] = max(MOST_CHARS, _number(made.get("minLength")))
+    if "array" in (kinds or ()) and not {"maxItems", "enum", "const"} & made.keys():
+        made["maxItems"] = max(
+            MOST_ITEMS, _number(made.get("minItems")), len(made.get("prefixItems") or ())
+        )
+    is_named = bool(made.get("properties")) and "patternProperties" not in made
+    if closes and is_named:
+        made.setdefault("additionalProperties", False)
+    return made
+
+
+def _over_parts(schema: dict[str, Any], change: Callable[[Schema], Schema]) -> dict[str, Any]:
+    """A copy of `schema` with every schema in it changed."""
+    made = dict(schema)
+    for key in _ONE:
+        if isinstance(made.get(key), dict):
+            made[key] = change(made[key])
+    for key in _MANY:
+        if isinstance(made.get(key), list):
+            made[key] = [change(one) for one in made[key]]
+    for key in _NAMED:
+        if isinstance(made.get(key), dict):
+            made[key] = {name: change(one) for name, one in made[key].items()}
+    return made
+
+
+def _number(value: Any) -> int:
+    return int(value) if isinstance(value, int | float) else 0
+
+
+class _Endings:
+    """Which schemas something finite fits: found for all that refer to each other together."""
+
+    def __init__(self, root: dict[str, Any]) -> None:
+        self._root = root
+        self._known: set[str] = set()
+        """References that come to an end."""
+        references = {one["$ref"] for one in _all(root) if isinstance(one.get("$ref"), str)}
+        while more := {r for r in references - self._known if self.ends(self._target(r))}:
+            self._known |= more
+
+    def ends(self, schema: Schema) -> bool:
+        """Whether something finite fits it, by what is known of references."""
+        if not isinstance(schema, dict):
+            return True
+        if isinstance(reference := schema.get("$ref"), str) and reference not in self._known:
+            return False
+        if not all(self.ends(one) for one in _list(schema, "allOf")):
+            return False
+        for key in ("anyOf", "oneOf"):
+            if (ways := _list(schema, key)) and not any(self.ends(one) for one in ways):
+                return False
+        kinds = schema.get("type")
+        kinds = [kinds] if isinstance(kinds, str) else kinds or ["object"]
+        if any(kind not in ("object", "array") for kind in kinds):
+            return True
+        ends = {"object": self._object_ends, "array": self._array_ends}
+        return any(ends[kind](schema) for kind in kinds)
+
+    def _object_ends(self, schema: dict[str, Any]) -> bool:
+        properties = schema.get("properties")
+        properties = properties if isinstance(properties, dict) else {}
+        return all(self.ends(properties.get(name, True)) for name in _list(schema, "required"))
+
+    def _array_ends(self, schema: dict[str, Any]) -> bool:
+        n_least = _number(schema.get("minItems"))
+        first = _list(schema, "prefixItems")[:n_least]
+        rest = schema.get("items", True) if n_least > len(first) else True
+        return all(self.ends(one) for one in [*first, rest])
+
+    def _target(self, reference: str) -> Schema:
+        """What a reference inside the schema names; True for others, which are refused later."""
+        found: Any = self._root
+        if not reference.startswith("#"):
+            return True
+        for part in filter(None, reference[1:].split("/")):
+            name = unquote(part).replace("~1", "/").replace("~0", "~")
+            if isinstance(found, dict):
+                found = found.get(name, True)
+            elif isinstance(found, list) and name.isdigit() and int(name) < len(found):
+                found = found[int(name)]
+            else:
+                return True
+        return found
+
+
+def _all(schema: Schema) -> Iterator[dict[str, Any]]:
+    """Every object in a schema, itself first."""
+    if isinstance(schema, dict):
+        yield schema
+        for one in schema.values():
+            yield from _all(one)
+    elif isinstance(schema, list):
+        for one in schema:
+            yield from _all(one)
+
+
+def _list(schema: dict[str, Any], key: str) -> list[Any]:
+    value = schema.get(key)
+    return value if isinstance(value, list) else []
