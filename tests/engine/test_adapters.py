@@ -41,7 +41,7 @@ class Shelf:
         self.folder = folder
         self.model = FakeModel()
         self.context = FakeContext(100)
-        self.shelf = AdapterShelf(self.model, self.context)
+        self.shelf = AdapterShelf(self.model)
         self.in_use: list[AdapterSet] = []
 
     def file(self, name: str, text: str | None = None) -> str:
@@ -109,7 +109,7 @@ def test_a_few_stay_that_nobody_uses_and_those_used_longest_ago_go(shelf: Shelf)
 def test_one_in_use_stays_and_one_that_computes_is_taken_off_before_it_goes(shelf: Shelf) -> None:
     first, second = shelf.take(shelf.file("first")), shelf.take(shelf.file("second"))
     shelf.in_use = [first]
-    shelf.shelf.use(second)
+    shelf.shelf.use(shelf.context, second)
     for n in range(MOST_IDLE + 2):
         shelf.take(shelf.file(f"{n}"))
     closed = {one.fingerprint for one in shelf.model.adapters if one.is_closed}
@@ -123,7 +123,7 @@ def test_one_in_use_stays_and_one_that_computes_is_taken_off_before_it_goes(shel
 def test_the_context_is_told_only_where_the_set_changes(shelf: Shelf) -> None:
     a = shelf.file("a")
     for wanted in ([], [a], [f"{a}=1.0"], [f"{a}=2"], [], []):
-        shelf.shelf.use(shelf.take(*wanted))
+        shelf.shelf.use(shelf.context, shelf.take(*wanted))
     assert shelf.context.n_changes == 3
 
 
@@ -328,6 +328,21 @@ def test_one_alone_is_not_kept_waiting_by_a_stream_of_others(tmp_path: Path) -> 
     info = rig.ends[alone.number]
     assert isinstance(info, AnswerInfo)
     assert info.text == right("letters", {"mine": 1.0}, 40)
+
+
+def test_prompts_of_the_same_text_every_time_have_their_adapters_in_their_own_context(
+    tmp_path: Path,
+) -> None:
+    exact = FakeContext(200)
+    rig = Rig(tmp_path, make_exact=lambda _: exact, reproducible=True)
+    for adapters in ({}, {"a": 1.0}, {"a": 1.0}, {"a": 0.5}, {}):
+        rig.ask(LONG, adapters)
+    assert exact.batches
+    assert not rig.context.batches
+    rig.ask(LONG, {"a": 1.0})
+    rig.engine.close()
+    assert exact.adapters == []
+    assert all(one.is_closed for one in rig.model.adapters)
 
 
 def test_closing_gives_the_adapters_back(tmp_path: Path) -> None:

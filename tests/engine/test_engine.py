@@ -63,6 +63,7 @@ class Rig:
         self.grammars = Grammars(lambda: Vocabulary(self.model))
         self.clock = FakeClock()
         self.context = make_context(pool, clock=self.clock, **context)
+        self.exact: list[FakeContext] = []
         self.context.step_s = 0.01  # so that guesses pay
         self.engine = Engine(
             self.model,
@@ -76,7 +77,13 @@ class Rig:
             parking_bytes=parking,
             draft=draft,
             n_in_the_way=n_in_the_way,
+            make_exact=self._make_exact,
         )
+
+    def _make_exact(self, piece_size: int) -> FakeContext:
+        exact = FakeContext(self.engine._context_size, clock=self.clock)
+        self.exact.append(exact)
+        return exact
 
     def prompt(self, text: str, n_most: int = 10, **options: Any) -> Prompted:
         prompted = Prompted()

@@ -46,13 +46,12 @@ class _File:
 
 
 class AdapterShelf:
-    """The adapters of one model, and which of them its context computes with."""
+    """The adapters of one model, and which of them each of its contexts computes with."""
 
-    def __init__(self, model: Model, context: Context) -> None:
+    def __init__(self, model: Model) -> None:
         self._model = model
-        self._context = context
         self._kept: dict[_File, Adapter] = {}
-        self._active = NO_ADAPTERS
+        self._active: dict[Context, AdapterSet] = {}
         self.n_loads = 0
         """How often a file was read."""
 
@@ -79,15 +78,18 @@ class AdapterShelf:
         self._make_way([made, *in_use()])
         return made
 
-    def use(self, adapters: AdapterSet) -> None:
-        """Compute with `adapters` from the next batch on."""
-        if adapters.id != self._active.id:
-            self._context.use_adapters(adapters.members)
-            self._active = adapters
+    def use(self, context: Context, adapters: AdapterSet) -> None:
+        """Have `context` compute with `adapters` from its next batch on."""
+        if adapters.id != self._active.get(context, NO_ADAPTERS).id:
+            context.use_adapters(adapters.members)
+            self._active[context] = adapters
+            if not adapters.id:
+                del self._active[context]
 
     def close(self) -> None:
-        """Give all of them back; the context computes with none."""
-        self.use(NO_ADAPTERS)
+        """Give all of them back; no context computes with any."""
+        for context in list(self._active):
+            self.use(context, NO_ADAPTERS)
         while self._kept:
             self._kept.popitem()[1].close()
 
@@ -112,8 +114,9 @@ class AdapterShelf:
         idle = [file for file, adapter in self._kept.items() if id(adapter) not in used]
         for file in idle[: max(0, len(idle) - MOST_IDLE)]:
             adapter = self._kept.pop(file)
-            if any(one is adapter for one, _ in self._active.members):
-                self.use(NO_ADAPTERS)
+            for context, active in list(self._active.items()):
+                if any(one is adapter for one, _ in active.members):
+                    self.use(context, NO_ADAPTERS)
             adapter.close()
 
 

@@ -18,6 +18,7 @@ from wiz_kernel_ext.engine.constraint import Constraint
 from wiz_kernel_ext.engine.contention import ThreadCount
 from wiz_kernel_ext.engine.detokenizer import Detokenizer
 from wiz_kernel_ext.engine.drafting import Drafter
+from wiz_kernel_ext.engine.exact import ExactLane
 from wiz_kernel_ext.engine.kv_memory import N_IN_THE_WAY, KvMemory
 from wiz_kernel_ext.engine.masks_ahead import MasksAhead
 from wiz_kernel_ext.engine.pace import ALONE_S, TARGET_S, Pace
@@ -47,7 +48,9 @@ class Engine:
     many threads to compute from step to step (None: always the context's own); `parking_bytes` of
     host memory keep cached conversations that are in the way of others: those that hold more than
     `n_in_the_way` cells; `snapshots` those that are to outlive this context. `draft` is what
-    guesses answers beside a look at their prompts.
+    guesses answers beside a look at their prompts. `make_exact` gives a context for prompts whose
+    text is to be the same every time, by the most tokens of its steps; with `reproducible` that is
+    all who do not say otherwise.
     """
 
     def __init__(
@@ -66,6 +69,8 @@ class Engine:
         draft: Drafter | None = None,
         snapshots: Snapshots | None = None,
         n_in_the_way: int = N_IN_THE_WAY,
+        make_exact: Callable[[int], Context] | None = None,
+        reproducible: bool = False,
     ) -> None:
         self._model = model
         self._context = context
@@ -85,14 +90,18 @@ class Engine:
         )
         self._answering = Answering(model, context)
         self._masks = MasksAhead()
+        self._adapters = AdapterShelf(model)
+        self._exact = make_exact and ExactLane(
+            model, make_exact, clock, self._finish, self._fail, self._adapters.use
+        )
+        self._reproducible = reproducible
         self._snapshots = snapshots
-        self._adapters = AdapterShelf(model, context)
         self._numbers = itertools.count()
 
     @property
     def is_busy(self) -> bool:
         """Whether a step would do anything."""
-        return bool(self._scheduler.running or self._scheduler.waiting)
+        return bool(self._sequences())
 
     def submit(
         self,
@@ -149,7 +158,11 @@ class Engine:
             number=next(self._numbers),
             submitted_at=self._clock(),
         )
-        self._scheduler.submit(sequence)
+        is_exact = self._reproducible if options.reproducible is None else options.reproducible
+        if is_exact and self._exact is not None:
+            self._exact.submit(sequence)
+        else:
+            self._scheduler.submit(sequence)
         return sequence
 
     def step(self) -> bool:
@@ -168,7 +181,8 @@ class Engine:
                 self._commit(work, now)
             if plan.n_answer_tokens == len(plan.batch):
                 self._speculation.learn_step(len(plan.batch), self._clock() - started_at)
-        return bool(plan.works)
+        was_exact = self._exact is not None and self._exact.step()
+        return bool(plan.works) or was_exact
 
     def cancel(self, sequence: Sequence) -> None:
         """End a prompt with what it has; nothing if it has ended."""
@@ -182,6 +196,8 @@ class Engine:
         """
         self._context.abort()
         self._speculation.abort()
+        if self._exact is not None:
+            self._exact.abort()
 
     def write_one(self) -> bool:
         """Begin to write one conversation that rests to the disk; whether to ask again."""
@@ -194,9 +210,11 @@ class Engine:
 
         Returns when all that was to go to the disk is there.
         """
-        for sequence in [*self._scheduler.running, *self._scheduler.waiting]:
+        for sequence in self._sequences():
             self._finish(sequence, "interrupted")
         self._masks.close()
+        if self._exact is not None:
+            self._exact.close()
         while self._memory.write():
             pass
         if self._snapshots is not None:
@@ -210,16 +228,22 @@ class Engine:
         """
         self._memory.clear()
         self._scheduler.put_back_all()
-        for sequence in [*self._scheduler.running, *self._scheduler.waiting]:
-            self._end(sequence)
-            sequence.fail(error)
+        if self._exact is not None:
+            self._exact.forget()
+        for sequence in self._sequences():
+            self._fail(sequence, error)
+
+    def _sequences(self) -> list[Sequence]:
+        """Every prompt there is."""
+        exact = self._exact.sequences if self._exact is not None else []
+        return [*self._scheduler.running, *self._scheduler.waiting, *exact]
 
     def _decode(self, plan: Plan) -> bool:
         started_at = self._clock()
         asked = [work.sequence.constraint_now for work in plan.works if work.rows]
         self._masks.begin([constraint for constraint in asked if constraint is not None])
         try:
-            self._adapters.use(plan.adapters)
+            self._adapters.use(self._context, plan.adapters)
             self._context.decode(plan.batch)
         except Aborted:
             for work in plan.works:
@@ -241,10 +265,8 @@ class Engine:
         self._memory.clear()
         self._scheduler.put_back_all()
         for sequence in lost:
-            self._end(sequence)
-            sequence.fail(
-                InternalError(f"The engine could not compute a step: {error or 'no room'}")
-            )
+            failed = InternalError(f"The engine could not compute a step: {error or 'no room'}")
+            self._fail(sequence, failed)
 
     def _commit(self, work: Work, now: float) -> None:
         """Note what was computed and, where the prompt's end was reached, take what follows."""
@@ -261,8 +283,7 @@ class Engine:
         try:
             reason = self._answering.take(sequence, work.rows, work.drafted, now)
         except WizError as error:
-            self._end(sequence)
-            sequence.fail(error)
+            self._fail(sequence, error)
             return
         if work.drafted:
             # The last token said is not in the memory: it is what the next step begins with.
@@ -279,11 +300,16 @@ class Engine:
         self._end(sequence)
         sequence.finish(reason, self._clock())
 
+    def _fail(self, sequence: Sequence, error: WizError) -> None:
+        self._end(sequence)
+        sequence.fail(error)
+
     def _end(self, sequence: Sequence) -> None:
         """Free what a sequence holds, before its listener hears of the end."""
-        self._scheduler.leave(sequence)
-        self._speculation.forget(sequence)
-        self._answering.free(sequence)
+        if self._exact is None or not self._exact.leave(sequence):
+            self._scheduler.leave(sequence)
+            self._speculation.forget(sequence)
+            self._answering.free(sequence)
         if self._threads and not self.is_busy:
             self._threads.rest(self._clock())
 
@@ -302,7 +328,7 @@ class Engine:
         return () if is_promised and not is_asked else drafters
 
     def _adapters_in_use(self) -> list[AdapterSet]:
-        return [s.adapters for s in (*self._scheduler.running, *self._scheduler.waiting)]
+        return [sequence.adapters for sequence in self._sequences()]
 
     def _token_of(self, text: str) -> int | None:
         tokens = self._model.tokenize(text, parse_special=True)

@@ -227,6 +227,8 @@ class ModelHost:
             n_in_the_way=plan.n_in_the_way,
             threads=None if request.threads else ThreadCount(plan.parameters.threads),
             draft=loaded.drafter,
+            make_exact=lambda size: create_context(loaded.model, plan.exact_parameters(size)),
+            reproducible=plan.reproducible,
         )
         return loaded.context_info
 
