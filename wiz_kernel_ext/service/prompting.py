@@ -70,6 +70,9 @@ class Prompting:
         """Start the operation that answers `request`; what is wrong at once is raised at once."""
         check_chat_template(request.chat_template)
         state = self.clients[client]
+        request = msgspec.structs.replace(
+            request, adapters=await self.loads.adapters(request.adapters)
+        )
         session = await self._session(request, state)
         meant = await self._meant(request, state, session)
         if not request.autoload:
@@ -228,7 +231,7 @@ class Prompting:
             prefill=request.prefill,
             suffix=request.suffix,
             overflow=request.overflow,
-            adapters=request.adapters,
+            adapters=session.adapters if session and request.adapters is None else request.adapters,
         )
         with telling(operation, lambda: self._answered_before(operation, worker)):
             try:

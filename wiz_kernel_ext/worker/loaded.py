@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from wiz_kernel_ext.engine.json_answer import checker_of
 from wiz_kernel_ext.engine.turns import NO_TURNS, Turns
 from wiz_kernel_ext.engine.vocabulary import Vocabulary
 from wiz_kernel_ext.models.placement import Placement
+from wiz_kernel_ext.protocol.adapters import ScaledAdapter
 from wiz_kernel_ext.protocol.messages import ChatMessage
 from wiz_kernel_ext.protocol.options import PromptOptions
 from wiz_kernel_ext.protocol.results import ContextInfo, LeftOut, ModelInfo
@@ -93,6 +94,7 @@ class Encoded:
     left_out: LeftOut | None = None
     constraint: Constraint | None = None
     check: Callable[[str], None] | None = None
+    adapters: Sequence[ScaledAdapter] = ()
 
     @property
     def begun(self) -> str:

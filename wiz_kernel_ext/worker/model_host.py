@@ -6,6 +6,7 @@ another is a conflict); knows no sessions. Called by `LlamaWorker`, which queues
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -34,6 +35,7 @@ from wiz_kernel_ext.errors import (
     WizError,
 )
 from wiz_kernel_ext.free_memory import free_bytes
+from wiz_kernel_ext.protocol.adapters import read_adapters
 from wiz_kernel_ext.protocol.events import Notice
 from wiz_kernel_ext.protocol.messages import ChatMessage
 from wiz_kernel_ext.protocol.options import PromptOptions
@@ -249,14 +251,17 @@ class ModelHost:
         tools: list[dict[str, Any]] | None,
         chat_template: str | None = None,
         options: PromptOptions = DEFAULT_OPTIONS,
+        adapters: list[str] | None = None,
         **parts: str | None,
     ) -> Encoded:
         """A conversation as a prompt of the loaded model, as `loaded.encode` has it.
 
-        Raises ConstraintRefused, BadRequest, ModelNotLoaded, ContextNotLoaded.
+        `adapters` are paths. Raises ConstraintRefused, BadRequest, ModelNotLoaded,
+        ContextNotLoaded.
         """
         with self.reading(context=True) as loaded:
-            return encode(loaded, messages, tools, chat_template, options, **parts)
+            made = encode(loaded, messages, tools, chat_template, options, **parts)
+            return dataclasses.replace(made, adapters=read_adapters(adapters or []))
 
     @contextmanager
     def reading(self, *, context: bool) -> Iterator[Loaded]:
@@ -281,7 +286,7 @@ class ModelHost:
     ) -> Sequence:
         """Queue a prompt of the conversation `owner` for its answer.
 
-        Raises ModelNotLoaded where its model has gone.
+        Raises ModelNotLoaded where its model has gone, ModelLoadFailed for an adapter of another.
         """
         loaded = self._need_model()
         if loaded is not encoded.loaded:
@@ -297,6 +302,7 @@ class ModelHost:
             encoded.turns,
             owner,
             encoded.constraint,
+            encoded.adapters,
             n_begun=encoded.n_begun,
         )
 
