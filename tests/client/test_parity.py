@@ -17,10 +17,12 @@ WORKER_CALLS = [
     "initialize_session",
     "prompt",
     "send_prompt",
+    "show",
     "unload_model",
     "download_model",
     "embed",
     "rerank",
+    "count",
 ]
 
 

@@ -79,6 +79,8 @@ class Client:
     prompt = _sync(AsyncClient.prompt)
     embeddings = _sync(AsyncClient.embeddings)
     rerank = _sync(AsyncClient.rerank)
+    show = _sync(AsyncClient.show)
+    count = _sync(AsyncClient.count)
     unload_model = _sync(AsyncClient.unload_model)
     download_model = _sync(AsyncClient.download_model)
     load = _sync(AsyncClient.load)

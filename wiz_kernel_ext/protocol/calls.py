@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from wiz_kernel_ext.errors import BadRequest, OperationInterrupted
@@ -26,6 +27,7 @@ from wiz_kernel_ext.protocol.embedding import (
     warn_of,
 )
 from wiz_kernel_ext.protocol.options import PromptOptions
+from wiz_kernel_ext.protocol.prompt_views import Count, ShownPrompt, ShowPrompt, count_fields
 from wiz_kernel_ext.protocol.requests import (
     AnyRequest,
     CreateContext,
@@ -77,7 +79,7 @@ def build_prompt(type: type[T], prompt: str, options: dict[str, Any]) -> T:
 
 
 class WorkerCalls(ABC, Generic[OperationT]):
-    """The original's eight calls, and vectors; every one ends in a result or a `WizError`."""
+    """The eight calls, prompts looked at, and vectors; each ends in a result or a `WizError`."""
 
     @abstractmethod
     async def request(self, request: Request[R]) -> R:
@@ -119,8 +121,9 @@ class WorkerCalls(ABC, Generic[OperationT]):
         """Answer a prompt (`worker:prompt`); the whole text at the end.
 
         Keywords are `PromptOptions`' (temperature, top_k, max_tokens, seed, stop, …) and `Prompt`'s
-        (session, role, tools, messages, chat_template). `schema` is a JSON schema, or a type (a
-        Pydantic class, dataclass, TypedDict, `Literal`, `Enum`, `list[T]`): `Answer.value` is one.
+        (session, role, tools, messages, chat_template, prefill, suffix, overflow, …). `schema` is a
+        JSON schema, or a type (a Pydantic class, dataclass, TypedDict, `Literal`, `Enum`,
+        `list[T]`): `Answer.value` is one.
         Raises SessionNotLoaded, ContextOverflow, WorkerDied.
         """
         request = build_prompt(Prompt, prompt, options)
@@ -189,6 +192,20 @@ class WorkerCalls(ABC, Generic[OperationT]):
     async def _ask_of_texts(self, request: Request[R]) -> R:
         """A part's result; what is left open is as this side has it."""
         return await self.request(request)
+
+    async def show(self, /, prompt: str, **options: Any) -> ShownPrompt:
+        """What `prompt` would have the model read, its tokens too (`worker:show`).
+
+        Keywords are those of `prompt`. Answers also while a prompt is being answered.
+        """
+        return await self.request(build_prompt(ShowPrompt, prompt, options))
+
+    async def count(self, what: str | Sequence[Any], /, **options: Any) -> int:
+        """How many tokens a text is, or a list of messages as a prompt (`worker:count`).
+
+        Keywords: tools, chat_template, model_path. Raises ModelNotLoaded.
+        """
+        return await self.request(build(Count, {**count_fields(what), **options}))
 
     async def unload_model(
         self, model_path: Name | None = None, *, force: bool = False

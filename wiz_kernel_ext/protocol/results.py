@@ -182,7 +182,10 @@ class UnloadInfo(Result, frozen=True, kw_only=True):
 
 
 class SessionInfo(Result, frozen=True, kw_only=True):
-    """A conversation. Times are seconds since the epoch; a list shortens `system_prompt`."""
+    """A conversation. Times are seconds since the epoch; a list shortens `system_prompt`.
+
+    `adapters` are the LoRA files of its prompts, by path, "path=0.5" scaled.
+    """
 
     id: str
     name: str
@@ -192,6 +195,7 @@ class SessionInfo(Result, frozen=True, kw_only=True):
     n_messages: int = 0
     created_at: float = 0.0
     updated_at: float = 0.0
+    adapters: list[str] = []
 
 
 class SessionMessage(ChatMessage, frozen=True, kw_only=True):
