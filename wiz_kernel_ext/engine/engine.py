@@ -27,6 +27,7 @@ from wiz_kernel_ext.engine.scheduler import Plan, Scheduler, Work
 from wiz_kernel_ext.engine.sequence import Listener, Sequence, State
 from wiz_kernel_ext.engine.snapshots import Snapshots
 from wiz_kernel_ext.engine.speculation import Speculation
+from wiz_kernel_ext.engine.thinking import Reasoning, ThinkingApart
 from wiz_kernel_ext.engine.turns import NO_TURNS, Turns
 from wiz_kernel_ext.errors import BadRequest, ContextOverflow, InternalError, WizError
 from wiz_kernel_ext.protocol.events import Progress
@@ -98,12 +99,13 @@ class Engine:
         turns: Turns = NO_TURNS,
         owner: str | None = None,
         constraint: Constraint | None = None,
+        reasoning: Reasoning | None = None,
     ) -> Sequence:
         """Queue a prompt; `listener` hears of its events and its one end.
 
         `turns` is what ends an answer beside the model's own end and what `options` name; `owner`
         the conversation it belongs to: what has none is never written to the disk; `constraint`
-        what the answer may be.
+        what the answer may be, `reasoning` how the model's thinking is told from it.
         Raises ContextOverflow where it leaves no room for an answer, BadRequest for options that
         do not fit the model.
         """
@@ -138,6 +140,7 @@ class Engine:
             max_tokens=options.max_tokens,
             owner=owner,
             constraint=constraint,
+            reasoning=ThinkingApart(reasoning, listener.on_event) if reasoning else None,
             n_top=options.logprobs or 0,
             logprobs=[] if options.logprobs is not None or options.best else None,
             number=next(self._numbers),

@@ -329,7 +329,8 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
         async with session.lock:
             info = await self._answer([*session.history(), asked], request, call, session.id)
             if info.text or info.finish_reason != "cancelled":
-                session.messages += [asked, ChatMessage(role="assistant", content=info.text)]
+                said = ChatMessage(role="assistant", content=info.text, thinking=info.thinking)
+                session.messages += [asked, said]
         return msgspec.structs.replace(info, session=session.id)
 
     async def _answer(

@@ -13,6 +13,7 @@ from wiz_kernel_ext.engine.constraint import Constraint
 from wiz_kernel_ext.engine.draft_model import DraftModel
 from wiz_kernel_ext.engine.engine import Engine
 from wiz_kernel_ext.engine.grammars import Grammars
+from wiz_kernel_ext.engine.thinking import Reasoning
 from wiz_kernel_ext.engine.vocabulary import Vocabulary
 from wiz_kernel_ext.models.placement import Placement
 from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo
@@ -65,12 +66,17 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Encoded:
-    """A prompt as its model reads it, and what its answer may be."""
+    """A prompt as its model reads it, and what its answer may be and is told apart by.
+
+    `notice` is what its asker should know.
+    """
 
     loaded: Loaded
     chat: ChatEncoder
     tokens: list[int]
     constraint: Constraint | None = None
+    reasoning: Reasoning | None = None
+    notice: str = ""
 
 
 def model_info(

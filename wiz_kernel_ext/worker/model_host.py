@@ -261,7 +261,14 @@ class ModelHost:
                 raise ModelNotLoaded(hint=MODEL_HINT)
             chat = loaded.encoder(chat_template)
             constraint = loaded.grammars.constraint(options, chat.turns.tokens)
-            return Encoded(loaded, chat, chat.encode(messages, tools), constraint)
+            prompt = chat.prompt(
+                messages,
+                tools,
+                think=options.think,
+                constrained=constraint is not None,
+                allow_repeats=bool(options.allow_repeats),
+            )
+            return Encoded(loaded, chat, prompt.tokens, constraint, prompt.reasoning, prompt.notice)
 
     def submit(
         self,
@@ -281,8 +288,16 @@ class ModelHost:
             raise ContextNotLoaded(hint=CONTEXT_HINT)
         if chat.is_raw and options.max_tokens is None:
             options = replace(options, max_tokens=RAW_MAX_TOKENS)
+        if encoded.notice:
+            listener.on_event(Notice(text=encoded.notice))
         return loaded.engine.submit(
-            encoded.tokens, options, listener, chat.turns, owner, encoded.constraint
+            encoded.tokens,
+            options,
+            listener,
+            chat.turns,
+            owner,
+            encoded.constraint,
+            encoded.reasoning,
         )
 
     def abort(self) -> None:
