@@ -45,7 +45,9 @@ class Outcome:
     def turn(self) -> list[SessionMessage]:
         """What it adds to its conversation; one without any answer leaves no trace there."""
         asked = self.operation.asked
-        return [] if asked is None else turn_of(asked, self.operation.text, self.end)
+        if asked is None:
+            return []
+        return turn_of(asked, self.operation.text, self.end, self.operation.thinking)
 
 
 class Waiting:
@@ -87,13 +89,14 @@ class Waiting:
         return [message for outcome in mine for message in outcome.turn()]
 
 
-def turn_of(asked: SessionMessage, text: str, end: End) -> list[SessionMessage]:
+def turn_of(asked: SessionMessage, text: str, end: End, thinking: str = "") -> list[SessionMessage]:
     """A question and its answer, as a conversation keeps them; nothing without an answer."""
     if not text:
         return []
     answered = SessionMessage(
         role="assistant",
         content=text,
+        thinking=thinking,
         operation_id=asked.operation_id,
         finish_reason=_finish_reason(end),
     )

@@ -174,10 +174,16 @@ def _texts_once(connection: sqlite3.Connection) -> None:
     )
 
 
+def _thinking(connection: sqlite3.Connection) -> None:
+    """What was thought before an answer is kept beside it."""
+    connection.execute("ALTER TABLE messages ADD COLUMN thinking TEXT")
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     _sessions,
     _operations,
     _aliases,
     _operations_in_order,
     _texts_once,
+    _thinking,
 )
