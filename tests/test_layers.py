@@ -112,7 +112,7 @@ LIBRARIES: dict[str, set[str]] = {
     "gguf": {"making"},
     "tokenizers": {"making"},
     "llguidance": {"engine"},
-    "jsonschema": {"engine"},
+    "jsonschema_rs": {"engine"},
     "zmq": {"transport"},
     "filelock": {"transport"},
     "jupyter_core": {"configuration", "transport"},

@@ -81,6 +81,19 @@ def test_off_answers_at_once_and_who_cannot_think_apart_says_so(ready: Client) -
     assert operation.result().thinking == ""
 
 
+def test_an_answer_of_a_given_shape_begins_behind_the_thinking(ready: Client) -> None:
+    shape = {"choices": ["yes", "no"], "chat_template": DROPS, **SHORT}
+    for think in (8, None):
+        answer = ready.prompt(STORY, **shape, **({"think": think} if think else {}))
+        if think is None and not answer:
+            assert answer.thinking and answer.incomplete, "it never closed its thinking"
+        else:
+            assert answer in ("yes", "no") and answer.thinking
+            assert not answer.incomplete
+    off = ready.prompt(STORY, think=False, **shape)
+    assert off in ("yes", "no") and not off.thinking
+
+
 async def test_a_worker_in_this_process_does_the_same() -> None:
     worker = await LlamaWorker.create()
     try:

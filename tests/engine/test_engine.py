@@ -11,10 +11,13 @@ from hypothesis import strategies as st
 
 from tests.engine.fake_backend import FakeClock, FakeContext, FakeModel, answer_of
 from wiz_kernel_ext.engine import kv_memory
+from wiz_kernel_ext.engine.backend import Model
 from wiz_kernel_ext.engine.drafting import Drafter
 from wiz_kernel_ext.engine.engine import Engine
+from wiz_kernel_ext.engine.grammars import Grammars
 from wiz_kernel_ext.engine.pace import ALONE_S
 from wiz_kernel_ext.engine.sequence import Listener, Sequence
+from wiz_kernel_ext.engine.vocabulary import Vocabulary
 from wiz_kernel_ext.errors import BadRequest, ContextOverflow, InternalError, WizError
 from wiz_kernel_ext.protocol.events import AnyEvent, Delta, Progress
 from wiz_kernel_ext.protocol.options import PromptOptions
@@ -53,13 +56,17 @@ class Rig:
         draft: Drafter | None = None,
         n_in_the_way: int = kv_memory.N_IN_THE_WAY,
         make_context: type[FakeContext] = FakeContext,
+        model: Model | None = None,
         **context: Any,
     ) -> None:
+        self.model = model or FakeModel()
+        self.grammars = Grammars(lambda: Vocabulary(self.model))
         self.clock = FakeClock()
         self.context = make_context(pool, clock=self.clock, **context)
+        self.exact: list[FakeContext] = []
         self.context.step_s = 0.01  # so that guesses pay
         self.engine = Engine(
-            FakeModel(),
+            self.model,
             self.context,
             context_size=context_size,
             slots=slots,
@@ -70,14 +77,21 @@ class Rig:
             parking_bytes=parking,
             draft=draft,
             n_in_the_way=n_in_the_way,
+            make_exact=self._make_exact,
         )
+
+    def _make_exact(self, piece_size: int) -> FakeContext:
+        exact = FakeContext(self.engine._context_size, clock=self.clock)
+        self.exact.append(exact)
+        return exact
 
     def prompt(self, text: str, n_most: int = 10, **options: Any) -> Prompted:
         prompted = Prompted()
         listener = Listener(on_event=prompted.events.append, on_end=prompted.ends.append)
-        tokens = list(text.encode())
+        asked = PromptOptions(max_tokens=n_most, **options)
+        constraint = self.grammars.constraint(asked, ())
         prompted.sequence = self.engine.submit(
-            tokens, PromptOptions(max_tokens=n_most, **options), listener
+            list(text.encode()), asked, listener, constraint=constraint
         )
         return prompted
 

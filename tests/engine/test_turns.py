@@ -182,8 +182,7 @@ class Stuck(FakeModel):
 
 
 def stuck(turns: Turns = Turns(), **options: Any) -> Prompted:  # noqa: B008 - frozen
-    rig = Rig()
-    rig.engine._model = Stuck()
+    rig = Rig(model=Stuck())
     prompted = Prompted()
     listener = Listener(on_event=prompted.events.append, on_end=prompted.ends.append)
     rig.engine.submit(list(b"Go"), PromptOptions(max_tokens=50, **options), listener, turns)

@@ -173,6 +173,7 @@ def context_flags() -> dict[str, Flag]:
         "batch_size": "batch",
         "kv_type": "kv-type",
         "flash_attention": "flash-attention",
+        "reproducible": "reproducible",
     }
     return flags(CreateContext, names)
 

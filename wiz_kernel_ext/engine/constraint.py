@@ -37,6 +37,12 @@ class Constraint:
         self._mask: npt.NDArray[np.uint32] = np.zeros(n_words, np.uint32)
         self._is_known = False
 
+    def copy(self) -> Constraint:
+        """The same for another answer to the same prompt; before either has begun."""
+        return Constraint(
+            self._matcher.deep_copy(), self._vocabulary, self._guard.copy(), self._ends
+        )
+
     def work_out(self) -> None:
         """Find out what may come next; nothing if that is known."""
         if self._is_known:

@@ -16,6 +16,7 @@ from wiz_kernel_ext.engine.constraint import Constraint
 from wiz_kernel_ext.engine.contention import ThreadCount
 from wiz_kernel_ext.engine.detokenizer import Detokenizer
 from wiz_kernel_ext.engine.drafting import Drafter
+from wiz_kernel_ext.engine.exact import ExactLane
 from wiz_kernel_ext.engine.kv_memory import N_IN_THE_WAY, KvMemory
 from wiz_kernel_ext.engine.masks_ahead import MasksAhead
 from wiz_kernel_ext.engine.pace import ALONE_S, TARGET_S, Pace
@@ -45,7 +46,9 @@ class Engine:
     many threads to compute from step to step (None: always the context's own); `parking_bytes` of
     host memory keep cached conversations that are in the way of others: those that hold more than
     `n_in_the_way` cells; `snapshots` those that are to outlive this context. `draft` is what
-    guesses answers beside a look at their prompts.
+    guesses answers beside a look at their prompts. `make_exact` gives a context for prompts whose
+    text is to be the same every time, by the most tokens of its steps; with `reproducible` that is
+    all who do not say otherwise.
     """
 
     def __init__(
@@ -64,6 +67,8 @@ class Engine:
         draft: Drafter | None = None,
         snapshots: Snapshots | None = None,
         n_in_the_way: int = N_IN_THE_WAY,
+        make_exact: Callable[[int], Context] | None = None,
+        reproducible: bool = False,
     ) -> None:
         self._model = model
         self._context = context
@@ -83,13 +88,15 @@ class Engine:
         )
         self._answering = Answering(model, context)
         self._masks = MasksAhead()
+        self._exact = make_exact and ExactLane(model, make_exact, clock, self._finish, self._fail)
+        self._reproducible = reproducible
         self._snapshots = snapshots
         self._numbers = itertools.count()
 
     @property
     def is_busy(self) -> bool:
         """Whether a step would do anything."""
-        return bool(self._scheduler.running or self._scheduler.waiting)
+        return bool(self._sequences())
 
     def submit(
         self,
@@ -146,7 +153,11 @@ class Engine:
             number=next(self._numbers),
             submitted_at=self._clock(),
         )
-        self._scheduler.submit(sequence)
+        is_exact = self._reproducible if options.reproducible is None else options.reproducible
+        if is_exact and self._exact is not None:
+            self._exact.submit(sequence)
+        else:
+            self._scheduler.submit(sequence)
         return sequence
 
     def step(self) -> bool:
@@ -165,7 +176,8 @@ class Engine:
                 self._commit(work, now)
             if plan.n_answer_tokens == len(plan.batch):
                 self._speculation.learn_step(len(plan.batch), self._clock() - started_at)
-        return bool(plan.works)
+        was_exact = self._exact is not None and self._exact.step()
+        return bool(plan.works) or was_exact
 
     def cancel(self, sequence: Sequence) -> None:
         """End a prompt with what it has; nothing if it has ended."""
@@ -179,6 +191,8 @@ class Engine:
         """
         self._context.abort()
         self._speculation.abort()
+        if self._exact is not None:
+            self._exact.abort()
 
     def write_one(self) -> bool:
         """Begin to write one conversation that rests to the disk; whether to ask again."""
@@ -191,9 +205,11 @@ class Engine:
 
         Returns when all that was to go to the disk is there.
         """
-        for sequence in [*self._scheduler.running, *self._scheduler.waiting]:
+        for sequence in self._sequences():
             self._finish(sequence, "interrupted")
         self._masks.close()
+        if self._exact is not None:
+            self._exact.close()
         while self._memory.write():
             pass
         if self._snapshots is not None:
@@ -206,9 +222,15 @@ class Engine:
         """
         self._memory.clear()
         self._scheduler.put_back_all()
-        for sequence in [*self._scheduler.running, *self._scheduler.waiting]:
-            self._end(sequence)
-            sequence.fail(error)
+        if self._exact is not None:
+            self._exact.forget()
+        for sequence in self._sequences():
+            self._fail(sequence, error)
+
+    def _sequences(self) -> list[Sequence]:
+        """Every prompt there is."""
+        exact = self._exact.sequences if self._exact is not None else []
+        return [*self._scheduler.running, *self._scheduler.waiting, *exact]
 
     def _decode(self, plan: Plan) -> bool:
         started_at = self._clock()
@@ -236,10 +258,8 @@ class Engine:
         self._memory.clear()
         self._scheduler.put_back_all()
         for sequence in lost:
-            self._end(sequence)
-            sequence.fail(
-                InternalError(f"The engine could not compute a step: {error or 'no room'}")
-            )
+            failed = InternalError(f"The engine could not compute a step: {error or 'no room'}")
+            self._fail(sequence, failed)
 
     def _commit(self, work: Work, now: float) -> None:
         """Note what was computed and, where the prompt's end was reached, take what follows."""
@@ -256,8 +276,7 @@ class Engine:
         try:
             reason = self._answering.take(sequence, work.rows, work.drafted, now)
         except WizError as error:
-            self._end(sequence)
-            sequence.fail(error)
+            self._fail(sequence, error)
             return
         if work.drafted:
             # The last token said is not in the memory: it is what the next step begins with.
@@ -274,11 +293,16 @@ class Engine:
         self._end(sequence)
         sequence.finish(reason, self._clock())
 
+    def _fail(self, sequence: Sequence, error: WizError) -> None:
+        self._end(sequence)
+        sequence.fail(error)
+
     def _end(self, sequence: Sequence) -> None:
         """Free what a sequence holds, before its listener hears of the end."""
-        self._scheduler.leave(sequence)
-        self._speculation.forget(sequence)
-        self._answering.free(sequence)
+        if self._exact is None or not self._exact.leave(sequence):
+            self._scheduler.leave(sequence)
+            self._speculation.forget(sequence)
+            self._answering.free(sequence)
         if self._threads and not self.is_busy:
             self._threads.rest(self._clock())
 

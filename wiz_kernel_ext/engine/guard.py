@@ -41,6 +41,10 @@ class Guard:
         self.is_looping = False
         """Whether it has said the same for too long, and is to come to an end."""
 
+    def copy(self) -> Guard:
+        """One for another answer."""
+        return Guard(self._vocabulary, is_json=self._is_json, allow_repeats=self._allow_repeats)
+
     def push(self, token: int) -> None:
         """`token` was said."""
         self._said.append(token)
@@ -55,12 +59,17 @@ class Guard:
         if self._n_digits >= most:
             self._keep(mask, ~self._vocabulary.digits, is_whole=is_whole)
         if self.is_looping and not self._is_empty_string:
-            for closing in (self._vocabulary.closing, self._vocabulary.quotes):
-                if (mask & closing).any():
-                    mask &= closing
-                    return
-            if is_whole:
-                mask &= bits_of(self._vocabulary.ends, self._vocabulary.n_tokens)
+            self._lead_to_end(mask, is_whole=is_whole)
+
+    def _lead_to_end(self, mask: Bits, *, is_whole: bool) -> None:
+        known = self._vocabulary
+        ways = (known.closing_after_string, known.quotes) if self._is_string else (known.closing,)
+        for way in ways:
+            if (mask & way).any():
+                mask &= way
+                return
+        if is_whole:
+            mask &= bits_of(known.ends, known.n_tokens)
 
     def _keep(self, mask: Bits, kept: Bits, *, is_whole: bool) -> None:
         if (mask & kept).any():

@@ -3,39 +3,42 @@
 from __future__ import annotations
 
 import json
-from functools import cache
+from collections.abc import Callable
 from typing import Any
 
-from wiz_kernel_ext.errors import AnswerInvalid
+from jsonschema_rs import ReferencingError, RegexOptions, validator_for
 
-_LEFT_OUT = ("pattern", "patternProperties")
-"""What the validator does with Python's expressions, which may take for ever; the grammar saw to
-these."""
+from wiz_kernel_ext.errors import AnswerInvalid, ConstraintRefused
+
+_LINEAR = RegexOptions()
+"""Expressions that take no longer than their text: a schema may come with any."""
 
 
-def check_answer(text: str, schema: dict[str, Any]) -> None:
-    """Raise AnswerInvalid where `text` is not JSON that `schema` takes."""
+def checker_of(schema: dict[str, Any]) -> Callable[[str], None]:
+    """What raises AnswerInvalid for a text that is not JSON that `schema` takes.
+
+    Raises ConstraintRefused where it is no schema.
+    """
     try:
-        value = json.loads(text)
-        found = next(iter(_validator()(schema).iter_errors(value)), None)
-        why = found and f"{found.message} (at {found.json_path})"
-    except ValueError as error:
-        why = f"it is not JSON: {error}"
-    if why:
-        raise AnswerInvalid(
-            f"The answer is not of its schema: {why[:500]}.",
-            hint="This should not happen; ask again, and report the schema.",
-            text=text,
-        )
+        validator = validator_for(schema, pattern_options=_LINEAR)
+    except (ValueError, ReferencingError) as error:
+        raise ConstraintRefused(
+            f"The schema of the answer is refused: {str(error).splitlines()[0]}.",
+            hint="It is no schema of its draft ($schema; 2020-12 where it names none).",
+            field="schema",
+        ) from None
 
+    def check(text: str) -> None:
+        try:
+            found = next(iter(validator.iter_errors(json.loads(text))), None)
+            why = found and f"{found.message} (at {'/'.join(map(str, found.instance_path))})"
+        except ValueError as error:
+            why = f"it is not JSON: {error}"
+        if why:
+            raise AnswerInvalid(
+                f"The answer is not of its schema: {why[:500]}.",
+                hint="This should not happen; ask again, and report the schema.",
+                text=text,
+            )
 
-@cache
-def _validator() -> Any:
-    # Imported when first needed: it takes a tenth of a second.
-    from jsonschema import Draft202012Validator
-    from jsonschema.validators import extend
-
-    def passes(*_: Any) -> None:
-        return None
-
-    return extend(Draft202012Validator, dict.fromkeys(_LEFT_OUT, passes))
+    return check

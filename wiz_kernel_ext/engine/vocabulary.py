@@ -43,8 +43,13 @@ class Vocabulary:
 
     @cached_property
     def closing(self) -> Bits:
-        """The tokens that close a list or an object, maybe with the string before that."""
-        return self._those(rb"\"?[\]}].*")
+        """The tokens that close a list or an object."""
+        return self._those(rb"[\]}].*")
+
+    @cached_property
+    def closing_after_string(self) -> Bits:
+        """The tokens that close a string and the list or the object that it stands in."""
+        return self._those(rb"\"[\]}].*")
 
     @cached_property
     def quotes(self) -> Bits:

@@ -7,7 +7,7 @@ is a sync view of `AsyncClient`; so names, arguments and results cannot drift ap
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from wiz_kernel_ext.protocol.answer import Answer
 from wiz_kernel_ext.protocol.codec import build
@@ -35,7 +35,15 @@ from wiz_kernel_ext.protocol.values import Name
 
 R = TypeVar("R")
 T = TypeVar("T")
-OperationT = TypeVar("OperationT")
+
+
+class Answering(Protocol):
+    """An operation whose result is an `Answer`, the value of which is of `answer_type`."""
+
+    answer_type: Any
+
+
+OperationT = TypeVar("OperationT", bound=Answering)
 
 _PROMPT_FIELDS = frozenset(Prompt.__struct_fields__) - {"prompt", "options"}
 
@@ -101,7 +109,9 @@ class WorkerCalls(ABC, Generic[OperationT]):
 
     async def send_prompt(self, /, prompt: str, **options: Any) -> OperationT:
         """Like `prompt`, but returns its operation at once (`worker:sendPrompt`)."""
-        return await self.start(build_prompt(SendPrompt, prompt, options))
+        operation = await self.start(build_prompt(SendPrompt, prompt, options))
+        operation.answer_type = type_of(options.get("schema"))
+        return operation
 
     async def unload_model(
         self, model_path: Name | None = None, *, force: bool = False

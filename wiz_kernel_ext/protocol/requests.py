@@ -144,7 +144,8 @@ class CreateContext(Request[ContextInfo], frozen=True, kw_only=True):
     """Create the llama.cpp context of the loaded model; fixed once created.
 
     `context_size` is the longest conversation, in tokens (prompt and answer); `sequences` how many
-    run at once; `batch_size` the most tokens of one step; `seed` the default of its prompts.
+    run at once; `batch_size` the most tokens of one step; `seed` and `reproducible` the default of
+    its prompts.
     """
 
     target = "worker:createContext"
@@ -157,6 +158,7 @@ class CreateContext(Request[ContextInfo], frozen=True, kw_only=True):
     kv_type: KvType | None = None
     flash_attention: bool | None = None
     seed: Seed | None = None
+    reproducible: bool | None = None
     reload: bool = False
 
 
@@ -264,6 +266,7 @@ class Load(Request[Loaded], frozen=True, kw_only=True):
     kv_type: KvType | None = None
     flash_attention: bool | None = None
     seed: Seed | None = None
+    reproducible: bool | None = None
     reload: bool = False
     anyway: bool = False
     session: SessionName | None = None

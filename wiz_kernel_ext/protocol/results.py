@@ -69,6 +69,7 @@ class ContextInfo(Result, frozen=True, kw_only=True):
     kv_type: str = "f16"
     flash_attention: bool = False
     seed: int | None = None
+    reproducible: bool = False
     shared: bool = False
     notices: list[str] = []
 

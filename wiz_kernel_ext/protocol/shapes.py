@@ -7,7 +7,7 @@ imported unless such a class is there.
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 
@@ -53,12 +53,24 @@ def read_json(text: str, type: Any) -> Any:
         ) from None
 
 
-def _is_pydantic(shape: Any, depth: int = 0) -> bool:
+def _is_pydantic(shape: Any, seen: frozenset[int] = frozenset()) -> bool:
     """Whether `shape` is a Pydantic class, or has one in it."""
     if hasattr(shape, "model_json_schema") or hasattr(shape, "__pydantic_fields__"):
         return True
-    parts = [*get_args(shape), *getattr(shape, "__annotations__", {}).values()]
-    return depth < 8 and any(_is_pydantic(part, depth + 1) for part in parts)
+    if id(shape) in seen:
+        return False
+    seen |= {id(shape)}
+    return any(_is_pydantic(part, seen) for part in [*get_args(shape), *_hints(shape)])
+
+
+def _hints(shape: Any) -> list[Any]:
+    """The types of a class's fields, where they can be found."""
+    if not hasattr(shape, "__annotations__"):
+        return []
+    try:
+        return list(get_type_hints(shape).values())
+    except Exception:  # a name that is not there: who reads the type next says so better
+        return list(shape.__annotations__.values())
 
 
 def _adapter(shape: Any) -> Any:

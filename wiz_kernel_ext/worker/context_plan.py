@@ -5,7 +5,7 @@ Pure but for the count of cores. Called by `ModelHost`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from wiz_kernel_ext.engine.backend import Context, ContextParameters, ModelFacts
 from wiz_kernel_ext.engine.kv_memory import N_IN_THE_WAY
@@ -37,6 +37,17 @@ class ContextPlan:
     parameters: ContextParameters
     notices: list[str]
     n_in_the_way: int
+    reproducible: bool = False
+
+    def exact_parameters(self, piece_size: int) -> ContextParameters:
+        """The context of the exact lane: one conversation, read in pieces of that many tokens."""
+        return replace(
+            self.parameters,
+            pool_size=self.context_size,
+            sequence_ids=1,
+            batch_size=piece_size,
+            micro_batch_size=0,
+        )
 
     def info(self, model_path: str, context: Context) -> ContextInfo:
         """The context's facts, as the library made it."""
@@ -50,6 +61,7 @@ class ContextPlan:
             kv_type=self.parameters.kv_type,
             flash_attention=context.flash_attention,
             seed=self.seed,
+            reproducible=self.reproducible,
             notices=self.notices,
         )
 
@@ -104,4 +116,12 @@ def plan_context(
     # A card reads idle cells as fast as it reads anything; a layer left to the processor does not.
     is_whole = n_on_cards > facts.n_layers
     n_in_the_way = pool_size if is_whole else N_IN_THE_WAY
-    return ContextPlan(context_size, sequences, request.seed, parameters, notices, n_in_the_way)
+    return ContextPlan(
+        context_size,
+        sequences,
+        request.seed,
+        parameters,
+        notices,
+        n_in_the_way,
+        bool(request.reproducible),
+    )

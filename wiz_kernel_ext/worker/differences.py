@@ -66,7 +66,7 @@ def context_difference(info: ContextInfo, request: CreateContext) -> Difference:
     names = ("context_size", "sequences", "threads", "batch_size", "kv_type", "flash_attention")
     return {
         _camel(name): [has, asked]
-        for name in (*names, "seed")
+        for name in (*names, "seed", "reproducible")
         if (asked := getattr(request, name)) is not None and asked != (has := getattr(info, name))
     }
 

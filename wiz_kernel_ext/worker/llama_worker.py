@@ -26,15 +26,11 @@ import msgspec
 from wiz_kernel_ext import __version__
 from wiz_kernel_ext.engine.backend import Backend
 from wiz_kernel_ext.engine.environment import waiting_policy
-from wiz_kernel_ext.engine.json_answer import check_answer
-from wiz_kernel_ext.engine.sequence import Listener
 from wiz_kernel_ext.engine.way import AS_IT_IS, Way
 from wiz_kernel_ext.errors import (
     BadRequest,
-    ContextNotLoaded,
     InternalError,
     ModelFileNotFound,
-    ModelNotLoaded,
     ServiceStopping,
     SessionNotLoaded,
     WizError,
@@ -64,12 +60,11 @@ from wiz_kernel_ext.remedies import worded
 from wiz_kernel_ext.settings import Settings
 from wiz_kernel_ext.transport.endpoints import places
 from wiz_kernel_ext.worker.call import Call
-from wiz_kernel_ext.worker.encoding import Encoding
 from wiz_kernel_ext.worker.engine_loop import EngineLoop
 from wiz_kernel_ext.worker.in_child import EngineInChild
-from wiz_kernel_ext.worker.loaded import Encoded
 from wiz_kernel_ext.worker.local_operation import LocalOperation
 from wiz_kernel_ext.worker.model_host import ModelHost
+from wiz_kernel_ext.worker.prompts import Prompts
 
 R = TypeVar("R")
 
@@ -149,7 +144,7 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
         self._models_dir = models_dir
         self._thread: threading.Thread | None = None
         self._child: EngineInChild | None = None
-        self._encoding = Encoding()
+        self._prompts = Prompts(loop, host)
         self._defaults = Initialize()
         self._sessions: dict[str, Session] = {}
         self._latest: Session | None = None
@@ -195,7 +190,7 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
         if self._child is not None:
             await self._child.end()
             return
-        self._encoding.close()
+        self._prompts.close()
         with suppress(ServiceStopping):
             await self._loop.call(self._host.close)
         self._loop.stop()
@@ -322,71 +317,17 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
         asked = ChatMessage(role=request.role, content=request.prompt)
         if request.messages is not None:
             messages = [*request.messages, asked]
-            return await self._answer(messages, request, call, request.session)
+            return await self._prompts.answer(messages, request, call, request.session)
         session = self._sessions.get(request.session) if request.session else self._latest
         if session is None:
             raise SessionNotLoaded(hint="Call initialize_session first.")
         async with session.lock:
-            info = await self._answer([*session.history(), asked], request, call, session.id)
+            messages = [*session.history(), asked]
+            info = await self._prompts.answer(messages, request, call, session.id)
             if info.text or info.finish_reason != "cancelled":
                 said = ChatMessage(role="assistant", content=info.text, thinking=info.thinking)
                 session.messages += [asked, said]
         return msgspec.structs.replace(info, session=session.id)
-
-    async def _answer(
-        self, messages: list[ChatMessage], request: Prompt, call: Call, owner: str | None
-    ) -> AnswerInfo:
-        loop = asyncio.get_running_loop()
-        end: asyncio.Future[AnswerInfo | WizError] = loop.create_future()
-
-        def settle(value: AnswerInfo | WizError) -> None:
-            if not end.done():
-                end.set_result(value)
-
-        def on_end(value: AnswerInfo | WizError) -> None:
-            with suppress(RuntimeError):  # the asker's event loop is closed
-                loop.call_soon_threadsafe(settle, value)
-
-        listener = Listener(on_event=call.emit, on_end=on_end)
-        encoded = None if call.cancelled else await self._encoded(messages, request, call)
-        if encoded is None:
-            return AnswerInfo(text="", finish_reason="cancelled")
-
-        def submit() -> None:
-            sequence = self._host.submit(encoded, request.options, listener, owner)
-            # Here, so that an asker who gives up just now leaves no answer nobody can stop.
-            call.on_cancel(lambda: self._interrupt(lambda: self._host.cancel(sequence)))
-
-        await self._loop.call(submit)
-        result = await end
-        if isinstance(result, WizError):
-            raise result
-        shape = request.options.shape
-        if request.options.schema is not None and not result.incomplete:
-            await asyncio.to_thread(check_answer, result.text, request.options.schema)
-        return msgspec.structs.replace(result, model_path=self._host.model_path or "", shape=shape)
-
-    async def _encoded(
-        self, messages: list[ChatMessage], request: Prompt, call: Call
-    ) -> Encoded | None:
-        """The prompt's tokens; None where it is cancelled before."""
-
-        def encode() -> Encoded:
-            return self._host.encode(
-                messages, request.tools, request.chat_template, request.options
-            )
-
-        try:
-            return await self._encoding.run(encode, call)
-        except (ModelNotLoaded, ContextNotLoaded):
-            # What was asked for before this may still be on its way to the engine's thread.
-            await self._loop.call(lambda: self._host.check(context=True))
-            return await self._encoding.run(encode, call)
-
-    def _interrupt(self, command: Callable[[], object]) -> None:
-        """Run `command` on the engine's thread, without waiting for the end of a long step."""
-        self._loop.post(command)
-        self._host.abort()
 
     async def _unload(self, request: UnloadModel) -> UnloadInfo:
         path = request.model_path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -66,15 +67,16 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Encoded:
-    """A prompt as its model reads it, and what its answer may be and is told apart by.
+    """A prompt as its model reads it, what its answer may be, and what raises if it is not.
 
-    `notice` is what its asker should know.
+    `reasoning` is how the model's thinking is told from it, `notice` what its asker should know.
     """
 
     loaded: Loaded
     chat: ChatEncoder
     tokens: list[int]
     constraint: Constraint | None = None
+    check: Callable[[str], None] | None = None
     reasoning: Reasoning | None = None
     notice: str = ""
 

@@ -21,6 +21,7 @@ from wiz_kernel_ext.engine.contention import ThreadCount
 from wiz_kernel_ext.engine.engine import Engine
 from wiz_kernel_ext.engine.fingerprint import model_fingerprint, state_fingerprint
 from wiz_kernel_ext.engine.gguf_header import check_gguf
+from wiz_kernel_ext.engine.json_answer import checker_of
 from wiz_kernel_ext.engine.sequence import Listener, Sequence
 from wiz_kernel_ext.engine.snapshots import Snapshots, SnapshotStore
 from wiz_kernel_ext.engine.way import AS_IT_IS, Way
@@ -225,6 +226,8 @@ class ModelHost:
             n_in_the_way=plan.n_in_the_way,
             threads=None if request.threads else ThreadCount(plan.parameters.threads),
             draft=loaded.drafter,
+            make_exact=lambda size: create_context(loaded.model, plan.exact_parameters(size)),
+            reproducible=plan.reproducible,
         )
         return loaded.context_info
 
@@ -261,6 +264,7 @@ class ModelHost:
                 raise ModelNotLoaded(hint=MODEL_HINT)
             chat = loaded.encoder(chat_template)
             constraint = loaded.grammars.constraint(options, chat.turns.tokens)
+            check = None if options.schema is None else checker_of(options.schema)
             prompt = chat.prompt(
                 messages,
                 tools,
@@ -268,7 +272,9 @@ class ModelHost:
                 constrained=constraint is not None,
                 allow_repeats=bool(options.allow_repeats),
             )
-            return Encoded(loaded, chat, prompt.tokens, constraint, prompt.reasoning, prompt.notice)
+            return Encoded(
+                loaded, chat, prompt.tokens, constraint, check, prompt.reasoning, prompt.notice
+            )
 
     def submit(
         self,

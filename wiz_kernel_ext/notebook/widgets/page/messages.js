@@ -116,7 +116,7 @@ export class Messages {
 function makeItem({ role }, codeBlock) {
   const body = h(role === "user" ? "div.wiz-text" : "div.wiz-markdown");
   const small = h("span");
-  const thoughts = h("div.wiz-text");
+  const thoughts = h("div.wiz-thought");
   const folded = h("details.wiz-thoughts", { hidden: true }, h("summary", {}, "Thoughts"), thoughts);
   const bar = h("progress", { max: 1, hidden: true, "aria-label": "Before the answer" });
   const speaker = SPEAKERS[role] ?? role;

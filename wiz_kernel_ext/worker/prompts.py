@@ -1,0 +1,128 @@
+"""How a prompt travels through a worker: encoded, submitted to the engine, answered, checked.
+
+Runs on an asyncio thread; what concerns the model is queued on the engine's. Called by
+`LlamaWorker` with the whole conversation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+
+import msgspec
+
+from wiz_kernel_ext.engine.sequence import Listener
+from wiz_kernel_ext.errors import ContextNotLoaded, ModelNotLoaded, WizError
+from wiz_kernel_ext.protocol.messages import ChatMessage
+from wiz_kernel_ext.protocol.requests import Prompt
+from wiz_kernel_ext.protocol.results import AnswerInfo
+from wiz_kernel_ext.worker.alternatives import Plan, chosen, plan_of
+from wiz_kernel_ext.worker.call import Call
+from wiz_kernel_ext.worker.encoding import Encoding
+from wiz_kernel_ext.worker.engine_loop import EngineLoop
+from wiz_kernel_ext.worker.loaded import Encoded
+from wiz_kernel_ext.worker.model_host import ModelHost
+
+
+class Prompts:
+    """Answers conversations on the model of `host`, whose thread `loop` is."""
+
+    def __init__(self, loop: EngineLoop, host: ModelHost) -> None:
+        self._loop = loop
+        self._host = host
+        self._encoding = Encoding()
+
+    def close(self) -> None:
+        """Encode nothing more."""
+        self._encoding.close()
+
+    async def answer(
+        self, messages: list[ChatMessage], request: Prompt, call: Call, owner: str | None
+    ) -> AnswerInfo:
+        """What the model says to `messages`, the latest of them the question.
+
+        Raises what `ModelHost.encode` and `submit` do, and AnswerInvalid.
+        """
+        encoded = None if call.cancelled else await self._encoded(messages, request, call)
+        if encoded is None:
+            return AnswerInfo(text="", finish_reason="cancelled")
+        plan = plan_of(request.options)
+        infos = await self._answers(encoded, plan, call, owner)
+        if encoded.check is not None:
+            for info in infos:
+                if not info.incomplete:
+                    await asyncio.to_thread(encoded.check, info.text)
+        path, shape = self._host.model_path or "", request.options.shape
+        return msgspec.structs.replace(chosen(infos, plan), model_path=path, shape=shape)
+
+    async def _answers(
+        self, encoded: Encoded, plan: Plan, call: Call, owner: str | None
+    ) -> list[AnswerInfo]:
+        """One answer for each options of `plan`, from one reading; if one fails, none."""
+        ends = [_End() for _ in plan.each]
+
+        def submit() -> None:
+            for n, (options, end) in enumerate(zip(plan.each, ends, strict=True)):
+                listener = Listener(on_event=plan.heard(n, call.emit), on_end=end.take)
+                constraint = encoded.constraint
+                part = (
+                    encoded
+                    if not n or constraint is None
+                    else replace(encoded, constraint=constraint.copy())
+                )
+                sequence = self._host.submit(part, options, listener, owner)
+                # Here, so that an asker who gives up just now leaves no answer nobody can stop.
+                call.on_cancel(partial(self._interrupt, partial(self._host.cancel, sequence)))
+
+        await self._loop.call(submit)
+        try:
+            return list(await asyncio.gather(*(end.value for end in ends)))
+        except WizError:
+            call.cancel()
+            raise
+
+    async def _encoded(
+        self, messages: list[ChatMessage], request: Prompt, call: Call
+    ) -> Encoded | None:
+        """The prompt's tokens; None where it is cancelled before."""
+
+        def encode() -> Encoded:
+            return self._host.encode(
+                messages, request.tools, request.chat_template, request.options
+            )
+
+        try:
+            return await self._encoding.run(encode, call)
+        except (ModelNotLoaded, ContextNotLoaded):
+            # What was asked for before this may still be on its way to the engine's thread.
+            await self._loop.call(lambda: self._host.check(context=True))
+            return await self._encoding.run(encode, call)
+
+    def _interrupt(self, command: Callable[[], object]) -> None:
+        """Run `command` on the engine's thread, without waiting for the end of a long step."""
+        self._loop.post(command)
+        self._host.abort()
+
+
+class _End:
+    """The end of one answer, told on the engine's thread, waited for on the asker's."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.value: asyncio.Future[AnswerInfo] = self._loop.create_future()
+
+    def take(self, end: AnswerInfo | WizError) -> None:
+        """The answer, or what was in its way."""
+        with suppress(RuntimeError):  # the asker's event loop is closed
+            self._loop.call_soon_threadsafe(self._settle, end)
+
+    def _settle(self, end: AnswerInfo | WizError) -> None:
+        if self.value.done():
+            return
+        if isinstance(end, WizError):
+            self.value.set_exception(end)
+        else:
+            self.value.set_result(end)
