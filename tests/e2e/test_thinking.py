@@ -6,6 +6,8 @@ until the budget closes it.
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -25,11 +27,13 @@ TURNS = (
 )
 DROPS, KEEPS = TURNS.replace("SEEN", "false"), TURNS.replace("SEEN", "true")
 STORY = "Tell me a story about a dog."
+BIAS = {"<|im_end|>": -1000.0, "<|endoftext|>": -1000.0}
+NO_END = [word for text, bias in BIAS.items() for word in ("--logit-bias", f"{text}={bias}")]
 SHORT: dict[str, Any] = {
     "temperature": 0.0,
     "max_tokens": 40,
     "allow_repeats": True,
-    "logit_bias": {"<|im_end|>": -1000.0, "<|endoftext|>": -1000.0},
+    "logit_bias": BIAS,
 }
 
 
@@ -92,6 +96,22 @@ def test_an_answer_of_a_given_shape_begins_behind_the_thinking(ready: Client) ->
             assert not answer.incomplete
     off = ready.prompt(STORY, think=False, **shape)
     assert off in ("yes", "no") and not off.thinking
+
+
+def test_a_command_writes_the_answer_out_and_the_thinking_to_standard_error(ready: Client) -> None:
+    said = ready.prompt(STORY, messages=[], chat_template=DROPS, think=8, **SHORT)
+    line = ["prompt", STORY, "--chat-template", DROPS, "--think", "8", "--temperature", "0"]
+    line += ["--max-tokens", "40", "--allow-repeats", *NO_END]
+    ran = subprocess.run(
+        [sys.executable, "-m", "wiz_kernel_ext", *line],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        stdin=subprocess.DEVNULL,
+        check=True,
+    )
+    assert ran.stdout == f"{said}\n"
+    assert f"{said.thinking}\n" in ran.stderr
 
 
 async def test_a_worker_in_this_process_does_the_same() -> None:
