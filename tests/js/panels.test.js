@@ -65,6 +65,23 @@ test("a chat that is opened late shows what one shows that was there", async () 
   assert.match(model.el.textContent, /Nothing was said yet/);
 });
 
+test("what is thought is folded once the answer begins, and stands among the messages", async () => {
+  const model = new FakeModel();
+  await shown(chat, model);
+  model.say({ kind: "state", revision: 1, since: 0, state: { ...CHAT, answer: answer("1 token"), answer_thinking: "Let me <b>see" } });
+  const folded = model.el.querySelector(".wiz-assistant details");
+  assert.equal(folded.hidden, false);
+  assert.equal(folded.open, true);
+  assert.match(folded.textContent, /Let me <b>see/);
+  model.say({ kind: "state", revision: 2, since: 1, grown: { answer_text: "Four", answer_thinking: "." } });
+  assert.equal(folded.open, false);
+  assert.match(folded.textContent, /Let me <b>see\./);
+  model.say({ kind: "state", revision: 3, since: 2, state: { answer: null, answer_text: "", answer_thinking: "", messages: [said("user", "hello", "op"), { ...said("assistant", "Four", "op"), thinking: "Let me <b>see." }, said("assistant", "Five", "other")] } });
+  assert.match(folded.textContent, /Let me <b>see\./);
+  const [, other] = model.el.querySelectorAll(".wiz-assistant details");
+  assert.equal(other.hidden, true);
+});
+
 test("a question that failed is given back to every view, once", async () => {
   const model = await early(chat, CHAT, [[{ state: { failed: { id: "op", prompt: "hello", small: "not answered", problem: PROBLEM } } }, /It died\./]]);
   const input = model.el.querySelector("textarea.wiz-input");

@@ -14,7 +14,7 @@ from wiz_kernel_ext.notebook.views.load import LoadView, about_session
 from wiz_kernel_ext.notebook.views.pace import INTERVAL_S, MAX_BYTES_PER_S, Pace
 from wiz_kernel_ext.notebook.views.tables import tables_drawing
 from wiz_kernel_ext.protocol.answer import Answer
-from wiz_kernel_ext.protocol.events import WAITING, Delta, Notice, Progress
+from wiz_kernel_ext.protocol.events import WAITING, Delta, Notice, Progress, Thinking
 from wiz_kernel_ext.protocol.results import (
     AnswerInfo,
     ContextInfo,
@@ -246,3 +246,50 @@ def test_what_a_load_waits_for_is_drawn() -> None:
     view.begin()
     view.take(WAITS[:1])
     assert screen.slots[0].drawings[-1].plain == f"demo: {WAITS[0].words}"
+
+
+def thinking_answer(text: str, thinking: str) -> Answer:
+    return Answer(AnswerInfo(text=text, thinking=thinking))
+
+
+def test_what_is_thought_stands_folded_above_the_answer_and_open_while_it_comes() -> None:
+    screen, clock = FakeScreen(), Clock()
+    view = rich(screen, clock)
+    view.take([Thinking(text="Let me <b>see</b>. ")])
+    thoughts, body, foot = screen.slots
+    assert thoughts.last.html is not None and "<details open" in thoughts.last.html
+    assert "Let me &lt;b&gt;see&lt;/b&gt;." in thoughts.last.html
+    assert thoughts.last.markdown is None
+    clock.now += INTERVAL_S
+    view.take([Thinking(text="So."), Delta(text="It is *four*.")])
+    assert thoughts.last.html is not None and "<details style" in thoughts.last.html
+    assert body.last.markdown == "It is *four*."
+    view.end(thinking_answer("It is *four*.", "Let me <b>see</b>. So."))
+    assert thoughts.last.plain == "[thinking]\nLet me <b>see</b>. So."
+    assert (body.last.plain, body.last.html) == ("It is *four*.", None)
+    assert foot.last.plain.endswith("session notes")
+
+
+def test_an_answer_without_thinking_has_two_places_and_one_with_it_three() -> None:
+    screen = FakeScreen()
+    rich(screen).end(answer("four"))
+    assert len(screen.slots) == 2
+    rich(screen).end(thinking_answer("four", "See."))
+    assert [slot.last.plain for slot in screen.slots[2:4]] == ["[thinking]\nSee.", "four"]
+
+
+def test_a_lost_answer_keeps_what_was_thought_folded() -> None:
+    screen = FakeScreen()
+    view = rich(screen)
+    view.take([Thinking(text="See.")])
+    view.fail(WorkerDied("gone"))
+    assert screen.slots[0].last.html is not None
+    assert "<details style" in screen.slots[0].last.html
+
+
+def test_a_terminal_is_told_where_the_thinking_ends() -> None:
+    screen = FakeScreen(rich=False)
+    view = PlainAnswer(screen, "session notes")
+    view.take([Thinking(text="See. "), Thinking(text="So."), Delta(text="Four")])
+    view.end(thinking_answer("Four.", "See. So."))
+    assert screen.written.startswith("[thinking]\nSee. So.\n[answer]\nFour.\n[")

@@ -7,15 +7,24 @@ from hypothesis import strategies as st
 
 from wiz_kernel_ext.errors import OperationInterrupted
 from wiz_kernel_ext.protocol.codec import raw
-from wiz_kernel_ext.protocol.events import AnyEvent, Delta, End, Notice, Progress, StateChanged
+from wiz_kernel_ext.protocol.events import (
+    AnyEvent,
+    Delta,
+    End,
+    Notice,
+    Progress,
+    StateChanged,
+    Thinking,
+)
 from wiz_kernel_ext.protocol.results import AnswerInfo
 from wiz_kernel_ext.service.encoded_log import EncodedLog
-from wiz_kernel_ext.service.kept_log import pack, unpack
+from wiz_kernel_ext.service.kept_log import pack, thinking_of, unpack
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 events = st.lists(
     st.one_of(
         st.builds(Delta, text=text, n_tokens=st.integers(1, 300)),
+        st.builds(Thinking, text=text, n_tokens=st.integers(1, 300)),
         st.builds(Progress, stage=st.sampled_from("ab"), done=st.floats(0, 1)),
         st.builds(Notice, text=text),
         st.just(StateChanged(state="running")),
@@ -35,13 +44,24 @@ def text_of(said: list[AnyEvent]) -> str:
     return "".join(event.text for event in said if isinstance(event, Delta))
 
 
-@given(events, st.sampled_from(["answer", "other answer", "interrupted", "none"]))
+def thought_in(said: list[AnyEvent]) -> str:
+    return "".join(event.text for event in said if isinstance(event, Thinking))
+
+
+HOW = ["answer", "other answer", "other thinking", "no thinking", "interrupted", "none"]
+
+
+@given(events, st.sampled_from(HOW))
 def test_a_log_comes_back_as_it_was_whatever_it_ends_with(said: list[AnyEvent], how: str) -> None:
-    whole = text_of(said)
+    whole, thought = text_of(said), thought_in(said)
     error = OperationInterrupted("cut off", operation_id="op", text=whole).info()
     end = {
-        "answer": End(state="done", result=raw(AnswerInfo(text=whole))),
+        "answer": End(state="done", result=raw(AnswerInfo(text=whole, thinking=thought))),
         "other answer": End(state="done", result=raw(AnswerInfo(text=whole + "!"))),
+        "other thinking": End(
+            state="done", result=raw(AnswerInfo(text=whole, thinking=thought + "!"))
+        ),
+        "no thinking": End(state="done", result=raw(AnswerInfo(text=whole))),
         "interrupted": End(state="interrupted", error=error),
         "none": End(state="done"),
     }[how]
@@ -49,6 +69,7 @@ def test_a_log_comes_back_as_it_was_whatever_it_ends_with(said: list[AnyEvent], 
     kept, packed = pack(log)
     assert kept == whole
     assert unpack(kept, packed) == log
+    assert thinking_of(log) == thought
 
 
 def test_of_a_text_nothing_is_kept_twice() -> None:
@@ -61,3 +82,10 @@ def test_of_a_text_nothing_is_kept_twice() -> None:
     ):
         _, packed = pack(log_of([*said, end]))
         assert not any(word in packed for word in (b"once", b"upon", b"time "))
+
+
+def test_of_what_was_thought_nothing_is_kept_twice() -> None:
+    said: list[AnyEvent] = [Thinking(text="deep "), Thinking(text="thought"), Delta(text="Yes")]
+    end = End(state="done", result=raw(AnswerInfo(text="Yes", thinking="deep thought")))
+    _, packed = pack(log_of([*said, end]))
+    assert (packed.count(b"deep"), packed.count(b"thought")) == (1, 1)

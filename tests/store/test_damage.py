@@ -271,7 +271,7 @@ def test_the_rows_are_read_from_good_files_as_sql_reads_them(originals: list[Ori
         records = [record.values for record in Pages(original.folder / "wiz.sqlite").records()]
         sessions = {(v[0], v[1], v[2]) for v in records if len(v) in (10, 11) and v[9] is not None}
         assert original.rows["sessions"] <= sessions
-        messages = {(v[0], v[1], v[2], v[3], v[5]) for v in records if len(v) == 6}
+        messages = {(v[0], v[1], v[2], v[3], v[5]) for v in records if len(v) == 7}
         assert original.rows["messages"] == messages, "no more: what is deleted stays so"
 
 

@@ -87,16 +87,17 @@ def test_messages_keep_their_order_and_their_marks(sessions: SessionStore) -> No
         SessionMessage(
             role="assistant", content="4 é", operation_id="op1", finish_reason="cancelled"
         ),
+        SessionMessage(role="assistant", content="4", thinking="Two and 两.\n"),
         SessionMessage(role="tool", content="nul\0 🧙"),
     ]
     for turn in turns:
         sessions.add_messages(row.id, [turn])
     sessions.add_messages(row.id, said(*(f"{n}" for n in range(20))))
     messages = sessions.messages(row.id)
-    assert messages[:3] == turns
-    assert [message.content for message in messages[3:]] == [f"{n}" for n in range(20)]
+    assert messages[:4] == turns
+    assert [message.content for message in messages[4:]] == [f"{n}" for n in range(20)]
     found = sessions.find("chat")
-    assert found is not None and found.n_messages == 23
+    assert found is not None and found.n_messages == 24
 
 
 def test_every_older_name_finds_a_session_and_a_name_in_use_wins(sessions: SessionStore) -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.support.fake_client import FakeClient, turn
@@ -13,7 +14,7 @@ from wiz_kernel_ext.errors import BadRequest, ServiceNotRunning, SessionNotFound
 from wiz_kernel_ext.notebook.widgets.conversation import ChatState, Conversation
 from wiz_kernel_ext.notebook.widgets.pagination import PAGE_CHARS, PAGE_SIZE, latest
 from wiz_kernel_ext.notebook.widgets.shared_state import SharedState
-from wiz_kernel_ext.protocol.events import Delta, Progress, StateChanged
+from wiz_kernel_ext.protocol.events import Delta, Progress, StateChanged, Thinking
 from wiz_kernel_ext.protocol.hub import LibraryModel
 from wiz_kernel_ext.protocol.results import SessionMessage
 
@@ -92,6 +93,20 @@ def test_a_question_is_sent_with_the_options_and_its_answer_comes_as_it_grows(
     assert page.state.messages[-1]["small"] == "10 tokens · 20 tokens/s"
     assert not page.state.answer
     assert not page.state.answer_text
+
+
+def test_what_is_thought_is_shown_apart_from_the_answer(page: Page) -> None:
+    page.talk.send("hello")
+    operation = page.client.attached["op1"]
+    operation.feed.put([Thinking(text="See."), Delta(text="Four")])
+    page.wait(lambda: page.state.answer_text == "Four")
+    assert page.state.answer_thinking == "See."
+    asked, said = turn("hello", "Four", "op1")
+    page.client.keep("own", asked, msgspec.structs.replace(said, thinking="See."))
+    page.client.end("op1")
+    page.wait(lambda: page.texts() == ["hello", "Four"] and page.talk.answering is None)
+    assert [message["thinking"] for message in page.state.messages] == ["", "See."]
+    assert page.state.answer_thinking == ""
 
 
 def test_what_others_say_is_followed_and_then_added(page: Page) -> None:

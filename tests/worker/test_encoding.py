@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from wiz_kernel_ext.engine.chat import ChatEncoder
+from wiz_kernel_ext.engine.chat import ChatEncoder, ChatPrompt
 from wiz_kernel_ext.errors import ModelNotLoaded
 from wiz_kernel_ext.protocol.options import PromptOptions
 from wiz_kernel_ext.protocol.requests import Prompt
@@ -26,14 +26,14 @@ class Slow:
     def __init__(self) -> None:
         self.began, self.go_on = threading.Event(), threading.Event()
 
-    def encode(self, encoder: ChatEncoder, messages: Any, tools: Any = None) -> list[int]:
+    def prompt(self, encoder: ChatEncoder, messages: Any, *parts: Any, **more: Any) -> ChatPrompt:
         if messages[-1].content == "slow":
             self.began.set()
             assert self.go_on.wait(30)
-        return _encode(encoder, messages, tools)
+        return _prompt(encoder, messages, *parts, **more)
 
 
-_encode = ChatEncoder.encode
+_prompt = ChatEncoder.prompt
 
 
 @pytest.fixture
@@ -41,8 +41,8 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Slow]:
     slow = Slow()
     monkeypatch.setattr(
         ChatEncoder,
-        "encode",
-        lambda self, messages, tools=None, prefill="": slow.encode(self, messages, tools),
+        "prompt",
+        lambda self, messages, *parts, **more: slow.prompt(self, messages, *parts, **more),
     )
     yield slow
     slow.go_on.set()

@@ -69,7 +69,9 @@ async def test_one_piece_is_one_question_greedy_and_bounded(encoding: Encoding) 
     model = Scripted("  Ana\nis 31. ")
     assert await model.of(said("I am Ana.", "I am 31."), encoding=encoding) == "Ana is 31."
     assert model.questions[0].startswith("user: I am Ana.\nuser: I am 31.\n\n")
-    assert model.options == [PromptOptions(temperature=0.0, max_tokens=summary_size(CONTEXT))]
+    assert model.options == [
+        PromptOptions(temperature=0.0, max_tokens=summary_size(CONTEXT), think=False)
+    ]
 
 
 async def test_every_piece_fits_carries_the_summary_on_and_nothing_is_lost(

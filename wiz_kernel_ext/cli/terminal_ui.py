@@ -28,7 +28,7 @@ from wiz_kernel_ext.errors import AmbiguousModel, WizError
 from wiz_kernel_ext.interrupts import taken
 from wiz_kernel_ext.printable import encodable, json_safe, one_line, printable, write_control
 from wiz_kernel_ext.protocol.answer import Answer
-from wiz_kernel_ext.protocol.events import AnyEvent, Delta, Notice, Progress
+from wiz_kernel_ext.protocol.events import AnyEvent, Delta, Notice, Progress, Thinking
 from wiz_kernel_ext.protocol.hub import Verification
 from wiz_kernel_ext.protocol.results import Loaded, ModelInfo
 
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 REDRAW_S = 0.2
 CANCEL_WAIT_S = 1.0
 CLEARED = "\r\x1b[K"
+DIM, PLAIN = "\x1b[2m", "\x1b[22m"
 CALLED_OFF = "Cancelled. What came is kept: the same command goes on from there."
 
 
@@ -110,14 +111,20 @@ class TerminalUI:
 
     def _watched(self, operation: Operation, title: str) -> tuple[Any, str]:
         progress = _ProgressLine(title)
+        thoughts = _Thoughts()
         written = ""
         try:
             with taken():
                 for events in operation.batches(REDRAW_S):
                     progress.take(events)
+                    thought = "".join(e.text for e in events if isinstance(e, Thinking))
+                    if thought:
+                        progress.clear()
+                        thoughts.write(thought)
                     text = "".join(event.text for event in events if isinstance(event, Delta))
                     if text:
                         progress.clear()
+                        thoughts.end()
                         print(text, end="", flush=True)
                         written += text
                 outcome = operation.result()
@@ -131,7 +138,30 @@ class TerminalUI:
             raise
         finally:
             progress.clear()
+            thoughts.end()
         return outcome, written
+
+
+class _Thoughts:
+    """What a model thinks, on standard error: no part of the answer."""
+
+    def __init__(self) -> None:
+        self._has_begun = False
+
+    def write(self, text: str) -> None:
+        """Write more of it, dimmed where a person looks on."""
+        if not self._has_begun and sys.stderr.isatty():
+            write_control(sys.stderr, DIM)
+        self._has_begun = True
+        print(encodable(printable(text), sys.stderr), end="", file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        """It is over: what comes next stands on a line of its own."""
+        if self._has_begun:
+            self._has_begun = False
+            if sys.stderr.isatty():
+                write_control(sys.stderr, PLAIN)
+            print(file=sys.stderr, flush=True)
 
 
 class _ProgressLine:

@@ -29,8 +29,10 @@ class Answering:
         """
         for i, row in enumerate(rows):
             token = self._pick(sequence, row)
-            is_end = self._model.ends_generation(token) or token in sequence.ends
-            piece = b"" if is_end else self._model.piece(token)
+            is_end = self._ends(sequence, token)
+            if is_end and (shut := sequence.shut_thinking()):
+                return self._force(sequence, shut, now)  # it owes the answer
+            piece = b"" if is_end else self._piece(sequence, token)
             if reason := sequence.take_token(token, piece, is_end=is_end, now=now):
                 return reason
             if forced := sequence.follow(token):
@@ -48,7 +50,8 @@ class Answering:
             sequence.sampler = None
 
     def _pick(self, sequence: Sequence, row: int) -> int:
-        seen = None if sequence.logprobs is None else self._context.logprobs(row)
+        is_told = sequence.logprobs is not None and not sequence.is_thinking
+        seen = self._context.logprobs(row) if is_told else None
         if (constraint := sequence.constraint_now) is not None:
             self._context.restrict(row, constraint.mask())
         token = self._context.sample(self._sampler_of(sequence), row)
@@ -62,11 +65,23 @@ class Answering:
         if sequence.sampler is not None:
             self._context.accept(sequence.sampler, tokens)
         for token in tokens:
-            piece = self._model.piece(token)
+            piece = self._piece(sequence, token)
             sequence.n_forced += 1
             if reason := sequence.take_token(token, piece, is_end=False, now=now):
                 return reason
         return "stop" if sequence.is_over else None
+
+    def _ends(self, sequence: Sequence, token: int) -> bool:
+        if not (self._model.ends_generation(token) or token in sequence.ends):
+            return False
+        return sequence.reasoning is None or not sequence.reasoning.goes_on_after(token)
+
+    def _piece(self, sequence: Sequence, token: int) -> bytes:
+        """What a token prints, or, of one that marks the thinking and prints nothing, its text."""
+        piece = self._model.piece(token)
+        if piece or sequence.reasoning is None:
+            return piece
+        return sequence.reasoning.mark(token)
 
     def _sampler_of(self, sequence: Sequence) -> object:
         if sequence.sampler is None:

@@ -12,18 +12,36 @@ import re
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from wiz_kernel_ext.engine.backend import Model
 from wiz_kernel_ext.engine.chat_formats import FORMATS
 from wiz_kernel_ext.engine.chat_template import ChatTemplate
+from wiz_kernel_ext.engine.reasoning_prompt import (
+    NOT_APART,
+    Ending,
+    ReasoningTemplate,
+    Think,
+    Values,
+)
+from wiz_kernel_ext.engine.thinking import Reasoning
 from wiz_kernel_ext.engine.turns import NO_TURNS, find_turns
 from wiz_kernel_ext.errors import BadRequest
 from wiz_kernel_ext.protocol.chat_templates import RAW, check_chat_template
 from wiz_kernel_ext.protocol.messages import ChatMessage
 
 Attempt = tuple[list[dict[str, str]], list[Any] | None]
+
+
+@dataclass(frozen=True)
+class ChatPrompt:
+    """A prompt's tokens, how the answer's thinking is told apart, and what should be known."""
+
+    tokens: list[int]
+    reasoning: Reasoning | None = None
+    notice: str = ""
 
 
 class ChatEncoder:
@@ -45,6 +63,7 @@ class ChatEncoder:
         self._eos = "" if facts.eos is None else model.text_of(facts.eos)
         self._control = any_of(model.control_texts())
         self.turns = NO_TURNS if self.is_raw else find_turns(model, self._written, self._bos)
+        self._thinking = ReasoningTemplate(model, "" if self.is_raw else source, self._asking)
 
     def encode(
         self,
@@ -52,20 +71,48 @@ class ChatEncoder:
         tools: list[dict[str, Any]] | None = None,
         prefill: str = "",
     ) -> list[int]:
-        """The prompt's tokens, up to where the assistant speaks; raw, up to the text's end.
+        """The prompt's tokens, up to where the assistant speaks; raw, up to the text's end."""
+        return self.prompt(messages, tools, prefill).tokens
 
-        `prefill` is how the answer begins: text behind all that, read in one go with it.
+    def prompt(
+        self,
+        messages: Sequence[ChatMessage],
+        tools: list[dict[str, Any]] | None = None,
+        prefill: str = "",
+        *,
+        think: Think = None,
+        constrained: bool = False,
+        allow_repeats: bool = False,
+    ) -> ChatPrompt:
+        """The prompt's tokens, and how its answer is to be read.
+
+        `prefill` is how the answer begins: text behind all that, read in one go with it; nothing is
+        thought before it. `think` as in `PromptOptions`; `constrained`: the answer is to have a
+        given shape.
         """
         if self.is_raw:
-            return self._with_one_bos(self._raw(messages, tools, prefill))
+            tokens = self._with_one_bos(self._raw(messages, tools, prefill))
+            return ChatPrompt(tokens, notice=NOT_APART if think else "")
         marker = _Marker(self._control)
-        escaped = [{"role": m.role, "content": marker.escape(m.content)} for m in messages]
+        escaped = [self._message(message, marker) for message in messages]
         escaped_tools = marker.escape_all(tools) if tools else None
-        text = self._render(escaped, escaped_tools) + marker.escape(prefill)
+        think = False if prefill else self._thinking.asked(think, constrained=constrained)
+        text = self._render(escaped, escaped_tools, self._thinking.values(think))
+        ending = self._thinking.ending(text, think, allow_repeats=allow_repeats)
+        return self._tokenized(text + ending.text + marker.escape(prefill), marker, ending)
+
+    def _tokenized(self, text: str, marker: _Marker, ending: Ending) -> ChatPrompt:
         tokens: list[int] = []
         for part, is_control_allowed in marker.split(text):
             tokens += self._model.tokenize(part, parse_special=is_control_allowed)
-        return self._with_one_bos(tokens)
+        return ChatPrompt(self._with_one_bos(tokens), ending.reasoning, ending.notice)
+
+    def _message(self, message: ChatMessage, marker: _Marker) -> dict[str, str]:
+        """`message` as templates know it; what was thought goes where this one looks for it."""
+        known = {"role": message.role, "content": marker.escape(message.content)}
+        if message.thinking and self._thinking.field is not None:
+            known[self._thinking.field] = marker.escape(message.thinking)
+        return known
 
     @cached_property
     def takes_system(self) -> bool:
@@ -75,7 +122,7 @@ class ChatEncoder:
             {"role": "user", "content": "wizquestion"},
         ]
         with suppress(BadRequest):
-            return "wizsystemprompt" in self._render(asked, None)
+            return "wizsystemprompt" in self._render(asked, None, {})
         return False
 
     def text_of(self, tokens: Sequence[int]) -> str:
@@ -114,20 +161,27 @@ class ChatEncoder:
             eos_token=self._eos,
         )
 
-    def _render(self, messages: list[dict[str, str]], tools: list[Any] | None) -> str:
+    def _asking(self, values: Values) -> str:
+        """One question up to where the assistant speaks, with the template's variables `values`."""
+        return self._render([{"role": "user", "content": "wizonlyquestion"}], None, values)
+
+    def _render(
+        self, messages: list[dict[str, str]], tools: list[Any] | None, values: Values
+    ) -> str:
         """The text of `messages`; raises BadRequest with what the template said first."""
         first, *others = _attempts(messages, tools)
         try:
-            return self._try(first)
+            return self._try(first, values)
         except BadRequest:
             for other in others:
                 with suppress(BadRequest):
-                    return self._try(other)
+                    return self._try(other, values)
             raise
 
-    def _try(self, attempt: Attempt) -> str:
+    def _try(self, attempt: Attempt, values: Values) -> str:
         messages, tools = attempt
         return self._template.render(
+            **values,
             messages=messages,
             tools=tools,
             add_generation_prompt=True,

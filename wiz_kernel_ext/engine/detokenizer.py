@@ -29,14 +29,22 @@ class Detokenizer:
 
     def push(self, piece: bytes) -> str:
         """Take one token's bytes and return the text that is sure now."""
-        if self.stopped:
-            return ""
+        return self.take(self.decode(piece))
+
+    def decode(self, piece: bytes) -> str:
+        """The characters that one token's bytes make whole."""
         if self._n_begun:
             piece, self._n_begun = piece[self._n_begun :], max(0, self._n_begun - len(piece))
         text = self._decoder.decode(piece)
         if self._strip_space and text:
             text = text.removeprefix(" ")
             self._strip_space = False
+        return text
+
+    def take(self, text: str) -> str:
+        """Take more characters and return those that are sure not to be a stop string's."""
+        if self.stopped:
+            return ""
         self._held += text
         return self._release()
 

@@ -30,6 +30,7 @@ from wiz_kernel_ext.engine.scheduler import Plan, Scheduler, Work
 from wiz_kernel_ext.engine.sequence import Listener, Sequence, State
 from wiz_kernel_ext.engine.snapshots import Snapshots
 from wiz_kernel_ext.engine.speculation import Speculation
+from wiz_kernel_ext.engine.thinking import Reasoning, ThinkingApart
 from wiz_kernel_ext.engine.turns import NO_TURNS, Turns
 from wiz_kernel_ext.errors import BadRequest, ContextOverflow, InternalError, WizError
 from wiz_kernel_ext.protocol.adapters import ScaledAdapter
@@ -114,13 +115,15 @@ class Engine:
         adapters: Many[ScaledAdapter] = (),
         *,
         n_begun: int | None = None,
+        reasoning: Reasoning | None = None,
     ) -> Sequence:
         """Queue a prompt; `listener` hears of its events and its one end.
 
         `turns` is what ends an answer beside the model's own end and what `options` name; `owner`
         the conversation it belongs to: what has none is never written to the disk; `constraint`
-        what the answer may be; `adapters` are LoRA files by path. `n_begun`: it goes on with a
-        text, in which so many bytes of it are already (None: it begins by itself).
+        what the answer may be, `reasoning` how the model's thinking is told from it; `adapters` are
+        LoRA files by path. `n_begun`: it goes on with a text, in which so many bytes of it are
+        already (None: it begins by itself).
         Raises ContextOverflow where it leaves no room for an answer, BadRequest for options that
         do not fit the model, ModelLoadFailed for such adapters.
         """
@@ -157,6 +160,7 @@ class Engine:
             owner=owner,
             adapters=self._adapters.take(adapters, self._adapters_in_use),
             constraint=constraint,
+            reasoning=ThinkingApart(reasoning, listener.on_event) if reasoning else None,
             n_top=options.logprobs or 0,
             logprobs=[] if options.logprobs is not None or options.best else None,
             number=next(self._numbers),

@@ -18,8 +18,9 @@ from wiz_kernel_ext.engine.detokenizer import Detokenizer
 from wiz_kernel_ext.engine.drafting import Drafter
 from wiz_kernel_ext.engine.runaway import Runaway
 from wiz_kernel_ext.engine.sampling import Sampling
+from wiz_kernel_ext.engine.thinking import ThinkingApart
 from wiz_kernel_ext.errors import WizError
-from wiz_kernel_ext.protocol.events import AnyEvent, Notice
+from wiz_kernel_ext.protocol.events import AnyEvent, Delta, Notice
 from wiz_kernel_ext.protocol.results import (
     AnswerInfo,
     FinishReason,
@@ -60,7 +61,8 @@ class Sequence:
     that repeats itself without end is to be ended. `owner` is the conversation it belongs to, where
     its state may be kept on the disk. `drafters` may guess what it goes on with. `constraint` is
     what the answer may be; `logprobs` how likely its tokens were, with `n_top` others, where that
-    was asked for. It is computed with `adapters`.
+    was asked for. `reasoning` tells what the model thinks from its answer. It is computed with
+    `adapters`.
     """
 
     tokens: list[int]
@@ -82,6 +84,7 @@ class Sequence:
     runaway: Runaway | None = None
     drafters: tuple[Drafter, ...] = ()
     constraint: Constraint | None = None
+    reasoning: ThinkingApart | None = None
     n_top: int = 0
     logprobs: list[TokenLogprob] | None = None
     n_forced: int = 0
@@ -90,7 +93,7 @@ class Sequence:
     submitted_at: float = 0.0
     started_at: float | None = None
     first_token_at: float | None = None
-    coalescer: Coalescer = field(default_factory=Coalescer)
+    coalescer: Coalescer[Delta] = field(default_factory=lambda: Coalescer(Delta))
     _text: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -122,10 +125,16 @@ class Sequence:
         return max(most, 0)
 
     @property
+    def is_thinking(self) -> bool:
+        """Whether what comes next is thinking: no part of the answer yet."""
+        return self.reasoning is not None and self.reasoning.is_thinking
+
+    @property
     def constraint_now(self) -> Constraint | None:
         """What its next token has to keep to, if anything."""
         constraint = self.constraint
-        return None if constraint is None or constraint.is_done else constraint
+        is_free = self.is_thinking or constraint is None or constraint.is_done
+        return None if is_free else constraint
 
     @property
     def is_over(self) -> bool:
@@ -133,8 +142,14 @@ class Sequence:
         constraint = self.constraint_now
         return constraint is not None and constraint.is_over
 
+    def shut_thinking(self) -> list[int]:
+        """The tokens that close its thinking, if it is thinking; asked for once."""
+        return [] if self.reasoning is None else self.reasoning.shut()
+
     def follow(self, token: int) -> list[int]:
         """Move the constraint on by a `token` just taken; returns what can only follow."""
+        if self.reasoning is not None and self.reasoning.was_thinking:
+            return self.reasoning.due()
         if (constraint := self.constraint_now) is None:
             return []
         was_looping = constraint.is_looping
@@ -175,7 +190,17 @@ class Sequence:
         if is_end:
             return "stop"
         self.tokens.append(token)
-        text = self.detokenizer.push(piece)
+        said: str | None = self.detokenizer.decode(piece)
+        if self.reasoning is not None:
+            said = self.reasoning.take(said or "", now)
+        if said is not None and (reason := self._take_text(self.detokenizer.take(said), now)):
+            return reason
+        if self.n_generated == self.max_tokens or len(self.tokens) >= self.context_size:
+            return "length"
+        return None
+
+    def _take_text(self, text: str, now: float) -> FinishReason | None:
+        """Take more of the answer; returns the reason to finish, or None to go on."""
         self._text.append(text)
         if delta := self.coalescer.add(text, now):
             self.listener.on_event(delta)
@@ -184,13 +209,13 @@ class Sequence:
         if self.runaway and (what := self.runaway.push(text)):
             self.listener.on_event(Notice(text=f"The answer was ended: {what}."))
             return "runaway"
-        if self.n_generated == self.max_tokens or len(self.tokens) >= self.context_size:
-            return "length"
         return None
 
     def finish(self, reason: FinishReason, now: float) -> None:
         """End it with what there is."""
-        rest = self.detokenizer.flush()
+        is_whole = reason not in ("cancelled", "interrupted")
+        held = "" if self.reasoning is None else self.reasoning.flush(is_whole=is_whole)
+        rest = self.detokenizer.take(held) + self.detokenizer.flush()
         self._text.append(rest)
         if delta := self.coalescer.flush(rest):
             self.listener.on_event(delta)
@@ -199,6 +224,7 @@ class Sequence:
             AnswerInfo(
                 text="".join(self._text),
                 finish_reason=reason,
+                thinking="" if self.reasoning is None else self.reasoning.text,
                 incomplete=self.constraint is not None and not self.constraint.is_whole,
                 logprobs=self.logprobs,
                 usage=Usage(
@@ -207,6 +233,7 @@ class Sequence:
                     n_tokens=self.n_generated,
                     n_drafted_tokens=self.n_drafted,
                     n_accepted_tokens=self.n_kept,
+                    n_thinking_tokens=0 if self.reasoning is None else self.reasoning.n_tokens,
                     n_forced_tokens=self.n_forced,
                 ),
                 timings=self._timings(now),

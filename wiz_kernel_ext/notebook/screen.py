@@ -2,7 +2,7 @@
 
 Knows IPython's display protocol. Knows nothing of operations. Views take a `Screen` and tests pass
 their own. Model text is only ever drawn as Markdown that does nothing or as plain text; HTML is
-made of our own words alone.
+made of our own words, and of what a model thought with every letter escaped (`thoughts.py`).
 """
 
 from __future__ import annotations

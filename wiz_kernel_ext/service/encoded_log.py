@@ -19,7 +19,13 @@ class DeltaHead(Event, frozen=True, kw_only=True, tag="delta"):
     n_tokens: int = 1
 
 
-Head = DeltaHead | Progress | StateChanged | Notice | End
+class ThinkingHead(Event, frozen=True, kw_only=True, tag="thinking"):
+    """A `Thinking` but for its text, which is passed over."""
+
+    n_tokens: int = 1
+
+
+Head = DeltaHead | ThinkingHead | Progress | StateChanged | Notice | End
 
 
 class EncodedEvent(msgspec.Struct, frozen=True):

@@ -26,7 +26,15 @@ from wiz_kernel_ext.errors import (
     unexpected,
 )
 from wiz_kernel_ext.protocol.codec import decode, raw
-from wiz_kernel_ext.protocol.events import AnyEvent, Delta, End, Notice, Progress, StateChanged
+from wiz_kernel_ext.protocol.events import (
+    AnyEvent,
+    Delta,
+    End,
+    Notice,
+    Progress,
+    StateChanged,
+    Thinking,
+)
 from wiz_kernel_ext.protocol.results import (
     TERMINAL_STATES,
     AnswerInfo,
@@ -35,7 +43,12 @@ from wiz_kernel_ext.protocol.results import (
     OperationState,
     SessionMessage,
 )
-from wiz_kernel_ext.service.encoded_log import DeltaHead, EncodedEvent, EncodedLog
+from wiz_kernel_ext.service.encoded_log import (
+    DeltaHead,
+    EncodedEvent,
+    EncodedLog,
+    ThinkingHead,
+)
 
 T = TypeVar("T")
 Body = Callable[["Operation"], Awaitable[Any]]
@@ -116,6 +129,12 @@ class Operation:
         deltas = [n.data for n in self.events if isinstance(n.head, DeltaHead)]
         return "".join(decode(data, Delta).text for data in deltas)
 
+    @property
+    def thinking(self) -> str:
+        """What was thought so far, decoded for whoever asks."""
+        pieces = [n.data for n in self.events if isinstance(n.head, ThinkingHead)]
+        return "".join(decode(data, Thinking).text for data in pieces)
+
     def emit(self, event: AnyEvent) -> None:
         """Add `event` to the log and wake the followers; nothing is added after the end."""
         if not self._sealed or isinstance(event, Notice | End):
@@ -134,7 +153,7 @@ class Operation:
             self.state = head.state
         if isinstance(head, End):
             self.ended_at = self._clock()
-        elif isinstance(head, DeltaHead):
+        elif isinstance(head, DeltaHead | ThinkingHead):
             self.n_tokens += head.n_tokens
         elif isinstance(head, Progress):
             self.progress = head

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from wiz_kernel_ext.protocol.codec import raw
 from wiz_kernel_ext.protocol.events import End
-from wiz_kernel_ext.protocol.results import SessionMessage
+from wiz_kernel_ext.protocol.results import AnswerInfo, SessionMessage
 from wiz_kernel_ext.service.encoded_log import EncodedEvent
 from wiz_kernel_ext.service.kept_log import answer_of
 from wiz_kernel_ext.service.operations import Operation
@@ -45,7 +45,9 @@ class Outcome:
     def turn(self) -> list[SessionMessage]:
         """What it adds to its conversation; one without any answer leaves no trace there."""
         asked = self.operation.asked
-        return [] if asked is None else turn_of(asked, self.operation.text, self.end)
+        if asked is None:
+            return []
+        return turn_of(asked, self.operation.text, self.end, self.operation.thinking)
 
 
 class Waiting:
@@ -87,22 +89,23 @@ class Waiting:
         return [message for outcome in mine for message in outcome.turn()]
 
 
-def turn_of(asked: SessionMessage, text: str, end: End) -> list[SessionMessage]:
+def turn_of(asked: SessionMessage, text: str, end: End, thinking: str = "") -> list[SessionMessage]:
     """A question and its answer, as a conversation keeps them; nothing without an answer."""
     if not text:
         return []
+    answer = answer_of(end)
     answered = SessionMessage(
         role="assistant",
         content=text,
+        thinking=thinking if answer is None else answer.thinking,
         operation_id=asked.operation_id,
-        finish_reason=_finish_reason(end),
+        finish_reason=_finish_reason(answer),
     )
     return [asked, answered]
 
 
-def _finish_reason(end: End) -> str | None:
+def _finish_reason(answer: AnswerInfo | None) -> str | None:
     """Why an answer is only partial; None where it is whole."""
-    answer = answer_of(end)
     if answer is None:
         return "interrupted"
     return None if answer.finish_reason == "stop" else answer.finish_reason

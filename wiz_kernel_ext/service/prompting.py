@@ -250,7 +250,9 @@ class Prompting:
                 )
             except OperationCancelled:
                 # The worker did not say in time how it ended: with what is here.
-                return AnswerInfo(text=operation.text, finish_reason="cancelled")
+                return AnswerInfo(
+                    text=operation.text, thinking=operation.thinking, finish_reason="cancelled"
+                )
 
     @asynccontextmanager
     async def worker(

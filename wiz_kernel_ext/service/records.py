@@ -30,7 +30,7 @@ from wiz_kernel_ext.protocol.codec import decode, encode, raw
 from wiz_kernel_ext.protocol.events import AnyEvent, End, Notice, Progress
 from wiz_kernel_ext.protocol.results import OperationInfo, SessionMessage
 from wiz_kernel_ext.service.encoded_log import EncodedEvent, EncodedLog
-from wiz_kernel_ext.service.kept_log import pack, unpack
+from wiz_kernel_ext.service.kept_log import pack, thinking_of, unpack
 from wiz_kernel_ext.service.operations import Operation, shorten
 from wiz_kernel_ext.service.outcomes import Outcome, Waiting, turn_of
 from wiz_kernel_ext.service.store_thread import StoreThread
@@ -263,7 +263,8 @@ class Records:
             if operation.session_id and operation.asked:
                 if again and self.sessions.has_turn(operation.session_id, operation.id):
                     return
-                self._add_turn(operation.session_id, operation.asked, text, outcome.end)
+                thinking = thinking_of(entries)
+                self._add_turn(operation.session_id, operation.asked, text, outcome.end, thinking)
 
     def _hold(self, outcome: Outcome, error: StoreError) -> None:
         operation = outcome.operation
@@ -305,7 +306,7 @@ class Records:
             # A turn that is there already is of a version that kept it before the end.
             if row.session_id and not self.sessions.has_turn(row.session_id, operation_id):
                 asked = SessionMessage(role="user", content=row.title, operation_id=operation_id)
-                self._add_turn(row.session_id, asked, text, end)
+                self._add_turn(row.session_id, asked, text, end, thinking_of(entries))
         return self.operations.get(operation_id)
 
     def _kept_events(self, operation_id: str) -> list[EncodedEvent]:
@@ -322,8 +323,10 @@ class Records:
             entries.append(EncodedEvent.of(EncodedLog(entries).next_seq, said))
         return entries
 
-    def _add_turn(self, session_id: str, asked: SessionMessage, text: str, end: End) -> None:
-        if turn := turn_of(asked, text, end):
+    def _add_turn(
+        self, session_id: str, asked: SessionMessage, text: str, end: End, thinking: str
+    ) -> None:
+        if turn := turn_of(asked, text, end, thinking):
             with suppress(SessionNotFound):  # deleted meanwhile
                 self.sessions.add_messages(session_id, turn)
 

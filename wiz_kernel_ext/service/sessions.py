@@ -120,7 +120,9 @@ class Sessions:
         system = (
             [ChatMessage(role="system", content=row.system_prompt)] if row.system_prompt else []
         )
-        return system + [ChatMessage(role=m.role, content=m.content) for m in messages]
+        return system + [
+            ChatMessage(role=m.role, content=m.content, thinking=m.thinking) for m in messages
+        ]
 
     async def bind(
         self, session_id: str, model_path: str, load: dict[str, Any], context: dict[str, Any]

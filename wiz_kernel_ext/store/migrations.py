@@ -179,6 +179,11 @@ def _adapters(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE sessions ADD COLUMN adapters TEXT NOT NULL DEFAULT '[]'")
 
 
+def _thinking(connection: sqlite3.Connection) -> None:
+    """What was thought before an answer is kept beside it."""
+    connection.execute("ALTER TABLE messages ADD COLUMN thinking TEXT")
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     _sessions,
     _operations,
@@ -186,4 +191,5 @@ MIGRATIONS: tuple[Migration, ...] = (
     _operations_in_order,
     _texts_once,
     _adapters,
+    _thinking,
 )

@@ -28,7 +28,7 @@ _COLUMNS = """
 _SELECT = f"SELECT {_COLUMNS}, system_prompt FROM sessions"
 # An answer is kept with the operation that gave it, for as long as that is kept.
 _SELECT_MESSAGES = """
-    SELECT role, operation_id, finish_reason,
+    SELECT role, operation_id, finish_reason, coalesce(thinking, '') AS thinking,
         coalesce(content, (SELECT text FROM operations WHERE id = operation_id)) AS content
     FROM messages
 """
@@ -178,10 +178,13 @@ class SessionStore:
             first = row["next"] if row else 0
             self._database.execute_many(
                 "INSERT INTO messages (session_id, position, role, operation_id, finish_reason,"
-                " content) VALUES (?1, ?2, ?3, ?4, ?5,"
-                " nullif(?6, (SELECT text FROM operations WHERE id = ?4 AND log IS NOT NULL)))",
+                " content, thinking) VALUES (?1, ?2, ?3, ?4, ?5,"
+                " nullif(?6, (SELECT text FROM operations WHERE id = ?4 AND log IS NOT NULL)), ?7)",
                 [
-                    (session_id, first + i, m.role, m.operation_id, m.finish_reason, m.content)
+                    (
+                        *(session_id, first + i, m.role, m.operation_id, m.finish_reason),
+                        *(m.content, m.thinking or None),
+                    )
                     for i, m in enumerate(messages)
                 ],
             )

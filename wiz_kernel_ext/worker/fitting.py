@@ -28,6 +28,7 @@ from wiz_kernel_ext.worker.summarizing import Summary, summary_size
 
 Ask = Callable[[Encoded, PromptOptions, Call], Awaitable[AnswerInfo | None]]
 
+AT_ONCE = PromptOptions(think=False)
 SUMMARY_TITLE = "Summary of the conversation so far:"
 
 
@@ -173,7 +174,7 @@ class Fitting:
         """`messages` as this request's prompt; `plain` without its tools and its prefill."""
         request = self._request
         if plain:
-            return self._host.encode(messages, None, request.chat_template)
+            return self._host.encode(messages, None, request.chat_template, AT_ONCE)
         return self._host.encode(
             messages,
             request.tools,

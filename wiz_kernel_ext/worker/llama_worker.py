@@ -353,7 +353,8 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
             messages = [*session.history(), asked]
             info = await self._prompts.answer(messages, request, call, session.id)
             if info.text or info.finish_reason != "cancelled":
-                session.messages += [asked, ChatMessage(role="assistant", content=info.text)]
+                said = ChatMessage(role="assistant", content=info.text, thinking=info.thinking)
+                session.messages += [asked, said]
         return msgspec.structs.replace(info, session=session.id)
 
     async def _show(self, request: ShowPrompt) -> ShownPrompt:

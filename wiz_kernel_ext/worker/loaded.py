@@ -18,6 +18,7 @@ from wiz_kernel_ext.engine.fill_in import fill_in
 from wiz_kernel_ext.engine.grammars import Grammars
 from wiz_kernel_ext.engine.healing import heal
 from wiz_kernel_ext.engine.json_answer import checker_of
+from wiz_kernel_ext.engine.thinking import Reasoning
 from wiz_kernel_ext.engine.turns import NO_TURNS, Turns
 from wiz_kernel_ext.engine.vocabulary import Vocabulary
 from wiz_kernel_ext.models.placement import Placement
@@ -90,7 +91,8 @@ class Encoded:
 
     `turns` are what ends its answer, which begins with `prefill`; `n_begun` as the engine has
     it. `is_open`: nothing in it ends an answer. `left_out` is what was not encoded. `constraint` is
-    what the answer may be, `check` raises if it is not.
+    what the answer may be, `check` raises if it is not; `reasoning` is how the model's thinking is
+    told from it, `notice` what its asker should know.
     """
 
     loaded: Loaded
@@ -103,6 +105,8 @@ class Encoded:
     left_out: LeftOut | None = None
     constraint: Constraint | None = None
     check: Callable[[str], None] | None = None
+    reasoning: Reasoning | None = None
+    notice: str = ""
     adapters: Sequence[ScaledAdapter] = ()
 
     @property
@@ -137,8 +141,17 @@ def encode(
     if constraint is not None and begun:
         constraint.begin(loaded.model.tokenize(begun, parse_special=False), begun)
     n_begun = 0 if begun or suffix is not None else None
+    prompt = None
     if suffix is None:
-        tokens = chat.encode(messages, tools, begun)
+        prompt = chat.prompt(
+            messages,
+            tools,
+            begun,
+            think=options.think,
+            constrained=constraint is not None,
+            allow_repeats=bool(options.allow_repeats),
+        )
+        tokens = prompt.tokens
         if begun and constraint is None:
             tokens, n_begun, constraint = heal(loaded.model, tokens, begun)
     return Encoded(
@@ -151,6 +164,8 @@ def encode(
         n_begun=n_begun,
         constraint=constraint,
         check=None if options.schema is None else checker_of(options.schema),
+        reasoning=prompt.reasoning if prompt else None,
+        notice=prompt.notice if prompt else "",
     )
 
 

@@ -320,6 +320,8 @@ class ModelHost:
             raise ContextNotLoaded(hint=CONTEXT_HINT)
         if encoded.is_open and options.max_tokens is None:
             options = replace(options, max_tokens=RAW_MAX_TOKENS)
+        if encoded.notice:
+            listener.on_event(Notice(text=encoded.notice))
         return loaded.engine.submit(
             encoded.tokens,
             options,
@@ -329,6 +331,7 @@ class ModelHost:
             encoded.constraint,
             encoded.adapters,
             n_begun=encoded.n_begun,
+            reasoning=encoded.reasoning,
         )
 
     def read_texts(self, request: Embed | Rerank) -> Texts:

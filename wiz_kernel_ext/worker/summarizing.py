@@ -62,7 +62,7 @@ class Summary:
         summary, done_before = (before.summary, before.cut.end) if before else ("", 0)
         new = [messages[i] for i in cut.left_out(messages) if i >= done_before or not summary]
         text, at = _transcript(new), 0
-        options = PromptOptions(temperature=0.0, max_tokens=self._size)
+        options = PromptOptions(temperature=0.0, max_tokens=self._size, think=False)
         while at < len(text):
             call.emit(Progress(stage=STAGE, done=float(at), total=float(len(text))))
             piece = await encoding.run(partial(self._piece, text, at, summary), call)

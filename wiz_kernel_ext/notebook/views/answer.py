@@ -1,8 +1,8 @@
 """How an answer looks while it grows and when it has ended.
 
-`RichAnswer` redraws Markdown in place with a line of small print under it; `PlainAnswer` prints
-what is new. Both show the deltas as a preview and take the truth from the end. They know events and
-a `Screen`; `follow.py` feeds them.
+`RichAnswer` redraws Markdown in place with a line of small print under it, and what was thought
+folded above; `PlainAnswer` prints what is new. Both show the deltas as a preview and take the truth
+from the end. They know events and a `Screen`; `follow.py` feeds them.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from wiz_kernel_ext.commands.notices import ENDINGS, one_each
 from wiz_kernel_ext.commands.service_tables import live_speed, speed
 from wiz_kernel_ext.commands.throughput import Throughput
 from wiz_kernel_ext.errors import WizError
-from wiz_kernel_ext.notebook.screen import Drawing, Screen
+from wiz_kernel_ext.notebook.screen import Drawing, Screen, Slot
 from wiz_kernel_ext.notebook.views.pace import Pace
+from wiz_kernel_ext.notebook.views.thoughts import BEGUN, ENDED, thoughts
 from wiz_kernel_ext.protocol.answer import Answer
-from wiz_kernel_ext.protocol.events import AnyEvent, Delta, Notice, Progress
+from wiz_kernel_ext.protocol.events import AnyEvent, Delta, Notice, Progress, Thinking
 
 INTERRUPTED = "(interrupted)"
 FOOTER_INTERVAL_S = 0.5
@@ -54,6 +55,9 @@ class RichAnswer:
         self._n_tokens = 0
         self._footer_due_s = 0.0
         self._text = ""
+        self._thinking = ""
+        self._thoughts: Slot | None = None
+        self._thoughts_open = False
         self._notices: list[str] = []
 
     def begin(self) -> None:
@@ -68,11 +72,18 @@ class RichAnswer:
             if isinstance(event, Delta):
                 self._text += event.text
                 self._n_tokens += event.n_tokens
+            elif isinstance(event, Thinking):
+                self._thinking += event.text
+                self._n_tokens += event.n_tokens
             elif isinstance(event, Progress):
                 progress = event
             elif isinstance(event, Notice):
                 self._notices.append(event.words)
+        if any(isinstance(event, Thinking) for event in events):
+            self._think()
         if any(isinstance(event, Delta) for event in events):
+            if self._thoughts_open:
+                self._draw_thoughts(is_open=False)
             if self._pace.due(2 * len(self._text.encode())):
                 self._draw(self._text)
             self._tell_speed()
@@ -81,14 +92,38 @@ class RichAnswer:
 
     def end(self, answer: Answer) -> None:
         """Draw the answer and what it took."""
+        if answer.thinking or self._thinking:
+            self._thinking = answer.thinking or self._thinking
+            self._draw_thoughts(is_open=False)
         self._draw(marked(answer))
         self._foot.update(self._footer(took(answer), ended=True))
 
     def fail(self, error: WizError, *, alone: bool = False) -> None:
         """Keep the text there is, and say what happened to the rest."""
+        if self._thoughts is not None:
+            self._draw_thoughts(is_open=False)
         self._draw(self._text)
         what = " ".join(error._render_traceback_()) if alone else type(error).__name__
         self._foot.update(self._footer(what, ended=True))
+
+    def _think(self) -> None:
+        """Draw what is thought, open until the answer begins."""
+        if self._text:
+            self._draw_thoughts(is_open=False)
+            return
+        if self._pace.due(2 * len(self._thinking.encode())):
+            self._draw_thoughts(is_open=True)
+        self._tell_speed()
+
+    def _draw_thoughts(self, *, is_open: bool) -> None:
+        """They stand above the answer: the places there are move down by one."""
+        drawing = thoughts(self._thinking, is_open=is_open)
+        if self._thoughts is None:
+            self._thoughts, self._body = self._body, self._foot
+            self._draw(self._text)
+            self._foot = self._screen.show(self._footer("…"))
+        self._thoughts_open = is_open
+        self._thoughts.update(drawing)
 
     def _tell_speed(self) -> None:
         self._throughput.take(Progress(stage="answer", done=self._n_tokens))
@@ -113,6 +148,7 @@ class PlainAnswer:
         self._screen = screen
         self._about = about
         self._text = ""
+        self._thinks = False
         self._notices: list[str] = []
         self._waits = False
 
@@ -123,7 +159,13 @@ class PlainAnswer:
         """Print the new text, and what should be known."""
         for event in events:
             if isinstance(event, Delta):
+                self._answer_begins()
                 self._text += event.text
+                self._screen.write(event.text)
+            elif isinstance(event, Thinking):
+                if not self._thinks:
+                    self._screen.write(f"{BEGUN}\n")
+                self._thinks = True
                 self._screen.write(event.text)
             elif isinstance(event, Notice):
                 n_said = len(one_each(self._notices))
@@ -136,6 +178,7 @@ class PlainAnswer:
 
     def end(self, answer: Answer) -> None:
         """Print what the deltas left out, and what it took."""
+        self._answer_begins()
         if answer.startswith(self._text):
             self._screen.write(answer[len(self._text) :])
         else:
@@ -144,8 +187,13 @@ class PlainAnswer:
 
     def fail(self, error: WizError, *, alone: bool = False) -> None:
         """End the line; the error itself is the cell's."""
-        if self._text:
+        if self._text or self._thinks:
             self._screen.write("\n")
+
+    def _answer_begins(self) -> None:
+        if self._thinks:
+            self._thinks = False
+            self._screen.write(f"\n{ENDED}\n")
 
 
 def go_on(operation_id: str) -> str:

@@ -12,7 +12,14 @@ from wiz_kernel_ext.commands.throughput import Throughput
 from wiz_kernel_ext.errors import WizError
 from wiz_kernel_ext.notebook.views.answer import stage, took
 from wiz_kernel_ext.notebook.widgets.panel import described
-from wiz_kernel_ext.protocol.events import AnyEvent, Delta, Notice, Progress, StateChanged
+from wiz_kernel_ext.protocol.events import (
+    AnyEvent,
+    Delta,
+    Notice,
+    Progress,
+    StateChanged,
+    Thinking,
+)
 
 if TYPE_CHECKING:
     from wiz_kernel_ext.client import Operation
@@ -20,6 +27,8 @@ if TYPE_CHECKING:
 
 class AnswerStream:
     """The answer of operation `id` to `prompt`; `text` is what there is of it.
+
+    `thinking` is what its model thought before.
 
     Once it has ended, `failed` is None or says why there is no answer; then the question can be
     asked again.
@@ -29,6 +38,7 @@ class AnswerStream:
         self.id = id
         self.prompt = prompt
         self.text = ""
+        self.thinking = ""
         self.small = ""
         self.failed: dict[str, Any] | None = None
         self.is_running = True
@@ -45,13 +55,16 @@ class AnswerStream:
             if isinstance(event, Delta):
                 self.text += event.text
                 self._n_tokens += event.n_tokens
+            elif isinstance(event, Thinking):
+                self.thinking += event.text
+                self._n_tokens += event.n_tokens
             elif isinstance(event, Progress):
                 self._progress = event
             elif isinstance(event, Notice):
                 self._notices.append(event.words)
             elif isinstance(event, StateChanged):
                 self._state = event.state
-        if self.text:
+        if self._n_tokens:
             self._throughput.take(Progress(stage="answer", done=self._n_tokens))
         self._tell(self._doing())
 
@@ -80,7 +93,7 @@ class AnswerStream:
     def shown(self) -> dict[str, Any]:
         """All but the text: the question, the line under the answer, how far the reading is."""
         step, fraction = self._progress, None
-        if self.is_running and step is not None and step.total and not self.text:
+        if self.is_running and step is not None and step.total and not self._n_tokens:
             fraction = step.done / step.total
         return {
             "id": self.id,
@@ -91,7 +104,7 @@ class AnswerStream:
         }
 
     def _doing(self) -> str:
-        if self.text:
+        if self._n_tokens:
             return live_speed(self._n_tokens, self._throughput.per_s)
         if self._progress is not None:
             return stage(self._progress)

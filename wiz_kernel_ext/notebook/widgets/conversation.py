@@ -40,6 +40,7 @@ N_OPERATIONS = 20
 # Answers of an older kernel whose figures are looked up, and how long each may take.
 N_FIGURES = 10
 FIGURES_TIMEOUT_S = 2.0
+_NO_ANSWER: dict[str, Any] = {"answer": None, "answer_text": "", "answer_thinking": ""}
 
 
 class ChatState(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +48,8 @@ class ChatState(msgspec.Struct, frozen=True, kw_only=True):
 
     `messages` are the latest, the first of which has number `first`.
     `models` are those that are loaded, None: not yet known.
-    `answer` is what is written, or was and is not among the messages yet; `answer_text` its text.
+    `answer` is what is written, or was and is not among the messages yet; `answer_text` its text,
+    `answer_thinking` what was thought before.
     `failed` is a question that was not answered, and why. `load` is the latest load from here (see
     `loading.shown`). `lost` says that the conversation was removed; `gone` that the service ended.
     """
@@ -63,6 +65,7 @@ class ChatState(msgspec.Struct, frozen=True, kw_only=True):
     messages: list[dict[str, Any]] = []
     answer: dict[str, Any] | None = None
     answer_text: str = ""
+    answer_thinking: str = ""
     failed: dict[str, Any] | None = None
     load: dict[str, Any] | None = None
     lost: str = ""
@@ -177,7 +180,7 @@ class Conversation:
                 self._refresh(self.info)
             except SessionNotFound as error:
                 self.answering = None
-                self._show(lost=error.message, answer=None, answer_text="", gone=False)
+                self._show(lost=error.message, gone=False, **_NO_ANSWER)
 
     def _refresh_or_gone(self) -> None:
         """Bring the copy up to date after what was done; a service that ends since is told of."""
@@ -190,7 +193,7 @@ class Conversation:
         """The service has ended."""
         with self._lock:
             self.answering = None
-            self._show(gone=True, answer=None, answer_text="", n_waiting=0)
+            self._show(gone=True, n_waiting=0, **_NO_ANSWER)
 
     def earlier(self, number: int) -> dict[str, Any]:
         """The messages before `number`, two pages of them."""
@@ -300,6 +303,7 @@ class Conversation:
         self._show(
             answer=current.shown() if current else None,
             answer_text=current.text if current else "",
+            answer_thinking=current.thinking if current else "",
             **more,
         )
 

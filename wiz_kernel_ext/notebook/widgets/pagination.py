@@ -22,7 +22,7 @@ def page_starts(messages: Sequence[SessionMessage]) -> list[int]:
         if number - starts[-1] >= PAGE_SIZE or chars >= PAGE_CHARS:
             starts.append(number)
             chars = 0
-        chars += len(message.content)
+        chars += len(message.content) + len(message.thinking)
     return starts
 
 
@@ -45,6 +45,7 @@ def as_page(
         {
             "role": m.role,
             "text": m.content,
+            "thinking": m.thinking,
             "operation": m.operation_id,
             "finish": m.finish_reason,
             "small": smalls.get(m.operation_id or "", "") if m.role == "assistant" else "",

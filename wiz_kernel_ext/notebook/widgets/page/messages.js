@@ -10,7 +10,7 @@ const NEAR_BOTTOM_PX = 48;
 
 /** What is to be drawn of a chat's state, `earlier` messages before it: entries, each with a key
     that an answer keeps when it is among the messages. */
-export function entriesOf({ first, messages, answer, answer_text: answerText }, earlier = []) {
+export function entriesOf({ first, messages, answer, answer_text: answerText, answer_thinking: answerThinking = "" }, earlier = []) {
   const counted = new Map();
   const keyOf = ({ operation, role }, number) => {
     if (!operation) return `number ${number}`;
@@ -26,7 +26,7 @@ export function entriesOf({ first, messages, answer, answer_text: answerText }, 
   const has = (role) => kept.some((message) => message.role === role && message.operation === answer.id);
   if (has("assistant")) return entries;
   if (!has("user")) entries.push({ key: `user of ${answer.id}`, role: "user", text: answer.prompt, small: "" });
-  entries.push({ key: `assistant of ${answer.id}`, role: "assistant", text: answerText, small: answer.small, fraction: answer.fraction, busy: answer.running });
+  entries.push({ key: `assistant of ${answer.id}`, role: "assistant", text: answerText, thinking: answerThinking, small: answer.small, fraction: answer.fraction, busy: answer.running });
   return entries;
 }
 
@@ -116,11 +116,13 @@ export class Messages {
 function makeItem({ role }, codeBlock) {
   const body = h(role === "user" ? "div.wiz-text" : "div.wiz-markdown");
   const small = h("span");
+  const thoughts = h("div.wiz-thought");
+  const folded = h("details.wiz-thoughts", { hidden: true }, h("summary", {}, "Thoughts"), thoughts);
   const bar = h("progress", { max: 1, hidden: true, "aria-label": "Before the answer" });
   const speaker = SPEAKERS[role] ?? role;
-  const node = h(`article.wiz-message.wiz-${role}`, { "aria-label": speaker }, h("div.wiz-speaker", { "aria-hidden": "true" }, speaker), body, h("div.wiz-row.wiz-small", {}, bar, small));
+  const node = h(`article.wiz-message.wiz-${role}`, { "aria-label": speaker }, h("div.wiz-speaker", { "aria-hidden": "true" }, speaker), folded, body, h("div.wiz-row.wiz-small", {}, bar, small));
   const markdown = role === "user" ? null : new MarkdownView(body, codeBlock);
-  let drawn = { text: "", small: "", busy: undefined };
+  let drawn = { text: "", thinking: "", small: "", busy: undefined };
   const set = (entry) => {
     const before = drawn;
     drawn = entry;
@@ -129,7 +131,14 @@ function makeItem({ role }, codeBlock) {
     bar.value = entry.fraction ?? 0;
     if (entry.busy) node.setAttribute("aria-busy", "true");
     else node.removeAttribute("aria-busy");
-    if (entry.text === before.text) return false;
+    const thinking = entry.thinking ?? "";
+    show(folded, thinking);
+    // Open while nothing else is there to be read; then as whoever reads it leaves it.
+    if (entry.busy && thinking && !entry.text) folded.open = true;
+    else if (entry.text && !before.text) folded.open = false;
+    const thinks = thinking !== (before.thinking ?? "");
+    if (thinks) thoughts.textContent = thinking;
+    if (entry.text === before.text) return thinks;
     if (markdown) markdown.show(entry.text);
     else body.textContent = entry.text;
     return true;
