@@ -30,7 +30,7 @@ class Answering:
         for i, row in enumerate(rows):
             token = self._pick(sequence, row)
             is_end = self._model.ends_generation(token) or token in sequence.ends
-            piece = b"" if is_end else self._model.piece(token)
+            piece = b"" if is_end else self._piece(sequence, token)
             if reason := sequence.take_token(token, piece, is_end=is_end, now=now):
                 return reason
             if forced := sequence.follow(token):
@@ -62,11 +62,14 @@ class Answering:
         if sequence.sampler is not None:
             self._context.accept(sequence.sampler, tokens)
         for token in tokens:
-            piece = self._model.piece(token)
+            piece = self._piece(sequence, token)
             sequence.n_forced += 1
             if reason := sequence.take_token(token, piece, is_end=False, now=now):
                 return reason
         return "stop" if sequence.is_over else None
+
+    def _piece(self, sequence: Sequence, token: int) -> bytes:
+        return sequence.written(token) or self._model.piece(token)
 
     def _sampler_of(self, sequence: Sequence) -> object:
         if sequence.sampler is None:

@@ -130,6 +130,10 @@ class Sequence:
         constraint = self.constraint_now
         return constraint is not None and constraint.is_over
 
+    def written(self, token: int) -> bytes:
+        """What a control token says where it is part of the answer's text; else nothing."""
+        return b"" if self.constraint is None else self.constraint.written.get(token, b"")
+
     def follow(self, token: int) -> list[int]:
         """Move the constraint on by a `token` just taken; returns what can only follow."""
         if (constraint := self.constraint_now) is None:

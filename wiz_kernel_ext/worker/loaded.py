@@ -14,6 +14,7 @@ from wiz_kernel_ext.engine.constraint import Constraint
 from wiz_kernel_ext.engine.draft_model import DraftModel
 from wiz_kernel_ext.engine.engine import Engine
 from wiz_kernel_ext.engine.grammars import Grammars
+from wiz_kernel_ext.engine.tool_calls import Tools
 from wiz_kernel_ext.engine.vocabulary import Vocabulary
 from wiz_kernel_ext.models.placement import Placement
 from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo
@@ -66,13 +67,17 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Encoded:
-    """A prompt as its model reads it, what its answer may be, and what raises if it is not."""
+    """A prompt as its model reads it, what its answer may be, and what raises if it is not.
+
+    `tools` are those that it may call instead.
+    """
 
     loaded: Loaded
     chat: ChatEncoder
     tokens: list[int]
     constraint: Constraint | None = None
     check: Callable[[str], None] | None = None
+    tools: Tools | None = None
 
 
 def model_info(

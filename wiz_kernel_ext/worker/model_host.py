@@ -24,6 +24,7 @@ from wiz_kernel_ext.engine.gguf_header import check_gguf
 from wiz_kernel_ext.engine.json_answer import checker_of
 from wiz_kernel_ext.engine.sequence import Listener, Sequence
 from wiz_kernel_ext.engine.snapshots import Snapshots, SnapshotStore
+from wiz_kernel_ext.engine.tool_calls import tools_of
 from wiz_kernel_ext.engine.way import AS_IT_IS, Way
 from wiz_kernel_ext.engine_check.build import engine_build
 from wiz_kernel_ext.errors import (
@@ -263,9 +264,12 @@ class ModelHost:
             if not is_kept:
                 raise ModelNotLoaded(hint=MODEL_HINT)
             chat = loaded.encoder(chat_template)
-            constraint = loaded.grammars.constraint(options, chat.turns.tokens)
+            known = None
+            if tools and not chat.is_raw:
+                known = tools_of(tools, chat.envelope, is_free=options.shape == "free")
+            constraint = loaded.grammars.constraint(options, chat.turns.tokens, known)
             check = None if options.schema is None else checker_of(options.schema)
-            return Encoded(loaded, chat, chat.encode(messages, tools), constraint, check)
+            return Encoded(loaded, chat, chat.encode(messages, tools), constraint, check, known)
 
     def submit(
         self,
