@@ -61,7 +61,8 @@ class Answering:
         """Take tokens that nothing else could follow: they are read, not picked."""
         if sequence.sampler is not None:
             self._context.accept(sequence.sampler, tokens)
-        for token in tokens:
+        for n, token in enumerate(tokens):
+            sequence.n_unsaid = len(tokens) - n - 1
             piece = self._piece(sequence, token)
             sequence.n_forced += 1
             if reason := sequence.take_token(token, piece, is_end=False, now=now):

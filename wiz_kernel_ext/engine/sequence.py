@@ -58,8 +58,8 @@ class Sequence:
     KV memory. `number` is its place in the order of arrival. `runaway` reads along, where an answer
     that repeats itself without end is to be ended. `owner` is the conversation it belongs to, where
     its state may be kept on the disk. `drafters` may guess what it goes on with. `constraint` is
-    what the answer may be; `logprobs` how likely its tokens were, with `n_top` others, where that
-    was asked for.
+    what the answer may be, ahead of it by `n_unsaid` tokens that can only follow; `logprobs` how
+    likely its tokens were, with `n_top` others, where that was asked for.
     """
 
     tokens: list[int]
@@ -83,6 +83,7 @@ class Sequence:
     n_top: int = 0
     logprobs: list[TokenLogprob] | None = None
     n_forced: int = 0
+    n_unsaid: int = 0
     n_drafted: int = 0
     n_kept: int = 0
     submitted_at: float = 0.0
@@ -200,7 +201,7 @@ class Sequence:
             AnswerInfo(
                 text="".join(self._text),
                 finish_reason=reason,
-                incomplete=self.constraint is not None and not self.constraint.is_whole,
+                incomplete=self._is_incomplete,
                 logprobs=self.logprobs,
                 usage=Usage(
                     n_prompt_tokens=self.n_prompt,
@@ -218,6 +219,11 @@ class Sequence:
         """End it with an error."""
         self.state = State.ENDED
         self.listener.on_end(error)
+
+    @property
+    def _is_incomplete(self) -> bool:
+        constraint = self.constraint
+        return constraint is not None and (self.n_unsaid > 0 or not constraint.is_whole)
 
     def _timings(self, now: float) -> Timings:
         started = now if self.started_at is None else self.started_at

@@ -160,9 +160,9 @@ class AnswerInfo(Result, frozen=True, kw_only=True):
     """The end of a prompt: the whole text, why it ended, and what it took.
 
     `thinking` is what the model thought before it answered. `tool_calls` are what it calls instead
-    of answering (`shape` "tools"); the text has them as the model wrote them. `incomplete`: it was to have a
-    given shape, and was cut before it had it. `alternatives` are all answers, where several were
-    asked for. `left_out` says what did not fit.
+    of answering (`shape` "tools"); the text has them as the model wrote them. `incomplete`: it was
+    to have a given shape, and was cut before it had it. `alternatives` are all answers, where
+    several were asked for. `left_out` says what did not fit.
     """
 
     text: str
