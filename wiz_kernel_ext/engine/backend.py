@@ -1,9 +1,10 @@
 """The contract between the engine's decisions and the library that computes.
 
 Three things, each owned by the one before it: a `Backend` (the library), a `Model` (weights and
-vocabulary) and a `Context` (KV memory and logits). Everything here is called from one thread, the
-engine's, for life: llama.cpp's thread team belongs to the thread that calls it. `llama.py`
-implements it with llama.cpp; the tests have a twin that computes with arithmetic.
+vocabulary, and perhaps adapters to them) and a `Context` (KV memory and logits). Everything here is
+called from one thread, the engine's, for life: llama.cpp's thread team belongs to the thread that
+calls it. `llama.py` implements it with llama.cpp; the tests have a twin that computes with
+arithmetic.
 """
 
 from __future__ import annotations
@@ -34,6 +35,19 @@ class LoadParameters:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FimTokens:
+    """The tokens of fill-in-the-middle: what stands in front of each part, and what `ends` it.
+
+    Without a `middle` one what stands behind the gap is read first.
+    """
+
+    prefix: int
+    suffix: int
+    middle: int | None
+    ends: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelFacts:
     """What a model says of itself; `size_bytes` are its tensors, `n_ctx_train` is in tokens."""
 
@@ -50,6 +64,7 @@ class ModelFacts:
     eos: int | None
     add_bos: bool
     adds_space_prefix: bool = False
+    fim: FimTokens | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +136,16 @@ class Saved:
     n_bytes: int
 
 
+class Adapter(ABC):
+    """LoRA weights of one file, for one model; `fingerprint` is of what is in the file."""
+
+    fingerprint: str
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give the memory back; no context uses it any more."""
+
+
 class Context(ABC):
     """KV memory of one pool of cells shared by all sequences, and the logits of the last batch.
 
@@ -144,6 +169,13 @@ class Context(ABC):
 
         Every sequence's rows continue it without a gap. Raises NoRoom or Aborted with nothing
         changed, or DecodeFailed, after which only `clear` is sensible.
+        """
+
+    @abstractmethod
+    def use_adapters(self, adapters: Sequence[tuple[Adapter, float]]) -> None:
+        """Compute with these adapters of the model, each scaled, and no others, from now on.
+
+        What is in the memory stays as it was computed. Raises DecodeFailed.
         """
 
     @abstractmethod
@@ -253,6 +285,13 @@ class Model(ABC):
     @abstractmethod
     def create_context(self, parameters: ContextParameters) -> Context:
         """A context on this model; raises LibraryRefused with the library's own words."""
+
+    @abstractmethod
+    def load_adapter(self, path: str) -> Adapter:
+        """The LoRA adapter at `path`; raises ModelLoadFailed where it does not fit.
+
+        Raises ModelFileNotFound, NotPermitted, and LibraryRefused with the library's own words.
+        """
 
     @abstractmethod
     def close(self) -> None:

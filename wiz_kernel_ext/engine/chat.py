@@ -51,24 +51,50 @@ class ChatEncoder:
         self.turns = NO_TURNS if self.is_raw else find_turns(model, self._written, self._bos)
 
     def encode(
-        self, messages: Sequence[ChatMessage], tools: list[dict[str, Any]] | None = None
+        self,
+        messages: Sequence[ChatMessage],
+        tools: list[dict[str, Any]] | None = None,
+        prefill: str = "",
     ) -> list[int]:
-        """The prompt's tokens, up to where the assistant speaks; raw, up to the text's end."""
+        """The prompt's tokens, up to where the assistant speaks; raw, up to the text's end.
+
+        `prefill` is how the answer begins: text behind all that, read in one go with it.
+        """
         if self.is_raw:
-            return self._with_one_bos(self._raw(messages, tools))
+            return self._with_one_bos(self._raw(messages, tools, prefill))
         if tools and not self._takes_tools:
             messages, tools = _told_of_tools(messages, tools), None
         marker = _Marker(self._control)
         escaped = [{"role": m.role, "content": self._escaped(m, marker)} for m in messages]
         escaped_tools = marker.escape_all(tools) if tools else None
-        text = self._render(escaped, escaped_tools)
+        text = self._render(escaped, escaped_tools) + marker.escape(prefill)
         tokens: list[int] = []
         for part, is_control_allowed in marker.split(text):
             tokens += self._model.tokenize(part, parse_special=is_control_allowed)
         return self._with_one_bos(tokens)
 
+    @cached_property
+    def takes_system(self) -> bool:
+        """Whether what a system message says stands in the prompt."""
+        asked = [
+            {"role": "system", "content": "wizsystemprompt"},
+            {"role": "user", "content": "wizquestion"},
+        ]
+        with suppress(BadRequest):
+            return "wizsystemprompt" in self._render(asked, None)
+        return False
+
+    def text_of(self, tokens: Sequence[int]) -> str:
+        """What `tokens` stand for, control tokens by their names."""
+        model = self._model
+        parts = [model.piece(token) or model.text_of(token).encode() for token in tokens]
+        return b"".join(parts).decode("utf-8", "replace")
+
     def _raw(
-        self, messages: Sequence[ChatMessage], tools: list[dict[str, Any]] | None
+        self,
+        messages: Sequence[ChatMessage],
+        tools: list[dict[str, Any]] | None,
+        prefill: str,
     ) -> list[int]:
         """The last message alone, behind the system prompt if there is one.
 
@@ -81,7 +107,7 @@ class ChatEncoder:
                 field="tools",
             )
         system = [m.content for m in messages[:1] if m.role == "system" and len(messages) > 1]
-        text = "\n\n".join([*system, *(m.content for m in messages[-1:])])
+        text = "\n\n".join([*system, *(m.content for m in messages[-1:])]) + prefill
         return self._model.tokenize(text, parse_special=False)
 
     @cached_property

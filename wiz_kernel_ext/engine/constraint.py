@@ -27,6 +27,9 @@ class Constraint:
     answer's text, and what they say there.
     """
 
+    is_done = False
+    """Whether nothing is asked of the rest of the answer."""
+
     def __init__(
         self,
         matcher: Any,
@@ -53,6 +56,17 @@ class Constraint:
             self._ends,
             self.written,
         )
+
+    def begin(self, tokens: Collection[int], text: str) -> None:
+        """The answer begins with `tokens`, which are `text`; raises ConstraintRefused."""
+        for token in tokens:
+            if not self.mask()[token // _BITS] >> (token % _BITS) & 1:
+                raise ConstraintRefused(
+                    f"No answer of the shape that is asked for begins with {text!r}.",
+                    hint="Begin it as its shape has it (`--prefill TEXT`), or not at all.",
+                    field="prefill",
+                )
+            self.take(token, forces=False)
 
     def work_out(self) -> None:
         """Find out what may come next; nothing if that is known."""

@@ -17,10 +17,12 @@ import msgspec
 from llguidance import LLMatcher
 
 from wiz_kernel_ext.engine.constraint import Constraint, reason
+from wiz_kernel_ext.engine.culprits import culprits
 from wiz_kernel_ext.engine.gbnf import lark_of_gbnf
 from wiz_kernel_ext.engine.guard import CallGuard, Guard
-from wiz_kernel_ext.engine.json_schema import enforceable
-from wiz_kernel_ext.engine.tool_calls import Tools, refused_tool
+from wiz_kernel_ext.engine.json_answer import checker_of
+from wiz_kernel_ext.engine.json_schema import check_parts, enforceable
+from wiz_kernel_ext.engine.tool_calls import Tool, Tools, refused_tool
 from wiz_kernel_ext.engine.vocabulary import Vocabulary
 from wiz_kernel_ext.errors import ConstraintRefused, WizError
 from wiz_kernel_ext.protocol.options import CONSTRAINTS, PromptOptions
@@ -32,6 +34,8 @@ _JSON_FORM: Any = {
     "key_separator": ": ",
     "lenient": False,
     "coerce_one_of": False,
+    # Not by number: a property's name could be spelt otherwise, and be taken for another.
+    "json_allowed_escapes": '"\\\\nrtbf',
 }
 """One space where people and models write one, and nothing else: where white space is free, a hot
 model never leaves it."""
@@ -91,15 +95,15 @@ class Grammars:
     ) -> Any:
         answer = kind and _GRAMMARS[kind](asked)
         if tools is None:
-            return _matcher(answer or "", vocabulary, lambda why: refused(kind or "", why))
+            return _matcher(answer or "", vocabulary, partial(_refused_answer, kind, asked))
         arguments = [_of_arguments(tool.name, tool.parameters) for tool in tools.each]
         named = tools.grammars([_part(one) for one in arguments], _part(answer) if answer else None)
 
         def blamed(why: str) -> ConstraintRefused:
             if kind and answer:
-                _matcher(answer, vocabulary, lambda why: refused(kind, why))
+                _matcher(answer, vocabulary, partial(_refused_answer, kind, asked))
             for tool, one in zip(tools.each, arguments, strict=True):
-                _matcher(one, vocabulary, partial(_refused_tool, tool.name))
+                _matcher(one, vocabulary, partial(_refused_arguments, tool))
             return ConstraintRefused(
                 f"The tools are refused: {why}.", hint="Offer fewer or simpler ones.", field="tools"
             )
@@ -132,17 +136,28 @@ def _of_arguments(name: str, parameters: dict[str, Any]) -> str:
         raise _refused_tool(name, error) from None
 
 
-def _refused_tool(name: str, why: str | ConstraintRefused) -> ConstraintRefused:
-    error = refused("schema", why) if isinstance(why, str) else why
+def _refused_answer(kind: str | None, asked: Any, why: str) -> ConstraintRefused:
+    return refused(kind or "", why, culprits(asked) if kind == "schema" else [])
+
+
+def _refused_arguments(tool: Tool, why: str) -> ConstraintRefused:
+    return _refused_tool(tool.name, refused("schema", why, culprits(tool.parameters)))
+
+
+def _refused_tool(name: str, error: ConstraintRefused) -> ConstraintRefused:
     said = error.message.partition(" is refused: ")[2].rstrip(".")
     return refused_tool(name, said, error.details["keywords"], error.hint)
 
 
-def refused(kind: str, why: str) -> ConstraintRefused:
-    """The error for what cannot be enforced, in llguidance's words where ours are no better."""
+def refused(kind: str, why: str, keywords: list[str] | None = None) -> ConstraintRefused:
+    """The error for what cannot be enforced, in llguidance's words where ours are no better.
+
+    `keywords` are those of a schema without which it could be, as far as they are known.
+    """
+    keywords = keywords or []
     found = _UNIMPLEMENTED.search(why)
-    keywords = json.loads(found.group(1)) if found else []
-    if keywords:
+    keywords = json.loads(found.group(1)) if found else keywords
+    if found:
         named = ", ".join(f"`{keyword}`" for keyword in keywords)
         why = f"{named} cannot be enforced while it is written"
     elif "oneOf constraints are not supported" in why:
@@ -165,6 +180,8 @@ def refused(kind: str, why: str) -> ConstraintRefused:
 
 
 def _of_schema(schema: dict[str, Any]) -> str:
+    check_parts(schema)
+    checker_of(schema)  # which refuses what is no schema
     return str(LLMatcher.grammar_from_json_schema(enforceable(schema), overrides=_JSON_FORM))
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from wiz_kernel_ext.engine.adapters import NO_ADAPTERS, AdapterSet
 from wiz_kernel_ext.engine.coalescer import Coalescer
 from wiz_kernel_ext.engine.constraint import Constraint
 from wiz_kernel_ext.engine.detokenizer import Detokenizer
@@ -59,7 +60,8 @@ class Sequence:
     that repeats itself without end is to be ended. `owner` is the conversation it belongs to, where
     its state may be kept on the disk. `drafters` may guess what it goes on with. `constraint` is
     what the answer may be, ahead of it by `n_unsaid` tokens that can only follow; `logprobs` how
-    likely its tokens were, with `n_top` others, where that was asked for.
+    likely its tokens were, with `n_top` others, where that was asked for. It is computed with
+    `adapters`.
     """
 
     tokens: list[int]
@@ -69,6 +71,7 @@ class Sequence:
     context_size: int
     max_tokens: int | None = None
     owner: str | None = None
+    adapters: AdapterSet = NO_ADAPTERS
     number: int = 0
     n_prompt: int = 0
     n_cached: int = 0
@@ -123,7 +126,8 @@ class Sequence:
     @property
     def constraint_now(self) -> Constraint | None:
         """What its next token has to keep to, if anything."""
-        return self.constraint
+        constraint = self.constraint
+        return None if constraint is None or constraint.is_done else constraint
 
     @property
     def is_over(self) -> bool:

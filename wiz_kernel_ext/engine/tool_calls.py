@@ -69,7 +69,7 @@ class Tools:
                 if self.envelope.is_bare:  # it may as well be JSON of the answer's schema
                     return []
                 raise
-            calls.append(ToolCall(name=name, arguments=json.loads(text[start:end])))
+            calls.append(ToolCall(name=name, text=text[start:end]))
         return calls
 
     def grammars(self, arguments: list[Grammar], answer: Grammar | None) -> list[Grammar]:
@@ -204,7 +204,8 @@ def _tool(name: str, parameters: dict[str, Any]) -> Tool:
     try:
         return Tool(name, parameters, checker_of(parameters))
     except ConstraintRefused as error:
-        raise refused_tool(name, _why(error), [], error.hint) from None
+        keywords = error.details.get("keywords", [])
+        raise refused_tool(name, _why(error), keywords, error.hint) from None
 
 
 def _why(error: ConstraintRefused) -> str:

@@ -57,7 +57,7 @@ def other_kind(name: str, header: Header) -> OtherKind | None:
     if kind == "adapter" or "adapter.type" in metadata:
         return OtherKind(
             f"is an adapter (LoRA){of}, and no model by itself",
-            "Load the model it was made for.",
+            "Load the model it was made for, and use it with that: `--adapter`.",
         )
     if kind in _VISION or architecture in _VISION:
         senses = "hears" if metadata.get("clip.has_audio_encoder") is True else "sees images"

@@ -166,7 +166,8 @@ class InitializeSession(Request[str], frozen=True, kw_only=True):
     """Begin (or find again) a conversation; the answer is its id.
 
     `session` names it: without a name a new one is made. `system_prompt` sets the system prompt
-    of a new session, and changes that of one found.
+    of a new session, and changes that of one found. `adapters` (as in `AnyPrompt`) are those of its
+    prompts that name none themselves; None leaves them as they are.
     """
 
     target = "worker:initializeSession"
@@ -174,6 +175,7 @@ class InitializeSession(Request[str], frozen=True, kw_only=True):
     system_prompt: str | None = None
     session: SessionName | None = None
     model_path: str | None = None
+    adapters: list[str] | None = None
 
 
 class AnyPrompt(Request[R], frozen=True, kw_only=True):
@@ -245,8 +247,8 @@ class Load(Request[Loaded], frozen=True, kw_only=True):
     is loaded; what is left open fits what there is, and what was asked for and is otherwise is a
     `Conflict`, unless `reload` is set. What takes more memory than is free is refused, before it is
     fetched (`NotEnoughMemory`), unless `anyway` is set. With `session` the conversation of that
-    name is found or made (`notebook`, `kernel_id`, `new` and `system_prompt` as in `OpenSession`);
-    with `new` alone one without a name is made; else none.
+    name is found or made (`notebook`, `kernel_id`, `new`, `system_prompt` and `adapters` as in
+    `OpenSession`); with `new` alone one without a name is made; else none.
     """
 
     target = "service:load"
@@ -275,6 +277,7 @@ class Load(Request[Loaded], frozen=True, kw_only=True):
     kernel_id: str | None = None
     new: bool = False
     system_prompt: str | None = None
+    adapters: list[str] | None = None
 
 
 class PlanLoad(Request[LoadPlan], frozen=True, kw_only=True):
@@ -361,7 +364,8 @@ class OpenSession(Request[SessionInfo], frozen=True, kw_only=True):
 
     `notebook` and `kernel_id` say who asks, so that a renamed notebook finds its own again.
     `new` begins an empty conversation under that name (the old one keeps its messages under
-    another name). `system_prompt` sets or changes the system prompt.
+    another name). `system_prompt` sets or changes the system prompt, `adapters` the LoRA files (as
+    in `AnyPrompt`) of prompts that name none themselves; an empty list takes them away.
     """
 
     target = "service:openSession"
@@ -372,6 +376,7 @@ class OpenSession(Request[SessionInfo], frozen=True, kw_only=True):
     notebook: str | None = None
     kernel_id: str | None = None
     new: bool = False
+    adapters: list[str] | None = None
 
 
 class GetSession(Request[SessionDetail], frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Literal
 
 import msgspec
@@ -137,10 +138,19 @@ class LeftOut(Result, frozen=True, kw_only=True):
 
 
 class ToolCall(Result, frozen=True, kw_only=True):
-    """A tool that the model calls; `arguments` are of the schema of the tool's parameters."""
+    """A tool that the model calls; `text` is the JSON of its arguments, as the model wrote it.
+
+    As text, since JSON has numbers that no other form takes.
+    """
 
     name: str
-    arguments: dict[str, Any]
+    text: str
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The arguments, of the schema of the tool's parameters."""
+        found: dict[str, Any] = json.loads(self.text)
+        return found
 
 
 class Alternative(Result, frozen=True, kw_only=True):
@@ -189,7 +199,10 @@ class UnloadInfo(Result, frozen=True, kw_only=True):
 
 
 class SessionInfo(Result, frozen=True, kw_only=True):
-    """A conversation. Times are seconds since the epoch; a list shortens `system_prompt`."""
+    """A conversation. Times are seconds since the epoch; a list shortens `system_prompt`.
+
+    `adapters` are the LoRA files of its prompts, by path, "path=0.5" scaled.
+    """
 
     id: str
     name: str
@@ -199,6 +212,7 @@ class SessionInfo(Result, frozen=True, kw_only=True):
     n_messages: int = 0
     created_at: float = 0.0
     updated_at: float = 0.0
+    adapters: list[str] = []
 
 
 class SessionMessage(ChatMessage, frozen=True, kw_only=True):

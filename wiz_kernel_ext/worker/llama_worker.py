@@ -36,12 +36,14 @@ from wiz_kernel_ext.errors import (
     WizError,
     not_permitted,
 )
+from wiz_kernel_ext.models.adapters import located_adapters
 from wiz_kernel_ext.models.devices import told
 from wiz_kernel_ext.models.locate import locate_model
 from wiz_kernel_ext.protocol.calls import WorkerCalls
 from wiz_kernel_ext.protocol.codec import sound
 from wiz_kernel_ext.protocol.events import Progress
 from wiz_kernel_ext.protocol.messages import ChatMessage
+from wiz_kernel_ext.protocol.prompt_views import Count, ShownPrompt, ShowPrompt
 from wiz_kernel_ext.protocol.pulse import Pulse
 from wiz_kernel_ext.protocol.requests import (
     AnyRequest,
@@ -117,6 +119,7 @@ class Session:
     id: str
     system_prompt: str | None
     messages: list[ChatMessage] = field(default_factory=list)
+    adapters: list[str] = field(default_factory=list)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def history(self) -> list[ChatMessage]:
@@ -239,6 +242,10 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
             return await self._child.handle(self._here(request), call)
         if isinstance(request, Prompt):
             return await self._prompt(request, call)
+        if isinstance(request, ShowPrompt):
+            return await self._show(request)
+        if isinstance(request, Count):
+            return await self._prompts.count(request)
         if isinstance(request, Initialize):
             return await self._initialize(request)
         if isinstance(request, LoadModel):
@@ -258,6 +265,8 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
         """`request` as another process takes it: with the path of a model for its name."""
         if isinstance(request, LoadModel) and request.model_path:
             request = msgspec.structs.replace(request, model_path=str(self._locate(request)))
+        if isinstance(request, Prompt | InitializeSession) and request.adapters:
+            return msgspec.structs.replace(request, adapters=self._adapters(request.adapters))
         return self._with_draft(request) if isinstance(request, LoadModel) else request
 
     async def _initialize(self, request: Initialize) -> RuntimeInfo:
@@ -292,6 +301,10 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
         path = locate_model(request.draft, models_dir=self._models_dir)
         return msgspec.structs.replace(request, draft=str(path))
 
+    def _adapters(self, names: list[str]) -> list[str]:
+        """The adapters of these names, by path."""
+        return located_adapters(names, lambda name: locate_model(name, models_dir=self._models_dir))
+
     def _locate(self, request: LoadModel) -> Path:
         name = request.model_path or self._defaults.model_path or self._host.model_path
         if not name:
@@ -304,29 +317,45 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
 
     async def _begin_session(self, request: InitializeSession) -> str:
         await self._loop.call(lambda: self._host.check(context=True))
+        adapters = self._adapters(request.adapters or [])
         session = self._sessions.get(request.session or "")
         if session is None:
             session = Session(request.session or secrets.token_hex(8), request.system_prompt)
             self._sessions[session.id] = session
         elif request.system_prompt is not None:
             session.system_prompt = request.system_prompt
+        if request.adapters is not None:
+            session.adapters = adapters
         self._latest = session
         return session.id
 
     async def _prompt(self, request: Prompt, call: Call) -> AnswerInfo:
         asked = ChatMessage(role=request.role, content=request.prompt)
+        if request.adapters:
+            request = msgspec.structs.replace(request, adapters=self._adapters(request.adapters))
         if request.messages is not None:
             messages = [*request.messages, asked]
             return await self._prompts.answer(messages, request, call, request.session)
         session = self._sessions.get(request.session) if request.session else self._latest
         if session is None:
             raise SessionNotLoaded(hint="Call initialize_session first.")
+        if request.adapters is None:
+            request = msgspec.structs.replace(request, adapters=session.adapters)
         async with session.lock:
             messages = [*session.history(), asked]
             info = await self._prompts.answer(messages, request, call, session.id)
             if info.text or info.finish_reason != "cancelled":
                 session.messages += [asked, ChatMessage(role="assistant", content=info.text)]
         return msgspec.structs.replace(info, session=session.id)
+
+    async def _show(self, request: ShowPrompt) -> ShownPrompt:
+        asked = ChatMessage(role=request.role, content=request.prompt)
+        if request.messages is not None:
+            return await self._prompts.show([*request.messages, asked], request)
+        session = self._sessions.get(request.session) if request.session else self._latest
+        if session is None:
+            raise SessionNotLoaded(hint="Call initialize_session first.")
+        return await self._prompts.show([*session.history(), asked], request)
 
     async def _unload(self, request: UnloadModel) -> UnloadInfo:
         path = request.model_path

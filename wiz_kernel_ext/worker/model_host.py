@@ -6,9 +6,11 @@ another is a conflict); knows no sessions. Called by `LlamaWorker`, which queues
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +23,8 @@ from wiz_kernel_ext.engine.contention import ThreadCount
 from wiz_kernel_ext.engine.engine import Engine
 from wiz_kernel_ext.engine.fingerprint import model_fingerprint, state_fingerprint
 from wiz_kernel_ext.engine.gguf_header import check_gguf
-from wiz_kernel_ext.engine.json_answer import checker_of
 from wiz_kernel_ext.engine.sequence import Listener, Sequence
 from wiz_kernel_ext.engine.snapshots import Snapshots, SnapshotStore
-from wiz_kernel_ext.engine.tool_calls import tools_of
 from wiz_kernel_ext.engine.way import AS_IT_IS, Way
 from wiz_kernel_ext.engine_check.build import engine_build
 from wiz_kernel_ext.errors import (
@@ -35,6 +35,7 @@ from wiz_kernel_ext.errors import (
     WizError,
 )
 from wiz_kernel_ext.free_memory import free_bytes
+from wiz_kernel_ext.protocol.adapters import read_adapters
 from wiz_kernel_ext.protocol.events import Notice
 from wiz_kernel_ext.protocol.messages import ChatMessage
 from wiz_kernel_ext.protocol.options import PromptOptions
@@ -50,10 +51,9 @@ from wiz_kernel_ext.worker.differences import (
 )
 from wiz_kernel_ext.worker.draft import load_draft, make_drafter
 from wiz_kernel_ext.worker.load_plan import plan_load
-from wiz_kernel_ext.worker.loaded import Encoded, Loaded, model_info
+from wiz_kernel_ext.worker.loaded import DEFAULT_OPTIONS, Encoded, Loaded, encode, model_info
 from wiz_kernel_ext.worker.opening import Opening, create_context
 
-DEFAULT_OPTIONS = PromptOptions()
 RAW_MAX_TOKENS = 256
 """The longest completion of raw text where nothing else is asked for: nothing in it ends one."""
 
@@ -251,25 +251,31 @@ class ModelHost:
         tools: list[dict[str, Any]] | None,
         chat_template: str | None = None,
         options: PromptOptions = DEFAULT_OPTIONS,
+        adapters: list[str] | None = None,
+        **parts: str | None,
     ) -> Encoded:
-        """A conversation as a prompt of the loaded model; from any thread but the engine's.
+        """A conversation as a prompt of the loaded model, as `loaded.encode` has it.
 
-        `chat_template` as in `AnyPrompt`. Raises ConstraintRefused, BadRequest,
-        ModelNotLoaded, ContextNotLoaded.
+        `adapters` are paths. Raises ConstraintRefused, BadRequest, ModelNotLoaded,
+        ContextNotLoaded.
+        """
+        with self.reading(context=True) as loaded:
+            made = encode(loaded, messages, tools, chat_template, options, **parts)
+            return dataclasses.replace(made, adapters=read_adapters(adapters or []))
+
+    @contextmanager
+    def reading(self, *, context: bool) -> Iterator[Loaded]:
+        """What is loaded, kept in the block; from any thread but the engine's.
+
+        Raises ModelNotLoaded; with `context`, ContextNotLoaded.
         """
         loaded = self._need_model()
-        if loaded.engine is None:
+        if context and loaded.engine is None:
             raise ContextNotLoaded(hint=CONTEXT_HINT)
         with loaded.readers.one() as is_kept:
             if not is_kept:
                 raise ModelNotLoaded(hint=MODEL_HINT)
-            chat = loaded.encoder(chat_template)
-            known = None
-            if tools and not chat.is_raw:
-                known = tools_of(tools, chat.envelope, is_free=options.shape == "free")
-            constraint = loaded.grammars.constraint(options, chat.turns.tokens, known)
-            check = None if options.schema is None else checker_of(options.schema)
-            return Encoded(loaded, chat, chat.encode(messages, tools), constraint, check, known)
+            yield loaded
 
     def submit(
         self,
@@ -280,17 +286,24 @@ class ModelHost:
     ) -> Sequence:
         """Queue a prompt of the conversation `owner` for its answer.
 
-        Raises ModelNotLoaded where its model has gone.
+        Raises ModelNotLoaded where its model has gone, ModelLoadFailed for an adapter of another.
         """
-        loaded, chat = self._need_model(), encoded.chat
+        loaded = self._need_model()
         if loaded is not encoded.loaded:
             raise ModelNotLoaded(hint=MODEL_HINT)
         if loaded.engine is None:
             raise ContextNotLoaded(hint=CONTEXT_HINT)
-        if chat.is_raw and options.max_tokens is None:
+        if encoded.is_open and options.max_tokens is None:
             options = replace(options, max_tokens=RAW_MAX_TOKENS)
         return loaded.engine.submit(
-            encoded.tokens, options, listener, chat.turns, owner, encoded.constraint
+            encoded.tokens,
+            options,
+            listener,
+            encoded.turns,
+            owner,
+            encoded.constraint,
+            encoded.adapters,
+            n_begun=encoded.n_begun,
         )
 
     def abort(self) -> None:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from wiz_kernel_ext.engine.backend import (
     Aborted,
+    Adapter,
     Backend,
     Batch,
     Context,
@@ -31,7 +32,9 @@ from wiz_kernel_ext.engine.backend import (
     OnLoadProgress,
     Saved,
 )
+from wiz_kernel_ext.engine.llama.adapters import load_adapter, use_adapters
 from wiz_kernel_ext.engine.llama.devices import devices
+from wiz_kernel_ext.engine.llama.fim import fim_tokens
 from wiz_kernel_ext.engine.llama.log_tail import LogTail
 from wiz_kernel_ext.engine.llama.picking import Picker, likeliest, logits_of, restrict
 from wiz_kernel_ext.engine.logprobs import log_softmax
@@ -116,7 +119,7 @@ class LlamaBackend(Backend):
             raise LoadCancelled
         if not model:
             raise LibraryRefused(log_tail.reason() or "no reason given", log_tail.lines())
-        return LlamaModel(model)
+        return LlamaModel(model, path)
 
 
 def load_vocabulary(path: str) -> LlamaModel:
@@ -149,8 +152,9 @@ def rehearse(path: str, parameters: ContextParameters) -> list[str]:
 class LlamaModel(Model):
     """A loaded `llama_model`."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, path: str = "") -> None:
         self._model = model
+        self._path = path
         self._vocab = c.llama_model_get_vocab(model)
         self._pieces: dict[int, bytes] = {}
         is_spm = c.llama_vocab_type(self._vocab) == _SPM
@@ -170,6 +174,7 @@ class LlamaModel(Model):
             add_bos=bool(c.llama_vocab_get_add_bos(self._vocab)),
             adds_space_prefix=is_spm
             and self._meta("tokenizer.ggml.add_space_prefix") in ("", "true"),
+            fim=fim_tokens(self._vocab, self.text_of),
         )
 
     def _text(self, fill: Callable[[Any, int], int]) -> str:
@@ -247,6 +252,9 @@ class LlamaModel(Model):
         made.flash_attention = _has_flash(log_tail.lines()) if chosen is None else chosen
         return made
 
+    def load_adapter(self, path: str) -> Adapter:
+        return load_adapter(self._model, self._path, path, log_tail)
+
     def close(self) -> None:
         if self._model:
             c.llama_model_free(self._model)
@@ -302,6 +310,9 @@ class LlamaContext(Context):
             raise Aborted
         if code != 0:
             raise DecodeFailed(f"llama_decode returned {code}: {log_tail.reason()}")
+
+    def use_adapters(self, adapters: Sequence[tuple[Adapter, float]]) -> None:
+        use_adapters(self._context, adapters)
 
     def abort(self) -> None:
         log_tail.is_muted = True
