@@ -8,6 +8,7 @@ one thread at a time uses a constraint.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,8 @@ class Constraint:
     is_done = False
     """Whether nothing is asked of the rest of the answer."""
 
+    written: Mapping[int, bytes] = MappingProxyType({})
+
     def __init__(
         self,
         matcher: Any,
@@ -42,7 +45,8 @@ class Constraint:
         self._vocabulary = vocabulary
         self._guard = guard
         self._ends = tuple(ends)
-        self.written = written or {}
+        if written:
+            self.written = written
         n_words = (vocabulary.n_tokens + _BITS - 1) // _BITS
         self._mask: npt.NDArray[np.uint32] = np.zeros(n_words, np.uint32)
         self._is_known = False
