@@ -29,6 +29,7 @@ from wiz_kernel_ext.engine.backend import (
     Saved,
 )
 from wiz_kernel_ext.engine.sampling import Stage
+from wiz_kernel_ext.engine.vectors import EmbeddingContext, EmbeddingFacts, EmbeddingParameters
 
 BOS, END, USER = 256, 257, 258
 CONTROL = {BOS: "<s>", END: "</s>", USER: "<user>"}
@@ -90,6 +91,7 @@ class FakeModel(Model):
             add_bos=add_bos,
         )
         self.closed = False
+        self.vectors = EmbeddingFacts(n_dims=4, pooling=None, is_causal=True, writes=True)
         self.adapters: list[FakeAdapter] = []
 
     def tokenize(self, text: str, *, parse_special: bool) -> list[int]:
@@ -114,6 +116,20 @@ class FakeModel(Model):
 
     def create_context(self, parameters: ContextParameters) -> Context:
         return FakeContext(parameters.pool_size)
+
+    def embedding_facts(self) -> EmbeddingFacts:
+        return self.vectors
+
+    def text_frame(self) -> tuple[list[int], list[int]]:
+        return ([BOS] if self.facts.add_bos else []), []
+
+    def pair_frame(self) -> list[int]:
+        return [END]
+
+    def create_embedding_context(self, parameters: EmbeddingParameters) -> EmbeddingContext:
+        from tests.engine.fake_embedding import FakeEmbeddingContext
+
+        return FakeEmbeddingContext(parameters, self.vectors)
 
     def load_adapter(self, path: str) -> Adapter:
         adapter = FakeAdapter(Path(path).read_text())

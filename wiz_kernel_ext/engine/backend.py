@@ -12,13 +12,20 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from wiz_kernel_ext.engine.sampling import Stage
 from wiz_kernel_ext.protocol.devices import Device
+
+if TYPE_CHECKING:
+    from wiz_kernel_ext.engine.vectors import (
+        EmbeddingContext,
+        EmbeddingFacts,
+        EmbeddingParameters,
+    )
 
 OnLoadProgress = Callable[[float], bool]
 
@@ -285,6 +292,22 @@ class Model(ABC):
     @abstractmethod
     def create_context(self, parameters: ContextParameters) -> Context:
         """A context on this model; raises LibraryRefused with the library's own words."""
+
+    @abstractmethod
+    def embedding_facts(self) -> EmbeddingFacts:
+        """How this model makes vectors of texts."""
+
+    @abstractmethod
+    def text_frame(self) -> tuple[list[int], list[int]]:
+        """The tokens that stand before and behind a text that stands by itself."""
+
+    @abstractmethod
+    def pair_frame(self) -> list[int]:
+        """The tokens between a query and a text that are read together."""
+
+    @abstractmethod
+    def create_embedding_context(self, parameters: EmbeddingParameters) -> EmbeddingContext:
+        """A context that makes vectors; raises LibraryRefused with the library's own words."""
 
     @abstractmethod
     def load_adapter(self, path: str) -> Adapter:

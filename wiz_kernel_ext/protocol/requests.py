@@ -67,13 +67,15 @@ class Request(
     `target` is its handler's name on the wire. `operation` is the kind of operation it begins and
     follows to its end ("any": one that there is); without it, it is answered at once. `is_change`:
     others see something different afterwards, in a status or a list. `is_lookup`: the service
-    answers by looking at what it has, so it is stuck if it does not do so soon.
+    answers by looking at what it has, so it is stuck if it does not do so soon. `is_apart`: the
+    result is too large to be kept with its operation, and goes to the asker alone.
     """
 
     target: ClassVar[str]
     operation: ClassVar[OperationKind | Literal["any"] | None] = None
     is_change: ClassVar[bool] = False
     is_lookup: ClassVar[bool] = False
+    is_apart: ClassVar[bool] = False
 
 
 AnyRequest = Request[Any]

@@ -11,8 +11,10 @@ from wiz_kernel_ext.protocol.messages import ChatMessage
 
 OperationState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
 OperationKind = Literal[
-    "prompt", "embed", "load", "setup", "download", "verify", "convert", "quantize"
+    "prompt", "embed", "rerank", "load", "setup", "download", "verify", "convert", "quantize"
 ]
+ModelKind = Literal["text", "embedding", "reranker"]
+"""What a model is for: to write texts, to make vectors of them, or to rate them."""
 Overflow = Literal["refuse", "drop", "middle", "summarize"]
 """What to do with a conversation that does not fit: refuse it, leave the oldest turns out, keep its
 beginning and its end, or have the model sum the oldest turns up."""
@@ -33,7 +35,7 @@ class ModelInfo(Result, frozen=True, kw_only=True):
 
     `chat_template` says what is used: "own" (the file's), a family's name, "given" for a text that
     was given, or "raw" for none. `draft` is the path of the model that guesses its answers.
-    `notices` are what its users should know of it.
+    `kind`: only a "text" model can answer. `notices` are what its users should know of it.
     """
 
     model_path: str
@@ -49,6 +51,7 @@ class ModelInfo(Result, frozen=True, kw_only=True):
     has_chat_template: bool = False
     chat_template: str = ""
     draft: str = ""
+    kind: ModelKind = "text"
     shared: bool = False
     load_time_s: float = 0.0
     worker_pid: int | None = None

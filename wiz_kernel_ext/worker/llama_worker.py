@@ -41,6 +41,7 @@ from wiz_kernel_ext.models.devices import told
 from wiz_kernel_ext.models.locate import locate_model
 from wiz_kernel_ext.protocol.calls import WorkerCalls
 from wiz_kernel_ext.protocol.codec import sound
+from wiz_kernel_ext.protocol.embedding import Embed, Rerank
 from wiz_kernel_ext.protocol.events import Progress
 from wiz_kernel_ext.protocol.messages import ChatMessage
 from wiz_kernel_ext.protocol.prompt_views import Count, ShownPrompt, ShowPrompt
@@ -62,6 +63,7 @@ from wiz_kernel_ext.remedies import worded
 from wiz_kernel_ext.settings import Settings
 from wiz_kernel_ext.transport.endpoints import places
 from wiz_kernel_ext.worker.call import Call
+from wiz_kernel_ext.worker.embedding_calls import EmbeddingCalls
 from wiz_kernel_ext.worker.engine_loop import EngineLoop
 from wiz_kernel_ext.worker.in_child import EngineInChild
 from wiz_kernel_ext.worker.local_operation import LocalOperation
@@ -148,6 +150,7 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
         self._thread: threading.Thread | None = None
         self._child: EngineInChild | None = None
         self._prompts = Prompts(loop, host)
+        self._embedding = EmbeddingCalls(loop, host)
         self._defaults = Initialize()
         self._sessions: dict[str, Session] = {}
         self._latest: Session | None = None
@@ -194,6 +197,7 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
             await self._child.end()
             return
         self._prompts.close()
+        self._embedding.close()
         with suppress(ServiceStopping):
             await self._loop.call(self._host.close)
         self._loop.stop()
@@ -242,6 +246,10 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
             return await self._child.handle(self._here(request), call)
         if isinstance(request, Prompt):
             return await self._prompt(request, call)
+        if isinstance(request, Embed):
+            return await self._embedding.embed(request, call)
+        if isinstance(request, Rerank):
+            return await self._embedding.rerank(request, call)
         if isinstance(request, ShowPrompt):
             return await self._show(request)
         if isinstance(request, Count):

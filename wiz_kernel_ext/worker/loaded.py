@@ -28,6 +28,7 @@ from wiz_kernel_ext.protocol.options import PromptOptions
 from wiz_kernel_ext.protocol.results import ContextInfo, LeftOut, ModelInfo
 from wiz_kernel_ext.worker.cuts import Cuts
 from wiz_kernel_ext.worker.encoding import Readers
+from wiz_kernel_ext.worker.text_vectors import TextVectors
 
 DEFAULT_OPTIONS = PromptOptions()
 MAX_ENCODERS = 8
@@ -38,7 +39,8 @@ class Loaded:
     """A model in memory, what it was loaded with, and its context, if any.
 
     `placement` is what is on which card, `fingerprint` its file's ("" where nothing is kept on the
-    disk); `draft` the model that guesses its answers, `drafter` that one at work.
+    disk); `draft` the model that guesses its answers, `drafter` that one at work; `vectors` is
+    there as the context is.
     """
 
     model: Model
@@ -54,6 +56,7 @@ class Loaded:
     context: Context | None = None
     context_info: ContextInfo | None = None
     engine: Engine | None = None
+    vectors: TextVectors | None = None
     grammars: Grammars = field(init=False)
     readers: Readers = field(default_factory=Readers)
     cuts: Cuts = field(default_factory=Cuts)
@@ -61,6 +64,12 @@ class Loaded:
 
     def __post_init__(self) -> None:
         self.grammars = Grammars(lambda: Vocabulary(self.model))
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a step would do anything."""
+        answers = self.engine is not None and self.engine.is_busy
+        return answers or (self.vectors is not None and self.vectors.is_busy)
 
     def encoder(self, chat_template: str | None) -> ChatEncoder:
         """The encoder of a template, made when first needed; the latest few are kept."""

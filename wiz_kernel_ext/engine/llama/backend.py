@@ -40,6 +40,8 @@ from wiz_kernel_ext.engine.llama.picking import Picker, likeliest, logits_of, re
 from wiz_kernel_ext.engine.logprobs import log_softmax
 from wiz_kernel_ext.engine.sampling import Stage
 from wiz_kernel_ext.engine.speculation import DRAFT_ROWS
+from wiz_kernel_ext.engine.vectors import EmbeddingContext, EmbeddingFacts, EmbeddingParameters
+from wiz_kernel_ext.gguf_file.kinds import POOLING_TYPES, reads_only
 from wiz_kernel_ext.protocol.devices import Device
 
 _SPM = 1
@@ -51,11 +53,12 @@ _KV_TYPES = {
     "q8_0": c.GGML_TYPE_Q8_0,
     "q4_0": c.GGML_TYPE_Q4_0,
 }
-_ABORTED = 2
+ABORTED = 2
+"""What the library returns for a batch that was broken off."""
 # Asked before each node of the graph, on one of the threads that compute: so not in Python, whose
 # lock it would have to wait for. The length of a text at an address is "false" while its first byte
 # is zero.
-_is_set = c.ggml_abort_callback(ctypes.cast(ctypes.CDLL(None).strlen, ctypes.c_void_p).value)
+is_set = c.ggml_abort_callback(ctypes.cast(ctypes.CDLL(None).strlen, ctypes.c_void_p).value)
 _DRY_BREAKERS = (b"\n", b":", b'"', b"*")
 _CONTROL = c.LLAMA_TOKEN_ATTR_CONTROL | c.LLAMA_TOKEN_ATTR_UNKNOWN
 
@@ -222,6 +225,39 @@ class LlamaModel(Model):
             text for t in tokens if attributes(vocab, t) & _CONTROL if (text := self.text_of(t))
         ]
 
+    def embedding_facts(self) -> EmbeddingFacts:
+        architecture = self.facts.architecture
+        is_causal = self._meta(f"{architecture}.attention.causal") != "false"
+        number = self._meta(f"{architecture}.pooling_type")
+        pooling = POOLING_TYPES.get(int(number)) if number.isdigit() else None
+        template = c.llama_model_chat_template(self._model, b"rerank")
+        return EmbeddingFacts(
+            n_dims=c.llama_model_n_embd_out(self._model),
+            pooling=pooling,
+            is_causal=is_causal,
+            writes=not reads_only(architecture, is_causal=is_causal, pools=bool(number)),
+            rerank_template=template.decode("utf-8", "replace") if template else None,
+        )
+
+    def text_frame(self) -> tuple[list[int], list[int]]:
+        tokens = (c.llama_token * 8)()
+        n = max(0, c.llama_tokenize(self._vocab, b"", 0, tokens, 8, True, False))
+        frame, begins = list(tokens[:n]), bool(c.llama_vocab_get_add_bos(self._vocab))
+        n_before = 1 if n > 1 or begins else 0
+        return frame[:n_before], frame[n_before:]
+
+    def pair_frame(self) -> list[int]:
+        vocab = self._vocab
+        end = c.llama_vocab_eos(vocab) if c.llama_vocab_get_add_eos(vocab) else -1
+        separator = c.llama_vocab_sep(vocab) if c.llama_vocab_get_add_sep(vocab) else -1
+        return [token for token in (end, separator) if token >= 0]
+
+    def create_embedding_context(self, parameters: EmbeddingParameters) -> EmbeddingContext:
+        # Here, since that file needs this one.
+        from wiz_kernel_ext.engine.llama.embedding import open_context
+
+        return open_context(self._model, self.embedding_facts(), parameters)
+
     def create_context(self, parameters: ContextParameters) -> Context:
         params = c.llama_context_default_params()
         params.n_ctx = parameters.pool_size
@@ -276,7 +312,7 @@ class LlamaContext(Context):
         self.can_abort = self.can_cut
         self._abort = (ctypes.c_uint8 * 2)()  # a text: empty, or one byte long
         if self.can_abort:
-            c.llama_set_abort_callback(context, _is_set, ctypes.addressof(self._abort))
+            c.llama_set_abort_callback(context, is_set, ctypes.addressof(self._abort))
         n = parameters.batch_size
         self._tokens = (c.llama_token * n)()
         self._positions = (c.llama_pos * n)()
@@ -288,7 +324,7 @@ class LlamaContext(Context):
             for i in range(parameters.sequence_ids)
         ]
         self._id_pointers = (ctypes.c_void_p * n)()
-        self._batch = _batch_of(
+        self._batch = batch_of(
             self._tokens, self._positions, self._counts, self._id_pointers, self._flags
         )
 
@@ -306,7 +342,7 @@ class LlamaContext(Context):
         self._abort[0], log_tail.is_muted = 0, False
         if code == 1:
             raise NoRoom
-        if code == _ABORTED:
+        if code == ABORTED:
             raise Aborted
         if code != 0:
             raise DecodeFailed(f"llama_decode returned {code}: {log_tail.reason()}")
@@ -411,7 +447,7 @@ def _has_flash(said: list[str]) -> bool:
     return any("Flash Attention" in line and "enabled" in line for line in said)
 
 
-def _batch_of(tokens: Any, positions: Any, counts: Any, id_pointers: Any, flags: Any) -> Any:
+def batch_of(tokens: Any, positions: Any, counts: Any, id_pointers: Any, flags: Any) -> Any:
     """A `llama_batch` over arrays of ours, so that a whole column is filled by one slice."""
     batch = c.llama_batch()
     batch.token = ctypes.cast(tokens, ctypes.POINTER(c.llama_token))
