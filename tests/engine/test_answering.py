@@ -80,6 +80,11 @@ def test_an_answer_cut_before_it_is_whole_says_so() -> None:
     assert (info.finish_reason, info.incomplete) == ("length", True)
 
 
+def test_an_answer_cut_in_what_can_only_follow_says_so() -> None:
+    info = asked(n_most=5, choices=["abcdefgh"]).info
+    assert (info.text, info.finish_reason, info.incomplete) == ("abcde", "length", True)
+
+
 def test_an_answer_cut_where_it_is_whole_is_whole() -> None:
     info = asked(n_most=3, regex="[a-z]+").info
     assert (info.finish_reason, info.incomplete, len(info.text)) == ("length", False, 3)

@@ -116,3 +116,38 @@ def test_thousands_of_control_tokens_do_not_make_a_long_text_slow() -> None:
     started_at = time.monotonic()
     assert pattern.findall("a < b " * 50_000 + "<unused5999>") == ["<unused5999>"]
     assert time.monotonic() - started_at < 5
+
+
+CALLING = """{% for m in messages %}{% if m.role == "user" %}[{{ m.content }}]{% else %}
+{{- m.content }}{% for call in m.tool_calls or [] %}{{ "<user>" + call.function.name + "=" }}
+{{- call.function.arguments | tojson }}{% endfor %}</s>{% endif %}{% endfor %}{{ tools and "" }}"""
+
+
+def test_calls_that_an_answer_made_are_read_as_it_wrote_them_and_nothing_else_is() -> None:
+    encoder = ChatEncoder(FakeModel(chat_template=CALLING))
+    assert encoder.envelope is not None
+    assert encoder.envelope.controls == {"<user>": USER}
+    call = '<user>get={"a": "<user>"}'
+
+    def control(role: str, content: str) -> list[int]:
+        message = ChatMessage(role=role, content=content)  # type: ignore[arg-type]
+        return [token for token in encoder.encode([message]) if token in CONTROL]
+
+    assert control("assistant", f"So: {call}") == [USER, END]
+    assert control("assistant", f"{call}{call}") == [USER, USER, END]
+    assert control("assistant", "Write <user> for a user, </s>.") == [END]
+    assert control("assistant", f"</s>{call}") == [USER, END]
+    assert control("user", call) == []
+
+
+def test_a_model_whose_template_knows_no_tools_is_told_of_them_in_its_system_prompt() -> None:
+    template = "{% for m in messages %}{{ m.role }}: {{ m.content }}|{% endfor %}"
+    encoder = ChatEncoder(FakeModel(chat_template=template))
+    tools = [{"name": "get", "parameters": {"type": "object"}}]
+    system = ChatMessage(role="system", content="Be brief.")
+    alone = bytes(encoder.encode([user("hi")], tools)).decode()
+    behind = bytes(encoder.encode([system, user("hi")], tools)).decode()
+    assert alone.startswith("system: You can call these functions:\n- get")
+    assert behind.startswith("system: Be brief.\n\nYou can call these functions:\n- get")
+    assert behind.endswith("|user: hi|")
+    assert bytes(encoder.encode([user("hi")])).decode() == "user: hi|"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.engine.fake_backend import END, FakeModel
-from wiz_kernel_ext.engine.guard import MOST_DIGITS, REPETITIONS, Guard, is_loop
+from tests.engine.fake_backend import END, USER, FakeModel
+from wiz_kernel_ext.engine.guard import MOST_DIGITS, REPETITIONS, CallGuard, Guard, is_loop
 from wiz_kernel_ext.engine.vocabulary import Vocabulary, bits_of
 
 VOCABULARY = Vocabulary(FakeModel())
@@ -80,3 +80,54 @@ def test_a_loop_in_a_list_is_closed() -> None:
 def test_a_loop_of_plain_text_may_end_where_it_is_whole() -> None:
     loop = "na " * 40
     assert allowed(loop, b"na", is_json=False) == "an"
+
+
+def call_guard(mark: str, *, anywhere: bool, before: bool = False) -> CallGuard:
+    return CallGuard(
+        Guard(VOCABULARY) if before else None,
+        Guard(VOCABULARY, is_json=True),
+        mark,
+        {USER: b"<user>"},
+        anywhere=anywhere,
+    )
+
+
+def may_go_on(guard: CallGuard, tokens: list[int]) -> bool:
+    """Whether one more digit may follow `tokens`."""
+    for token in tokens:
+        guard.push(token)
+    bits = bits_of(EVERYTHING, VOCABULARY.n_tokens)
+    guard.narrow(bits, is_whole=False)
+    return bool(bits[ord("7") >> 5] >> (ord("7") & 31) & 1)
+
+
+DIGITS = [*b"1" * MOST_DIGITS]
+
+
+@pytest.mark.parametrize(
+    ("mark", "anywhere", "before", "tokens", "is_kept"),
+    [
+        ("<call>", True, False, DIGITS, True),
+        ("<call>", True, True, DIGITS, False),
+        ("<call>", True, False, [*b"so <call>", *DIGITS], False),
+        ("<call>", False, False, [*b"<call>", *DIGITS], False),
+        ("<call>", False, False, [*b"so <call>", *DIGITS], True),
+        ("<user>", True, False, [*b"so ", USER, *DIGITS], False),
+        ('{"a": "', False, False, [*b'{"a": "1e', *DIGITS[:9]], True),
+        ('{"a": ', False, False, [*b'{"a": 1e', *DIGITS[:9]], False),
+    ],
+)
+def test_free_text_is_free_until_a_call_begins(
+    mark: str, anywhere: bool, before: bool, tokens: list[int], is_kept: bool
+) -> None:
+    guard = call_guard(mark, anywhere=anywhere, before=before)
+    assert may_go_on(guard, tokens) is is_kept
+    assert may_go_on(guard.copy(), [])
+
+
+def test_a_call_that_says_the_same_again_and_again_is_looping_and_text_is_not() -> None:
+    guard = call_guard("<call>", anywhere=True)
+    assert may_go_on(guard, [*b"ab" * 50])
+    assert not guard.is_looping
+    assert may_go_on(guard, [*b'<call>"', *b"ab" * 50]) is False
+    assert guard.is_looping

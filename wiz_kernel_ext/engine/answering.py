@@ -64,7 +64,8 @@ class Answering:
         """Take tokens that nothing else could follow: they are read, not picked."""
         if sequence.sampler is not None:
             self._context.accept(sequence.sampler, tokens)
-        for token in tokens:
+        for n, token in enumerate(tokens):
+            sequence.n_unsaid = len(tokens) - n - 1
             piece = self._piece(sequence, token)
             sequence.n_forced += 1
             if reason := sequence.take_token(token, piece, is_end=False, now=now):
@@ -77,11 +78,8 @@ class Answering:
         return sequence.reasoning is None or not sequence.reasoning.goes_on_after(token)
 
     def _piece(self, sequence: Sequence, token: int) -> bytes:
-        """What a token prints, or, of one that marks the thinking and prints nothing, its text."""
-        piece = self._model.piece(token)
-        if piece or sequence.reasoning is None:
-            return piece
-        return sequence.reasoning.mark(token)
+        """What a token prints, or its text, where it prints nothing and marks thinking or calls."""
+        return self._model.piece(token) or sequence.written(token)
 
     def _sampler_of(self, sequence: Sequence) -> object:
         if sequence.sampler is None:

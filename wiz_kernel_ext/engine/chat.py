@@ -12,7 +12,7 @@ import re
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -27,6 +27,8 @@ from wiz_kernel_ext.engine.reasoning_prompt import (
     Values,
 )
 from wiz_kernel_ext.engine.thinking import Reasoning
+from wiz_kernel_ext.engine.tool_calls import said
+from wiz_kernel_ext.engine.tool_envelopes import PLAIN, Envelope, find_envelope
 from wiz_kernel_ext.engine.turns import NO_TURNS, find_turns
 from wiz_kernel_ext.errors import BadRequest
 from wiz_kernel_ext.protocol.chat_templates import RAW, check_chat_template
@@ -58,7 +60,8 @@ class ChatEncoder:
         own = facts.chat_template or RAW
         source = own if chat_template is None else FORMATS.get(chat_template, chat_template)
         self.is_raw = source == RAW
-        self._template = ChatTemplate("" if self.is_raw else source)
+        self._source = "" if self.is_raw else source
+        self._template = ChatTemplate(self._source)
         self._bos = "" if facts.bos is None else model.text_of(facts.bos)
         self._eos = "" if facts.eos is None else model.text_of(facts.eos)
         self._control = any_of(model.control_texts())
@@ -93,6 +96,8 @@ class ChatEncoder:
         if self.is_raw:
             tokens = self._with_one_bos(self._raw(messages, tools, prefill))
             return ChatPrompt(tokens, notice=NOT_APART if think else "")
+        if tools and not self._takes_tools:
+            messages, tools = _told_of_tools(messages, tools), None
         marker = _Marker(self._control)
         escaped = [self._message(message, marker) for message in messages]
         escaped_tools = marker.escape_all(tools) if tools else None
@@ -109,7 +114,7 @@ class ChatEncoder:
 
     def _message(self, message: ChatMessage, marker: _Marker) -> dict[str, str]:
         """`message` as templates know it; what was thought goes where this one looks for it."""
-        known = {"role": message.role, "content": marker.escape(message.content)}
+        known = {"role": message.role, "content": self._escaped(message, marker)}
         if message.thinking and self._thinking.field is not None:
             known[self._thinking.field] = marker.escape(message.thinking)
         return known
@@ -151,11 +156,47 @@ class ChatEncoder:
         text = "\n\n".join([*system, *(m.content for m in messages[-1:])]) + prefill
         return self._model.tokenize(text, parse_special=False)
 
-    def _written(self, messages: list[dict[str, str]]) -> str:
+    @cached_property
+    def envelope(self) -> Envelope | None:
+        """How calls of tools are written; None where the template has a form not known here."""
+        if not self._takes_tools:
+            return PLAIN
+        found = find_envelope(self._written, self._source)
+        if found is None or self._control is None:
+            return found
+        texts = "\n".join([found.first, found.middle, found.last, found.between or ""])
+        known = {
+            text: token
+            for text in self._control.findall(texts)
+            for token in self._model.tokenize(text, parse_special=True)
+            if not self._model.piece(token)
+        }
+        return replace(found, controls=known)
+
+    @cached_property
+    def _takes_tools(self) -> bool:
+        return bool(re.search(r"\btools\b", self._source))
+
+    def _escaped(self, message: ChatMessage, marker: _Marker) -> str:
+        """A message's text, control texts swapped, but not those around calls that it made."""
+        text = message.content
+        has_control = self._control is not None and self._control.search(text)
+        envelope = self.envelope if has_control and message.role == "assistant" else None
+        calls = envelope.calls(text, anywhere=envelope.text_first) if envelope else []
+        begin = envelope.begin(text, anywhere=envelope.text_first) if envelope and calls else None
+        if begin is None:
+            return marker.escape(text)
+        parts, at = [marker.escape(text[: begin.start()])], begin.start()
+        for _, start, end in calls:
+            parts += [text[at:start], marker.escape(text[start:end])]
+            at = end
+        return "".join([*parts, text[at:]])
+
+    def _written(self, messages: list[dict[str, Any]], tools: list[Any] | None = None) -> str:
         """`messages` as they stand in a conversation that has ended."""
         return self._template.render(
             messages=messages,
-            tools=None,
+            tools=tools,
             add_generation_prompt=False,
             bos_token=self._bos,
             eos_token=self._eos,
@@ -198,6 +239,15 @@ class ChatEncoder:
         while tokens[:2] == [bos, bos]:
             tokens = tokens[1:]
         return tokens
+
+
+def _told_of_tools(
+    messages: Sequence[ChatMessage], tools: list[dict[str, Any]]
+) -> list[ChatMessage]:
+    """`messages` with the tools in the system prompt."""
+    system = [m.content for m in messages[:1] if m.role == "system"]
+    text = "\n\n".join([*filter(None, system), said(tools)])
+    return [ChatMessage(role="system", content=text), *messages[len(system) :]]
 
 
 def _attempts(messages: list[dict[str, str]], tools: list[Any] | None) -> Iterator[Attempt]:

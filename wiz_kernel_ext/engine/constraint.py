@@ -7,13 +7,14 @@ one thread at a time uses a constraint.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from wiz_kernel_ext.engine.guard import Guard
+from wiz_kernel_ext.engine.guard import CallGuard, Guard
 from wiz_kernel_ext.engine.vocabulary import Vocabulary, allow
 from wiz_kernel_ext.errors import ConstraintRefused
 
@@ -23,19 +24,29 @@ _BITS = 32
 class Constraint:
     """Follows one answer; `ends` are tokens that end it beside those of the vocabulary.
 
-    `guard` narrows what the grammar leaves open.
+    `guard` narrows what the grammar leaves open. `written` are control tokens that are part of the
+    answer's text, and what they say there.
     """
 
     is_done = False
     """Whether nothing is asked of the rest of the answer."""
 
+    written: Mapping[int, bytes] = MappingProxyType({})
+
     def __init__(
-        self, matcher: Any, vocabulary: Vocabulary, guard: Guard, ends: Collection[int] = ()
+        self,
+        matcher: Any,
+        vocabulary: Vocabulary,
+        guard: Guard | CallGuard,
+        ends: Collection[int] = (),
+        written: Mapping[int, bytes] | None = None,
     ) -> None:
         self._matcher = matcher
         self._vocabulary = vocabulary
         self._guard = guard
         self._ends = tuple(ends)
+        if written:
+            self.written = written
         n_words = (vocabulary.n_tokens + _BITS - 1) // _BITS
         self._mask: npt.NDArray[np.uint32] = np.zeros(n_words, np.uint32)
         self._is_known = False
@@ -43,7 +54,11 @@ class Constraint:
     def copy(self) -> Constraint:
         """The same for another answer to the same prompt; before either has begun."""
         return Constraint(
-            self._matcher.deep_copy(), self._vocabulary, self._guard.copy(), self._ends
+            self._matcher.deep_copy(),
+            self._vocabulary,
+            self._guard.copy(),
+            self._ends,
+            self.written,
         )
 
     def begin(self, tokens: Collection[int], text: str) -> None:

@@ -10,6 +10,7 @@ import json
 import re
 import threading
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -18,11 +19,12 @@ from llguidance import LLMatcher
 from wiz_kernel_ext.engine.constraint import Constraint, reason
 from wiz_kernel_ext.engine.culprits import culprits
 from wiz_kernel_ext.engine.gbnf import lark_of_gbnf
-from wiz_kernel_ext.engine.guard import Guard
+from wiz_kernel_ext.engine.guard import CallGuard, Guard
 from wiz_kernel_ext.engine.json_answer import checker_of
 from wiz_kernel_ext.engine.json_schema import check_parts, enforceable
+from wiz_kernel_ext.engine.tool_calls import Tool, Tools, refused_tool
 from wiz_kernel_ext.engine.vocabulary import Vocabulary
-from wiz_kernel_ext.errors import ConstraintRefused
+from wiz_kernel_ext.errors import ConstraintRefused, WizError
 from wiz_kernel_ext.protocol.options import CONSTRAINTS, PromptOptions
 
 MOST_KEPT = 64
@@ -49,40 +51,102 @@ class Grammars:
         self._matchers: dict[bytes, Any] = {}
         self._lock = threading.Lock()
 
-    def constraint(self, options: PromptOptions, ends: Collection[int]) -> Constraint | None:
+    def constraint(
+        self, options: PromptOptions, ends: Collection[int], tools: Tools | None = None
+    ) -> Constraint | None:
         """What follows an answer of these options; None where it may be anything.
 
-        `ends` are tokens that end it beside the model's own. Raises ConstraintRefused.
+        `ends` are tokens that end it beside the model's own; with `tools` it may be calls of them
+        instead. Raises ConstraintRefused.
         """
         kind = next((one for one in CONSTRAINTS if getattr(options, one) is not None), None)
-        if kind is None:
+        if kind is None and tools is None:
             return None
-        asked = getattr(options, kind)
-        key = msgspec.json.encode([kind, asked])
+        asked = kind and getattr(options, kind)
+        key = msgspec.json.encode([kind, asked, tools and tools.key])
         with self._lock:
             if self._vocabulary is None:
                 self._vocabulary = self._make_vocabulary()
             matcher = self._matchers.pop(key, None)
         if matcher is None:
-            matcher = self._compiled(kind, asked, self._vocabulary)
+            matcher = self._compiled(kind, asked, self._vocabulary, tools)
         with self._lock:
             self._matchers[key] = matcher
             while len(self._matchers) > MOST_KEPT:
                 del self._matchers[next(iter(self._matchers))]
             copy = matcher.deep_copy()
-        guard = Guard(
-            self._vocabulary, is_json=kind == "schema", allow_repeats=bool(options.allow_repeats)
+        repeats = bool(options.allow_repeats)
+        guard = Guard(self._vocabulary, is_json=kind == "schema", allow_repeats=repeats)
+        if tools is None:
+            return Constraint(copy, self._vocabulary, guard, ends)
+        envelope = tools.envelope
+        written = {token: text.encode() for text, token in envelope.controls.items()}
+        calls = CallGuard(
+            guard if kind else None,
+            Guard(self._vocabulary, is_json=True, allow_repeats=repeats),
+            envelope.mark,
+            written,
+            anywhere=tools.is_anywhere,
         )
-        return Constraint(copy, self._vocabulary, guard, ends)
+        return Constraint(copy, self._vocabulary, calls, ends, written)
 
-    def _compiled(self, kind: str, asked: Any, vocabulary: Vocabulary) -> Any:
-        matcher = LLMatcher(vocabulary.tokenizer, _GRAMMARS[kind](asked), log_level=0)
-        if not matcher.is_error():
-            matcher.compute_bitmask()  # what explodes does so here, not beside other people's work
-        if matcher.is_error():
-            keywords = culprits(asked) if kind == "schema" else []
-            raise refused(kind, reason(matcher), keywords)
-        return matcher
+    def _compiled(
+        self, kind: str | None, asked: Any, vocabulary: Vocabulary, tools: Tools | None
+    ) -> Any:
+        answer = kind and _GRAMMARS[kind](asked)
+        if tools is None:
+            return _matcher(answer or "", vocabulary, partial(_refused_answer, kind, asked))
+        arguments = [_of_arguments(tool.name, tool.parameters) for tool in tools.each]
+        named = tools.grammars([_part(one) for one in arguments], _part(answer) if answer else None)
+
+        def blamed(why: str) -> ConstraintRefused:
+            if kind and answer:
+                _matcher(answer, vocabulary, partial(_refused_answer, kind, asked))
+            for tool, one in zip(tools.each, arguments, strict=True):
+                _matcher(one, vocabulary, partial(_refused_arguments, tool))
+            return ConstraintRefused(
+                f"The tools are refused: {why}.", hint="Offer fewer or simpler ones.", field="tools"
+            )
+
+        return _matcher(json.dumps({"grammars": named}), vocabulary, blamed)
+
+
+def _matcher(grammar: str, vocabulary: Vocabulary, refuse: Callable[[str], WizError]) -> Any:
+    """What follows `grammar`; raises what `refuse` makes of the reason why there is nothing."""
+    matcher = LLMatcher(vocabulary.tokenizer, grammar, log_level=0)
+    if not matcher.is_error():
+        matcher.compute_bitmask()  # what explodes does so here, not beside other people's work
+    if matcher.is_error():
+        raise refuse(reason(matcher))
+    return matcher
+
+
+def _part(grammar: str) -> dict[str, Any]:
+    """A grammar as one of several."""
+    if not grammar.startswith("{"):
+        return {"lark_grammar": grammar}
+    (part,) = json.loads(grammar)["grammars"]
+    return {name: value for name, value in part.items() if value is not None}
+
+
+def _of_arguments(name: str, parameters: dict[str, Any]) -> str:
+    try:
+        return _of_schema(parameters)
+    except ConstraintRefused as error:
+        raise _refused_tool(name, error) from None
+
+
+def _refused_answer(kind: str | None, asked: Any, why: str) -> ConstraintRefused:
+    return refused(kind or "", why, culprits(asked) if kind == "schema" else [])
+
+
+def _refused_arguments(tool: Tool, why: str) -> ConstraintRefused:
+    return _refused_tool(tool.name, refused("schema", why, culprits(tool.parameters)))
+
+
+def _refused_tool(name: str, error: ConstraintRefused) -> ConstraintRefused:
+    said = error.message.partition(" is refused: ")[2].rstrip(".")
+    return refused_tool(name, said, error.details["keywords"], error.hint)
 
 
 def refused(kind: str, why: str, keywords: list[str] | None = None) -> ConstraintRefused:

@@ -7,6 +7,8 @@ where it may stop; what its grammar demands it may always say. Pure: tokens in, 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 
@@ -48,10 +50,18 @@ class Guard:
     def push(self, token: int) -> None:
         """`token` was said."""
         self._said.append(token)
-        for byte in self._vocabulary.pieces[token]:
-            self._read(byte)
+        self.read(self.piece(token))
         if not (self._allow_repeats or self.is_looping) and len(self._said) % _LOOK_EVERY == 0:
             self.is_looping = is_loop(self._said)
+
+    def piece(self, token: int) -> bytes:
+        """What a token prints."""
+        return self._vocabulary.pieces[token]
+
+    def read(self, text: bytes) -> None:
+        """`text` was said, in tokens of no account."""
+        for byte in text:
+            self._read(byte)
 
     def narrow(self, mask: Bits, *, is_whole: bool) -> None:
         """Take out of `mask` what would go on as before, where something else is left."""
@@ -93,6 +103,71 @@ class Guard:
         sign = self._is_exponent and not self._n_digits and character in "+-"
         self._is_exponent = sign or (has_number and character in "eE")
         self._n_digits = 0
+
+
+class CallGuard:
+    """`within` guards what comes from `mark` on, the beginning of a call; `before` what comes else.
+
+    `written` is what control tokens say. With `anywhere` text may stand before the mark.
+    """
+
+    def __init__(
+        self,
+        before: Guard | None,
+        within: Guard,
+        mark: str,
+        written: Mapping[int, bytes],
+        *,
+        anywhere: bool,
+    ) -> None:
+        self._before = before
+        self._within = within
+        self._mark = mark.encode()
+        self._written = written
+        self._anywhere = anywhere
+        self._said = b""
+        self._is_within = False
+
+    def copy(self) -> CallGuard:
+        """One for another answer."""
+        return CallGuard(
+            self._before.copy() if self._before else None,
+            self._within.copy(),
+            self._mark.decode(),
+            self._written,
+            anywhere=self._anywhere,
+        )
+
+    def push(self, token: int) -> None:
+        """`token` was said."""
+        if self._is_within:
+            self._within.push(token)
+            return
+        if self._before is not None:
+            self._before.push(token)
+        self._said += self._written.get(token) or self._within.piece(token)
+        at = self._said.find(self._mark)
+        self._is_within = at >= 0 if self._anywhere else at == 0
+        if self._is_within:
+            self._within.read(self._said[at:])
+        elif self._anywhere:
+            self._said = self._said[-len(self._mark) :]
+        else:
+            self._said = self._said[: 2 * _LONGEST_PERIOD]
+
+    def narrow(self, mask: Bits, *, is_whole: bool) -> None:
+        """Take out of `mask` what would go on as before, where something else is left."""
+        if (guard := self._now) is not None:
+            guard.narrow(mask, is_whole=is_whole)
+
+    @property
+    def is_looping(self) -> bool:
+        """Whether it has said the same for too long, and is to come to an end."""
+        return self._now is not None and self._now.is_looping
+
+    @property
+    def _now(self) -> Guard | None:
+        return self._within if self._is_within else self._before
 
 
 def is_loop(tokens: list[int]) -> bool:

@@ -60,8 +60,9 @@ class Sequence:
     KV memory. `number` is its place in the order of arrival. `runaway` reads along, where an answer
     that repeats itself without end is to be ended. `owner` is the conversation it belongs to, where
     its state may be kept on the disk. `drafters` may guess what it goes on with. `constraint` is
-    what the answer may be; `logprobs` how likely its tokens were, with `n_top` others, where that
-    was asked for. `reasoning` tells what the model thinks from its answer. It is computed with
+    what the answer may be, ahead of it by `n_unsaid` tokens that can only follow; `logprobs` how
+    likely its tokens were, with `n_top` others, where that was asked for. `reasoning` tells what
+    the model thinks from its answer. It is computed with
     `adapters`.
     """
 
@@ -88,6 +89,7 @@ class Sequence:
     n_top: int = 0
     logprobs: list[TokenLogprob] | None = None
     n_forced: int = 0
+    n_unsaid: int = 0
     n_drafted: int = 0
     n_kept: int = 0
     submitted_at: float = 0.0
@@ -145,6 +147,13 @@ class Sequence:
     def shut_thinking(self) -> list[int]:
         """The tokens that close its thinking, if it is thinking; asked for once."""
         return [] if self.reasoning is None else self.reasoning.shut()
+
+    def written(self, token: int) -> bytes:
+        """What a control token says where it is part of the text; else nothing."""
+        if self.reasoning is not None and (mark := self.reasoning.mark(token)):
+            return mark
+        constraint = self.constraint_now
+        return b"" if constraint is None else constraint.written.get(token, b"")
 
     def follow(self, token: int) -> list[int]:
         """Move the constraint on by a `token` just taken; returns what can only follow."""
@@ -225,7 +234,7 @@ class Sequence:
                 text="".join(self._text),
                 finish_reason=reason,
                 thinking="" if self.reasoning is None else self.reasoning.text,
-                incomplete=self.constraint is not None and not self.constraint.is_whole,
+                incomplete=self._is_incomplete,
                 logprobs=self.logprobs,
                 usage=Usage(
                     n_prompt_tokens=self.n_prompt,
@@ -244,6 +253,11 @@ class Sequence:
         """End it with an error."""
         self.state = State.ENDED
         self.listener.on_end(error)
+
+    @property
+    def _is_incomplete(self) -> bool:
+        constraint = self.constraint
+        return constraint is not None and (self.n_unsaid > 0 or not constraint.is_whole)
 
     def _timings(self, now: float) -> Timings:
         started = now if self.started_at is None else self.started_at

@@ -13,6 +13,7 @@ from wiz_kernel_ext.protocol.results import (
     LeftOut,
     Timings,
     TokenLogprob,
+    ToolCall,
     Usage,
 )
 from wiz_kernel_ext.protocol.shapes import read_json
@@ -31,6 +32,7 @@ class Answer(str):
     finish_reason: FinishReason
     thinking: str
     shape: AnswerShape
+    tool_calls: list[ToolCall]
     incomplete: bool
     logprobs: list[TokenLogprob] | None
     alternatives: list[Alternative]
@@ -57,6 +59,8 @@ class Answer(str):
     def value(self) -> Any:
         """What the answer says, of the type that was asked for; the text where none was.
 
+        The calls where it calls tools instead (`shape` "tools").
+
         Raises AnswerIncomplete where it was cut before it was whole, AnswerInvalid where it is not
         of that type after all (a validator of the type's own may say so).
         """
@@ -66,6 +70,8 @@ class Answer(str):
                 hint="Allow it more tokens (max_tokens), or ask for less.",
                 text=str(self),
             )
+        if self.shape == "tools":
+            return self.tool_calls
         return read_json(str(self), self._type) if self.shape == "json" else str(self)
 
     def info(self) -> AnswerInfo:
@@ -73,4 +79,6 @@ class Answer(str):
         return self._info
 
     def _repr_markdown_(self) -> str:
-        return f"```json\n{self}\n```" if self.shape == "json" else str(self)
+        fences = {"json": "```json", "tools": "```"}
+        fence = fences.get(self.shape)
+        return f"{fence}\n{self}\n```" if fence else str(self)

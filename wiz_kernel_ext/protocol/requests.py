@@ -185,7 +185,8 @@ class AnyPrompt(Request[R], frozen=True, kw_only=True):
 
     `session` is a session's id or name (default: the one this client began last). `messages` is an
     explicit history, used instead of the session's and not kept. `role` is "tool" for a tool's
-    result. `tools` are JSON-schema function descriptions, given to the chat template.
+    result. `tools` are JSON-schema function descriptions, given to the chat template: the answer
+    may be calls of them, with arguments of their schemas, whatever else it is to be.
     `chat_template` is used for this prompt only, as in `LoadModel`. `prefill` is how the answer
     begins; the model goes on from there. `suffix` is what stands behind the gap to fill, `prompt`
     before it (fill-in-the-middle). `overflow` says what becomes of a conversation that does not fit

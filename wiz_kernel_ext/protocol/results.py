@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import json
+from typing import Any, Literal
 
 import msgspec
 
@@ -20,8 +21,8 @@ beginning and its end, or have the model sum the oldest turns up."""
 FinishReason = Literal["stop", "length", "runaway", "cancelled", "interrupted"]
 LOAD_KINDS: frozenset[str] = frozenset({"load", "setup"})
 """A load in steps, as the original has it, and the whole of it: one thing to its user."""
-AnswerShape = Literal["free", "text", "json"]
-"""What an answer was to be: anything, text of a form, or JSON of a schema."""
+AnswerShape = Literal["free", "text", "json", "tools"]
+"""What an answer is: anything, text of a form, JSON of a schema, or calls of tools."""
 TERMINAL_STATES: frozenset[str] = frozenset({"done", "failed", "cancelled", "interrupted"})
 
 
@@ -139,12 +140,29 @@ class LeftOut(Result, frozen=True, kw_only=True):
     summary: str = ""
 
 
+class ToolCall(Result, frozen=True, kw_only=True):
+    """A tool that the model calls; `text` is the JSON of its arguments, as the model wrote it.
+
+    As text, since JSON has numbers that no other form takes.
+    """
+
+    name: str
+    text: str
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The arguments, of the schema of the tool's parameters."""
+        found: dict[str, Any] = json.loads(self.text)
+        return found
+
+
 class Alternative(Result, frozen=True, kw_only=True):
     """One of several answers; `logprob` is the mean of its tokens'."""
 
     text: str
     finish_reason: FinishReason = "stop"
     thinking: str = ""
+    tool_calls: list[ToolCall] = []
     seed: int | None = None
     logprob: float | None = None
     incomplete: bool = False
@@ -154,15 +172,17 @@ class Alternative(Result, frozen=True, kw_only=True):
 class AnswerInfo(Result, frozen=True, kw_only=True):
     """The end of a prompt: the whole text, why it ended, and what it took.
 
-    `thinking` is what the model thought before it answered. `incomplete`: it was to have a given
-    shape, and was cut before it had it. `alternatives` are all answers, where several were asked
-    for. `left_out` says what did not fit.
+    `thinking` is what the model thought before it answered. `tool_calls` are what it calls instead
+    of answering (`shape` "tools"); the text has them as the model wrote them. `incomplete`: it was
+    to have a given shape, and was cut before it had it. `alternatives` are all answers, where
+    several were asked for. `left_out` says what did not fit.
     """
 
     text: str
     finish_reason: FinishReason = "stop"
     thinking: str = ""
     shape: AnswerShape = "free"
+    tool_calls: list[ToolCall] = []
     incomplete: bool = False
     logprobs: list[TokenLogprob] | None = None
     alternatives: list[Alternative] = []

@@ -71,6 +71,7 @@ def chosen(infos: list[AnswerInfo], plan: Plan) -> AnswerInfo:
                 text=info.text,
                 finish_reason=info.finish_reason,
                 thinking=info.thinking,
+                tool_calls=info.tool_calls,
                 seed=options.seed,
                 logprob=mean,
                 incomplete=info.incomplete,

@@ -19,6 +19,7 @@ from wiz_kernel_ext.engine.grammars import Grammars
 from wiz_kernel_ext.engine.healing import heal
 from wiz_kernel_ext.engine.json_answer import checker_of
 from wiz_kernel_ext.engine.thinking import Reasoning
+from wiz_kernel_ext.engine.tool_calls import Tools, tools_of
 from wiz_kernel_ext.engine.turns import NO_TURNS, Turns
 from wiz_kernel_ext.engine.vocabulary import Vocabulary
 from wiz_kernel_ext.models.placement import Placement
@@ -91,8 +92,8 @@ class Encoded:
 
     `turns` are what ends its answer, which begins with `prefill`; `n_begun` as the engine has
     it. `is_open`: nothing in it ends an answer. `left_out` is what was not encoded. `constraint` is
-    what the answer may be, `check` raises if it is not; `reasoning` is how the model's thinking is
-    told from it, `notice` what its asker should know.
+    what the answer may be, `check` raises if it is not; it may call `tools` instead. `reasoning` is
+    how the model's thinking is told from it, `notice` what its asker should know.
     """
 
     loaded: Loaded
@@ -107,6 +108,7 @@ class Encoded:
     check: Callable[[str], None] | None = None
     reasoning: Reasoning | None = None
     notice: str = ""
+    tools: Tools | None = None
     adapters: Sequence[ScaledAdapter] = ()
 
     @property
@@ -137,7 +139,10 @@ def encode(
     if suffix is not None:
         before = messages[-1].content if messages else ""
         tokens, turns = fill_in(loaded.model, before, suffix, begun)
-    constraint = loaded.grammars.constraint(options, turns.tokens)
+    known = None
+    if tools and suffix is None and not chat.is_raw:
+        known = tools_of(tools, chat.envelope, is_free=options.shape == "free")
+    constraint = loaded.grammars.constraint(options, turns.tokens, known)
     if constraint is not None and begun:
         constraint.begin(loaded.model.tokenize(begun, parse_special=False), begun)
     n_begun = 0 if begun or suffix is not None else None
@@ -166,6 +171,7 @@ def encode(
         check=None if options.schema is None else checker_of(options.schema),
         reasoning=prompt.reasoning if prompt else None,
         notice=prompt.notice if prompt else "",
+        tools=known,
     )
 
 

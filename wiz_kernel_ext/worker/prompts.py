@@ -22,7 +22,7 @@ from wiz_kernel_ext.protocol.messages import ChatMessage
 from wiz_kernel_ext.protocol.options import PromptOptions
 from wiz_kernel_ext.protocol.prompt_views import Count, ShownPrompt, ShowPrompt
 from wiz_kernel_ext.protocol.requests import Prompt
-from wiz_kernel_ext.protocol.results import AnswerInfo
+from wiz_kernel_ext.protocol.results import AnswerInfo, AnswerShape
 from wiz_kernel_ext.worker.alternatives import Plan, chosen, plan_of
 from wiz_kernel_ext.worker.call import Call
 from wiz_kernel_ext.worker.encoding import Encoding
@@ -60,14 +60,12 @@ class Prompts:
         plan = plan_of(request.options)
         if encoded.prefill and not plan.picks_best:
             call.emit(Delta(text=encoded.prefill, n_tokens=0))
-        found = await self._answers(encoded, plan, call, owner)
-        infos = [completed(info, encoded) for info in found]
-        if encoded.check is not None:
-            for info in infos:
-                if not info.incomplete:
-                    await asyncio.to_thread(encoded.check, info.text)
-        path, shape = self._host.model_path or "", request.options.shape
-        return msgspec.structs.replace(chosen(infos, plan), model_path=path, shape=shape)
+        infos = [
+            await asyncio.to_thread(_read, completed(info, encoded), encoded, request.options.shape)
+            for info in await self._answers(encoded, plan, call, owner)
+        ]
+        path = self._host.model_path or ""
+        return msgspec.structs.replace(chosen(infos, plan), model_path=path)
 
     async def show(self, messages: list[ChatMessage], request: ShowPrompt) -> ShownPrompt:
         """What `messages` would have the model read; raises what `shown` does."""
@@ -140,6 +138,16 @@ class Prompts:
         """Run `command` on the engine's thread, without waiting for the end of a long step."""
         self._loop.post(command)
         self._host.abort()
+
+
+def _read(info: AnswerInfo, encoded: Encoded, shape: AnswerShape) -> AnswerInfo:
+    """`info` and what it is: calls, or of the shape asked for. Raises AnswerInvalid."""
+    if not info.incomplete:
+        if encoded.tools is not None and (calls := encoded.tools.read(info.text)):
+            return msgspec.structs.replace(info, tool_calls=calls, shape="tools")
+        if encoded.check is not None:
+            encoded.check(info.text)
+    return msgspec.structs.replace(info, shape=shape)
 
 
 class _End:
