@@ -17,6 +17,7 @@ from typing import Any
 from wiz_kernel_ext.engine.backend import Model
 from wiz_kernel_ext.engine.chat_formats import FORMATS
 from wiz_kernel_ext.engine.chat_template import ChatTemplate
+from wiz_kernel_ext.engine.images import Image, Places, Row
 from wiz_kernel_ext.engine.turns import NO_TURNS, find_turns
 from wiz_kernel_ext.errors import BadRequest
 from wiz_kernel_ext.protocol.chat_templates import RAW, check_chat_template
@@ -49,19 +50,51 @@ class ChatEncoder:
         self, messages: Sequence[ChatMessage], tools: list[dict[str, Any]] | None = None
     ) -> list[int]:
         """The prompt's tokens, up to where the assistant speaks; raw, up to the text's end."""
+        return self.encode_with([], messages, tools)[0]
+
+    def encode_with(
+        self,
+        images: Sequence[Image],
+        messages: Sequence[ChatMessage],
+        tools: list[dict[str, Any]] | None = None,
+    ) -> tuple[list[int], dict[int, Row]]:
+        """The same of messages with `images`, in order; and the pieces' embeddings by place."""
+        places = Places(images)
+        contents = [places.place(m.content, len(m.images)) for m in messages]
         if self.is_raw:
-            return self._with_one_bos(self._raw(messages, tools))
+            tokens = self._with_one_bos(self._raw(messages, contents, places, tools))
+            return tokens, places.rows(tokens, whole=False)
         marker = _Marker(self._control)
-        escaped = [{"role": m.role, "content": marker.escape(m.content)} for m in messages]
+        escaped = [
+            {"role": m.role, "content": marker.escape(content)}
+            for m, content in zip(messages, contents, strict=True)
+        ]
         escaped_tools = marker.escape_all(tools) if tools else None
         text = self._render(escaped, escaped_tools)
-        tokens: list[int] = []
+        tokens = []
         for part, is_control_allowed in marker.split(text):
-            tokens += self._model.tokenize(part, parse_special=is_control_allowed)
-        return self._with_one_bos(tokens)
+            tokens += self._tokens(part, places, parse_special=is_control_allowed)
+        tokens = self._with_one_bos(tokens)
+        return tokens, places.rows(tokens, whole=True)
+
+    def _tokens(self, text: str, places: Places, *, parse_special: bool) -> list[int]:
+        """A text's tokens, and the ids of the images in it."""
+        return [
+            token
+            for part in places.split(text)
+            for token in (
+                self._model.tokenize(part, parse_special=parse_special)
+                if isinstance(part, str)
+                else part
+            )
+        ]
 
     def _raw(
-        self, messages: Sequence[ChatMessage], tools: list[dict[str, Any]] | None
+        self,
+        messages: Sequence[ChatMessage],
+        contents: Sequence[str],
+        places: Places,
+        tools: list[dict[str, Any]] | None,
     ) -> list[int]:
         """The last message alone, behind the system prompt if there is one.
 
@@ -73,9 +106,9 @@ class ChatEncoder:
                 hint="Give it one: `wiz load MODEL --chat-template chatml`.",
                 field="tools",
             )
-        system = [m.content for m in messages[:1] if m.role == "system" and len(messages) > 1]
-        text = "\n\n".join([*system, *(m.content for m in messages[-1:])])
-        return self._model.tokenize(text, parse_special=False)
+        has_system = len(messages) > 1 and messages[0].role == "system"
+        text = "\n\n".join([*contents[: int(has_system)], *contents[-1:]])
+        return self._tokens(text, places, parse_special=False)
 
     def _written(self, messages: list[dict[str, str]]) -> str:
         """`messages` as they stand in a conversation that has ended."""

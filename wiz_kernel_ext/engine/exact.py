@@ -107,6 +107,7 @@ class ExactLane:
             sequence.n_past,
             sequence.tokens[sequence.n_past : end],
             n_outputs=int(n == sequence.n_unread),
+            images=sequence.images,
         )
         try:
             context.decode(batch)

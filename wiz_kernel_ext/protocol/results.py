@@ -31,8 +31,8 @@ class ModelInfo(Result, frozen=True, kw_only=True):
     """A model's facts. `size_bytes` are its tensors; `n_ctx_train` is in tokens.
 
     `chat_template` says what is used: "own" (the file's), a family's name, "given" for a text that
-    was given, or "raw" for none. `draft` is the path of the model that guesses its answers.
-    `notices` are what its users should know of it.
+    was given, or "raw" for none. `draft` is the path of the model that guesses its answers,
+    `projector` of what has it see images. `notices` are what its users should know of it.
     """
 
     model_path: str
@@ -48,6 +48,7 @@ class ModelInfo(Result, frozen=True, kw_only=True):
     has_chat_template: bool = False
     chat_template: str = ""
     draft: str = ""
+    projector: str = ""
     shared: bool = False
     load_time_s: float = 0.0
     worker_pid: int | None = None

@@ -20,7 +20,17 @@ from wiz_kernel_ext.errors import BadRequest
 Name = str | os.PathLike[str]
 """A model's name, or the path of a file."""
 _MAX_DEPTH = 100
-_PATHS = {"model", "model_path", "draft", "source", "output", "llama_cpp", "file", "notebook"}
+_PATHS = {
+    "model",
+    "model_path",
+    "draft",
+    "projector",
+    "source",
+    "output",
+    "llama_cpp",
+    "file",
+    "notebook",
+}
 _MISSING = {"NAType", "NaTType"}  # pandas' own None
 
 

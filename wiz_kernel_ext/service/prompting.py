@@ -26,6 +26,7 @@ from wiz_kernel_ext.errors import (
 from wiz_kernel_ext.models.identity import identify
 from wiz_kernel_ext.protocol.chat_templates import check_chat_template
 from wiz_kernel_ext.protocol.events import StateChanged
+from wiz_kernel_ext.protocol.images import marked
 from wiz_kernel_ext.protocol.messages import ChatMessage
 from wiz_kernel_ext.protocol.requests import AnyPrompt, CreateContext, LoadModel, Prompt
 from wiz_kernel_ext.protocol.results import AnswerInfo, SessionMessage
@@ -162,9 +163,10 @@ class Prompting:
             await self.loads.bind(operation, session.id, worker)
             operation.asked = SessionMessage(
                 role="tool" if request.role == "tool" else "user",
-                content=request.prompt,
+                content=marked(request.prompt, len(request.images or [])),
                 operation_id=operation.id,
             )
+            self.sessions.images.keep(operation.id, request.images or [])
         else:
             history = request.messages or []
         info = await self._ask(operation, request, worker, history, session)
@@ -190,6 +192,7 @@ class Prompting:
             role=request.role,
             tools=request.tools,
             messages=history,
+            images=request.images,
             session=session.id if session else None,
             chat_template=request.chat_template,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,10 +14,12 @@ from wiz_kernel_ext.engine.constraint import Constraint
 from wiz_kernel_ext.engine.draft_model import DraftModel
 from wiz_kernel_ext.engine.engine import Engine
 from wiz_kernel_ext.engine.grammars import Grammars
+from wiz_kernel_ext.engine.images import NO_ROWS, Row
 from wiz_kernel_ext.engine.vocabulary import Vocabulary
 from wiz_kernel_ext.models.placement import Placement
 from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo
 from wiz_kernel_ext.worker.encoding import Readers
+from wiz_kernel_ext.worker.projector import ImageReader
 
 MAX_ENCODERS = 8
 
@@ -27,7 +29,8 @@ class Loaded:
     """A model in memory, what it was loaded with, and its context, if any.
 
     `placement` is what is on which card, `fingerprint` its file's ("" where nothing is kept on the
-    disk); `draft` the model that guesses its answers, `drafter` that one at work.
+    disk); `draft` the model that guesses its answers, `drafter` that one at work; `projector` what
+    reads images for it.
     """
 
     model: Model
@@ -40,6 +43,7 @@ class Loaded:
     encoders: dict[str, ChatEncoder] = field(default_factory=dict)
     draft: Model | None = None
     drafter: DraftModel | None = None
+    projector: ImageReader | None = None
     context: Context | None = None
     context_info: ContextInfo | None = None
     engine: Engine | None = None
@@ -66,13 +70,17 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Encoded:
-    """A prompt as its model reads it, what its answer may be, and what raises if it is not."""
+    """A prompt as its model reads it, what its answer may be, and what raises if it is not.
+
+    `images` are the embeddings of the pieces of images in it, by their places.
+    """
 
     loaded: Loaded
     chat: ChatEncoder
     tokens: list[int]
     constraint: Constraint | None = None
     check: Callable[[str], None] | None = None
+    images: Mapping[int, Row] = field(default_factory=lambda: NO_ROWS)
 
 
 def model_info(

@@ -22,8 +22,10 @@ from wiz_kernel_ext.engine.engine import Engine
 from wiz_kernel_ext.engine.fingerprint import model_fingerprint, state_fingerprint
 from wiz_kernel_ext.engine.gguf_header import check_gguf
 from wiz_kernel_ext.engine.json_answer import checker_of
+from wiz_kernel_ext.engine.projector_header import check_projector
 from wiz_kernel_ext.engine.sequence import Listener, Sequence
 from wiz_kernel_ext.engine.snapshots import Snapshots, SnapshotStore
+from wiz_kernel_ext.engine.threads import default_threads
 from wiz_kernel_ext.engine.way import AS_IT_IS, Way
 from wiz_kernel_ext.engine_check.build import engine_build
 from wiz_kernel_ext.errors import (
@@ -51,6 +53,7 @@ from wiz_kernel_ext.worker.draft import load_draft, make_drafter
 from wiz_kernel_ext.worker.load_plan import plan_load
 from wiz_kernel_ext.worker.loaded import Encoded, Loaded, model_info
 from wiz_kernel_ext.worker.opening import Opening, create_context
+from wiz_kernel_ext.worker.projector import load_projector, read_images
 
 DEFAULT_OPTIONS = PromptOptions()
 RAW_MAX_TOKENS = 256
@@ -137,6 +140,8 @@ class ModelHost:
         check_gguf(path)
         if request.draft is not None:
             check_gguf(Path(request.draft))
+        if request.projector is not None:
+            check_projector(Path(request.projector))
         started_at = self._clock()
         plan = plan_load(path, request, self.backend, self._way)
         parameters, notices = plan.parameters, list(plan.notices)
@@ -168,6 +173,10 @@ class ModelHost:
         if request.draft is not None:
             # Where that fails the model itself is loaded, and stays.
             load_draft(self._loaded, Path(request.draft), plan.for_draft, call, self._opening)
+        if request.projector is not None:
+            threads = 1 if self._way.one_thread else default_threads(model.facts.n_params)
+            gpu = self.can_offload and parameters.gpu_layers != 0
+            load_projector(self._loaded, Path(request.projector), threads=threads, gpu=gpu)
         return self._loaded.info
 
     def _fingerprint(self, path: Path) -> str:
@@ -265,7 +274,9 @@ class ModelHost:
             chat = loaded.encoder(chat_template)
             constraint = loaded.grammars.constraint(options, chat.turns.tokens)
             check = None if options.schema is None else checker_of(options.schema)
-            return Encoded(loaded, chat, chat.encode(messages, tools), constraint, check)
+            images = read_images(loaded.projector, messages)
+            tokens, rows = chat.encode_with(images, messages, tools)
+            return Encoded(loaded, chat, tokens, constraint, check, rows)
 
     def submit(
         self,
@@ -286,7 +297,13 @@ class ModelHost:
         if chat.is_raw and options.max_tokens is None:
             options = replace(options, max_tokens=RAW_MAX_TOKENS)
         return loaded.engine.submit(
-            encoded.tokens, options, listener, chat.turns, owner, encoded.constraint
+            encoded.tokens,
+            options,
+            listener,
+            chat.turns,
+            owner,
+            encoded.constraint,
+            encoded.images,
         )
 
     def abort(self) -> None:
@@ -317,6 +334,8 @@ class ModelHost:
         loaded.readers.close()
         if loaded.draft is not None:
             loaded.draft.close()
+        if loaded.projector is not None:
+            loaded.projector.close()
         loaded.model.close()
         self._loaded = None
         freed = max(0, before - process.memory_info().rss)
