@@ -56,9 +56,9 @@ class Sequence:
     """A prompt and its answer; times are the engine's clock's, in seconds.
 
     `tokens` are the prompt's and, behind them, the answer's; the first `n_past` of them are in the
-    KV memory. `images` are the embeddings of the pieces of images in the prompt, by their places
-    in `tokens`. `number` is its place in the order of arrival. `runaway` reads along, where an answer
-    that repeats itself without end is to be ended. `owner` is the conversation it belongs to, where
+    KV memory. `images` are the embeddings of the pieces of images in the prompt, by their places.
+    `number` is its place in the order of arrival. `runaway` reads along, where an answer that
+    repeats itself without end is to be ended. `owner` is the conversation it belongs to, where
     its state may be kept on the disk. `drafters` may guess what it goes on with. `constraint` is
     what the answer may be; `logprobs` how likely its tokens were, with `n_top` others, where that
     was asked for.

@@ -128,8 +128,7 @@ class LlamaProjector(Projector):
             raise InternalError(f"The image could not be computed (code {code}).")
         floats = m.mtmd_get_output_embd(self._context)
         shape = (size, self._width)
-        rows = np.ctypeslib.as_array(floats, shape=shape).astype(np.float32, copy=True)
-        return rows
+        return np.ctypeslib.as_array(floats, shape=shape).astype(np.float32, copy=True)
 
     def close(self) -> None:
         if self._context:
