@@ -29,8 +29,12 @@ def image(name: str, projector: str = "p") -> Image:
     return Image(made.ids, [np.array([i], np.float64) for i in made.ids if i < 0])  # type: ignore[misc]
 
 
-def ask(text: str, *images: Image) -> ChatMessage:
-    return ChatMessage(role="user", content=text, images=[b""] * len(images))
+def read(data: bytes) -> Image:
+    return image(data.decode())
+
+
+def ask(text: str, *images: bytes) -> ChatMessage:
+    return ChatMessage(role="user", content=text, images=list(images))
 
 
 class Asked:
@@ -57,15 +61,15 @@ class Asked:
         self.contexts.append(FakeContext(1024))
         return self.contexts[-1]
 
-    def submit(self, messages: list[ChatMessage], *images: Image) -> tuple[list[int], list[Any]]:
-        tokens, rows = self.chat.encode_with(images, messages)
+    def submit(self, message: ChatMessage) -> tuple[list[int], list[Any]]:
+        tokens, rows = self.chat.encode_with(read, [message])
         ends: list[Any] = []
         listener = Listener(on_event=lambda _: None, on_end=ends.append)
         self.engine.submit(tokens, PromptOptions(max_tokens=8), listener, images=rows)
         return tokens, ends
 
-    def answer(self, messages: list[ChatMessage], *images: Image) -> AnswerInfo:
-        tokens, ends = self.submit(messages, *images)
+    def answer(self, message: ChatMessage) -> AnswerInfo:
+        tokens, ends = self.submit(message)
         while self.engine.is_busy:
             self.engine.step()
         (info,) = ends
@@ -75,11 +79,11 @@ class Asked:
 
 @pytest.mark.parametrize("exact", [False, True])
 def test_the_same_image_shares_its_cells_and_another_does_not(exact: bool) -> None:
-    asked, cat, dog = Asked(exact=exact), image("cat"), image("dog")
+    asked = Asked(exact=exact)
     text = "what is this animal, and where does it live, and why?"
-    assert asked.answer([ask(text, cat)], cat).usage.n_cached_tokens == 0
-    again = asked.answer([ask(text + " And then?", cat)], cat)
-    other = asked.answer([ask(text, dog)], dog)
+    assert asked.answer(ask(text, b"cat")).usage.n_cached_tokens == 0
+    again = asked.answer(ask(text + " And then?", b"cat"))
+    other = asked.answer(ask(text, b"dog"))
     assert again.usage.n_cached_tokens >= N_PIECES
     assert other.usage.n_cached_tokens < N_PIECES
     assert again.usage.n_prompt_tokens > N_PIECES
@@ -96,8 +100,7 @@ def test_several_prompts_with_images_are_read_side_by_side() -> None:
     asked = Asked(batch=7)
     wanted = []
     for name in ("cat", "dog", "cow"):
-        one = image(name)
-        wanted.append(asked.submit([ask(f"the {name} here: <image>, seen?", one)], one))
+        wanted.append(asked.submit(ask(f"the {name} here: <image>, seen?", name.encode())))
     while asked.engine.is_busy:
         asked.engine.step()
     assert [ends[0].text for _, ends in wanted] == [answer_of(tokens, 8) for tokens, _ in wanted]
@@ -105,7 +108,7 @@ def test_several_prompts_with_images_are_read_side_by_side() -> None:
 
 def test_images_stand_where_the_text_says_and_the_others_in_front() -> None:
     chat, cat, dog = ChatEncoder(FakeModel(chat_template=TEMPLATE)), image("cat"), image("dog")
-    tokens, rows = chat.encode_with([cat, dog], [ask("a <image> b", cat, dog)])
+    tokens, rows = chat.encode_with(read, [ask("a <image> b", b"cat", b"dog")])
     text = [ord(c) for c in "a "]
     start = tokens.index(60)
     assert tokens[start:] == [*cat.ids, *text, *dog.ids, *map(ord, " b"), 257]
@@ -119,22 +122,27 @@ def test_a_mark_without_an_image_is_text() -> None:
 
 
 def test_a_template_that_leaves_an_image_out_is_refused() -> None:
-    chat, cat = ChatEncoder(FakeModel(chat_template="<user>hello</s>")), image("cat")
+    chat = ChatEncoder(FakeModel(chat_template="<user>hello</s>"))
     with pytest.raises(NotSupported, match="leaves out"):
-        chat.encode_with([cat], [ask("what?", cat)])
+        chat.encode_with(read, [ask("what?", b"cat")])
 
 
 def test_a_prompt_that_ends_with_pieces_is_refused() -> None:
     chat = ChatEncoder(FakeModel())
     bare = Image([-5], [np.zeros(1, np.float32)])
     with pytest.raises(BadRequest, match="ends with an image"):
-        chat.encode_with([bare], [ask("look: <image>", bare)])
+        chat.encode_with(lambda _: bare, [ask("look: <image>", b"cat")])
 
 
 def test_an_image_counts_with_all_its_pieces_against_the_context() -> None:
-    asked, cat = Asked(size=32), image("cat")
+    asked = Asked(size=32)
     with pytest.raises(ContextOverflow, match="tokens"):
-        asked.answer([ask("what is it?", cat)], cat)
+        asked.answer(ask("what is it?", b"cat"))
+
+
+def test_a_message_with_an_image_is_refused_where_nothing_reads_it() -> None:
+    with pytest.raises(NotSupported, match="without a projector"):
+        ChatEncoder(FakeModel(chat_template=TEMPLATE)).encode([ask("what?", b"cat")])
 
 
 def test_a_guess_ends_before_an_image() -> None:

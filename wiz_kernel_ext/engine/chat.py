@@ -17,7 +17,7 @@ from typing import Any
 from wiz_kernel_ext.engine.backend import Model
 from wiz_kernel_ext.engine.chat_formats import FORMATS
 from wiz_kernel_ext.engine.chat_template import ChatTemplate
-from wiz_kernel_ext.engine.images import Image, Places, Row
+from wiz_kernel_ext.engine.images import Places, ReadImage, Row, no_projector
 from wiz_kernel_ext.engine.turns import NO_TURNS, find_turns
 from wiz_kernel_ext.errors import BadRequest
 from wiz_kernel_ext.protocol.chat_templates import RAW, check_chat_template
@@ -50,17 +50,17 @@ class ChatEncoder:
         self, messages: Sequence[ChatMessage], tools: list[dict[str, Any]] | None = None
     ) -> list[int]:
         """The prompt's tokens, up to where the assistant speaks; raw, up to the text's end."""
-        return self.encode_with([], messages, tools)[0]
+        return self.encode_with(no_projector, messages, tools)[0]
 
     def encode_with(
         self,
-        images: Sequence[Image],
+        read: ReadImage,
         messages: Sequence[ChatMessage],
         tools: list[dict[str, Any]] | None = None,
     ) -> tuple[list[int], dict[int, Row]]:
-        """The same of messages with `images`, in order; and the pieces' embeddings by place."""
-        places = Places(images)
-        contents = [places.place(m.content, len(m.images)) for m in messages]
+        """The same, with images as `read` makes them; and their pieces' embeddings by place."""
+        places = Places(read)
+        contents = [places.place(m.content, m.images) for m in messages]
         if self.is_raw:
             tokens = self._with_one_bos(self._raw(messages, contents, places, tools))
             return tokens, places.rows(tokens, whole=False)

@@ -12,7 +12,7 @@ import hashlib
 import re
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,28 +74,41 @@ def image_of(parts: Sequence[Part], identity: str, data: bytes) -> Image:
     return Image(ids, rows)
 
 
+ReadImage = Callable[[bytes], Image]
+"""The image in an image file's bytes; raises BadRequest, NotSupported, InternalError."""
+
+
+def no_projector(_: bytes) -> Image:
+    """What reads images where nothing does; raises NotSupported."""
+    raise NotSupported(
+        "The loaded model sees no images: it was loaded without a projector.",
+        hint="If there is one for it: `wiz load MODEL --projector MMPROJ.gguf --reload`.",
+        field="images",
+    )
+
+
 class Places:
     """Puts words nobody could have guessed where images stand, and finds them again.
 
-    `images` are those of a whole conversation, in order.
+    `read` makes the images of their files' bytes.
     """
 
-    def __init__(self, images: Sequence[Image]) -> None:
-        self._images = images
+    def __init__(self, read: ReadImage) -> None:
+        self._read = read
         self._nonce = f"wizimage{secrets.token_hex(12)}"
         self._word = re.compile(f"{self._nonce}n([0-9]+)z")
-        self._n_placed = 0
+        self._images: list[Image] = []
         self._found: list[Image] = []
 
-    def place(self, text: str, n_images: int) -> str:
+    def place(self, text: str, images: Sequence[bytes]) -> str:
         """A message's text with a word for each of its images, where the first marks are."""
-        if not n_images:
+        if not images:
             return text
-        first, *rest = marked(text, n_images).split(MARK, n_images)
+        first, *rest = marked(text, len(images)).split(MARK, len(images))
         placed = [first]
-        for part in rest:
-            placed += [f"{self._nonce}n{self._n_placed}z", part]
-            self._n_placed += 1
+        for image, part in zip(images, rest, strict=True):
+            placed += [f"{self._nonce}n{len(self._images)}z", part]
+            self._images.append(self._read(image))
         return "".join(placed)
 
     def split(self, text: str) -> Iterator[str | list[int]]:
@@ -113,8 +126,8 @@ class Places:
     def rows(self, tokens: Sequence[int], *, whole: bool) -> dict[int, Row]:
         """The embeddings of the pieces in `tokens`, by their places there.
 
-        Raises BadRequest where the prompt ends with a piece, and, if it is to be `whole`, where the
-        chat template left an image out.
+        Raises BadRequest where the prompt ends with a piece, and, if it is to be `whole`,
+        NotSupported where the chat template left an image out.
         """
         if whole and len(self._found) < len(self._images):
             raise NotSupported(

@@ -21,6 +21,7 @@ from wiz_kernel_ext.engine.contention import ThreadCount
 from wiz_kernel_ext.engine.engine import Engine
 from wiz_kernel_ext.engine.fingerprint import model_fingerprint, state_fingerprint
 from wiz_kernel_ext.engine.gguf_header import check_gguf
+from wiz_kernel_ext.engine.images import no_projector
 from wiz_kernel_ext.engine.json_answer import checker_of
 from wiz_kernel_ext.engine.projector_header import check_projector
 from wiz_kernel_ext.engine.sequence import Listener, Sequence
@@ -53,7 +54,7 @@ from wiz_kernel_ext.worker.draft import load_draft, make_drafter
 from wiz_kernel_ext.worker.load_plan import plan_load
 from wiz_kernel_ext.worker.loaded import Encoded, Loaded, model_info
 from wiz_kernel_ext.worker.opening import Opening, create_context
-from wiz_kernel_ext.worker.projector import load_projector, read_images
+from wiz_kernel_ext.worker.projector import load_projector
 
 DEFAULT_OPTIONS = PromptOptions()
 RAW_MAX_TOKENS = 256
@@ -274,8 +275,8 @@ class ModelHost:
             chat = loaded.encoder(chat_template)
             constraint = loaded.grammars.constraint(options, chat.turns.tokens)
             check = None if options.schema is None else checker_of(options.schema)
-            images = read_images(loaded.projector, messages)
-            tokens, rows = chat.encode_with(images, messages, tools)
+            read = loaded.projector.read if loaded.projector else no_projector
+            tokens, rows = chat.encode_with(read, messages, tools)
             return Encoded(loaded, chat, tokens, constraint, check, rows)
 
     def submit(

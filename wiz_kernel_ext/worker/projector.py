@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,9 +15,8 @@ from msgspec.structs import replace
 from wiz_kernel_ext.engine.backend import LibraryRefused
 from wiz_kernel_ext.engine.fingerprint import model_fingerprint
 from wiz_kernel_ext.engine.images import Image, Projector, image_of
-from wiz_kernel_ext.errors import ModelLoadFailed, NotSupported
+from wiz_kernel_ext.errors import ModelLoadFailed
 from wiz_kernel_ext.protocol.images import check_image
-from wiz_kernel_ext.protocol.messages import ChatMessage
 
 if TYPE_CHECKING:
     from wiz_kernel_ext.worker.loaded import Loaded
@@ -54,20 +52,6 @@ class ImageReader:
     def close(self) -> None:
         """Give the memory back."""
         self._projector.close()
-
-
-def read_images(reader: ImageReader | None, messages: Sequence[ChatMessage]) -> list[Image]:
-    """All images of a conversation, in order; raises NotSupported where there is no projector."""
-    data = [image for message in messages for image in message.images]
-    if not data:
-        return []
-    if reader is None:
-        raise NotSupported(
-            "The loaded model sees no images: it was loaded without a projector.",
-            hint="If there is one for it: `wiz load MODEL --projector MMPROJ.gguf --reload`.",
-            field="images",
-        )
-    return [reader.read(one) for one in data]
 
 
 def load_projector(loaded: Loaded, path: Path, *, threads: int, gpu: bool) -> None:

@@ -1,4 +1,4 @@
-"""Images on the real library: a tiny projector's pieces beside tokens, alone, in company, cached."""
+"""Images on the real library: a tiny projector beside a tiny model, alone, in company, cached."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from wiz_kernel_ext.engine.backend import (
 )
 from wiz_kernel_ext.engine.chat import ChatEncoder
 from wiz_kernel_ext.engine.engine import Engine
-from wiz_kernel_ext.engine.images import Image, Projector, image_of
+from wiz_kernel_ext.engine.images import Projector, ReadImage, image_of
 from wiz_kernel_ext.engine.llama.backend import LlamaBackend
 from wiz_kernel_ext.engine.sequence import Listener
 from wiz_kernel_ext.errors import BadRequest, NotSupported, WizError
@@ -51,9 +51,13 @@ def projector(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     projector.close()
 
 
-def read(projector: Projector, seed: int) -> Image:
-    data = png(seed)
-    return image_of(projector.encode(data), projector.identity, data)
+def reading(projector: Projector) -> ReadImage:
+    return lambda data: image_of(projector.encode(data), projector.identity, data)
+
+
+def ask(text: str, *seeds: int) -> ChatMessage:
+    """A question about random pictures."""
+    return ChatMessage(role="user", content=text, images=[png(seed) for seed in seeds])
 
 
 def context_of(model: Model, *, pool: int = 1024, batch: int = 64) -> Context:
@@ -67,7 +71,8 @@ def context_of(model: Model, *, pool: int = 1024, batch: int = 64) -> Context:
 class Asked:
     """An engine on the real model, whose cells are F32 so that rounding decides nothing."""
 
-    def __init__(self, model: Model, *, batch: int = 64) -> None:
+    def __init__(self, model: Model, projector: Projector, *, batch: int = 64) -> None:
+        self.read = reading(projector)
         self.chat = ChatEncoder(model)
         self.context = context_of(model, batch=batch)
         self.engine = Engine(
@@ -81,11 +86,10 @@ class Asked:
             clock=time.monotonic,
         )
 
-    def answers(self, *prompts: tuple[str, list[Image]]) -> list[AnswerInfo]:
+    def answers(self, *prompts: ChatMessage) -> list[AnswerInfo]:
         ends: list[list[AnswerInfo | WizError]] = []
-        for text, images in prompts:
-            message = ChatMessage(role="user", content=text, images=[b""] * len(images))
-            tokens, rows = self.chat.encode_with(images, [message])
+        for prompt in prompts:
+            tokens, rows = self.chat.encode_with(self.read, [prompt])
             ends.append([])
             listener = Listener(on_event=lambda _: None, on_end=ends[-1].append)
             self.engine.submit(tokens, GREEDY, listener, images=rows)
@@ -99,11 +103,11 @@ class Asked:
         self.context.close()
 
 
-def last_logprobs(model: Model, images: list[Image], text: str = "what is it?") -> list[float]:
-    """How likely each token is after an image and a text, computed in one step."""
+def last_logprobs(model: Model, projector: Projector, seed: int) -> list[float]:
+    """How likely each token is after a picture and a text, computed in one step."""
     context, batch = context_of(model, batch=128), Batch()
-    message = ChatMessage(role="user", content=text, images=[b""] * len(images))
-    tokens, rows = ChatEncoder(model).encode_with(images, [message])
+    encoder, read = ChatEncoder(model), reading(projector)
+    tokens, rows = encoder.encode_with(read, [ask("what is it?", seed)])
     (row,) = batch.add(0, 0, tokens, n_outputs=1, images=rows)
     context.decode(batch)
     found = context.logprobs(row).tolist()
@@ -113,7 +117,8 @@ def last_logprobs(model: Model, images: list[Image], text: str = "what is it?") 
 
 @needs_images
 def test_the_same_image_is_the_same_pieces_and_another_is_not(projector: Projector) -> None:
-    one, same, other = read(projector, 1), read(projector, 1), read(projector, 2)
+    read = reading(projector)
+    one, same, other = read(png(1)), read(png(1)), read(png(2))
     assert len(one.rows) == N_PIECES
     assert one.ids == same.ids
     assert np.array_equal(one.rows, same.rows)
@@ -123,19 +128,19 @@ def test_the_same_image_is_the_same_pieces_and_another_is_not(projector: Project
 
 @needs_images
 def test_what_follows_depends_on_what_is_in_the_image(model: Model, projector: Projector) -> None:
-    one, other = read(projector, 1), read(projector, 2)
-    assert last_logprobs(model, [one]) == last_logprobs(model, [one])
-    assert max(np.abs(np.subtract(last_logprobs(model, [one]), last_logprobs(model, [other])))) > 1
+    one, same, other = (last_logprobs(model, projector, seed) for seed in (1, 1, 2))
+    assert one == same
+    assert np.abs(np.subtract(one, other)).max() > 0.1
 
 
 @needs_images
 def test_an_image_whose_pieces_are_known_is_not_computed_again(
     model: Model, projector: Projector
 ) -> None:
-    asked, one, other = Asked(model), read(projector, 1), read(projector, 2)
-    (first,) = asked.answers(("what is it, and what is it for?", [one]))
-    (again,) = asked.answers(("what is it, and what is it for?", [one]))
-    (else_,) = asked.answers(("what is it, and what is it for?", [other]))
+    asked, text = Asked(model, projector), "what is it, and what is it for?"
+    (first,) = asked.answers(ask(text, 1))
+    (again,) = asked.answers(ask(text, 1))
+    (else_,) = asked.answers(ask(text, 2))
     assert first.usage.n_cached_tokens == 0
     assert again.usage.n_cached_tokens == again.usage.n_prompt_tokens - 1 > N_PIECES
     assert else_.usage.n_cached_tokens < N_PIECES
@@ -148,19 +153,14 @@ def test_an_image_whose_pieces_are_known_is_not_computed_again(
 def test_alone_and_beside_others_in_small_steps_the_answers_are_the_same(
     model: Model, projector: Projector
 ) -> None:
-    prompts = [
-        (
-            f"{'so ' * n}what is this <image>, and this <image>?",
-            [read(projector, n), read(projector, 9)],
-        )
-        for n in range(3)
-    ] + [("and no image at all?", [])]
+    text = "what is this <image>, and this <image>?"
+    prompts = [ask("so " * n + text, n, 9) for n in range(3)] + [ask("and no image at all?")]
     alone = []
     for prompt in prompts:
-        asked = Asked(model)
+        asked = Asked(model, projector)
         alone += [info.text for info in asked.answers(prompt)]
         asked.close()
-    beside = Asked(model, batch=11)
+    beside = Asked(model, projector, batch=11)
     assert [info.text for info in beside.answers(*prompts)] == alone
     beside.close()
 
@@ -169,7 +169,7 @@ def test_alone_and_beside_others_in_small_steps_the_answers_are_the_same(
 def test_a_step_that_finds_no_room_or_is_broken_off_leaves_nothing(
     model: Model, projector: Projector
 ) -> None:
-    image = read(projector, 1)
+    image = reading(projector)(png(1))
     rows = {2 + place: row for place, row in enumerate(image.rows)}
     tokens = [1, 2, *image.ids, 3, 4]
     context = context_of(model, pool=512)

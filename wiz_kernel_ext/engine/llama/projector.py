@@ -20,8 +20,10 @@ from wiz_kernel_ext.engine.llama.log_tail import LogTail
 from wiz_kernel_ext.errors import BadRequest, InternalError, NotSupported
 
 _WITHOUT = (
-    "Build it with that library, which takes about twice as long: CMAKE_ARGS=-DLLAVA_BUILD=ON pip "
-    "install --force-reinstall --no-cache-dir --no-deps llama-cpp-python"
+    "Build it with that library, which takes about twice as long: CMAKE_ARGS=-DLLAVA_BUILD=ON "
+    "CFLAGS='-fno-dse -fno-tree-dse' CXXFLAGS='-fno-dse -fno-tree-dse' pip install "
+    "--force-reinstall --no-cache-dir --no-deps --no-binary llama-cpp-python llama-cpp-python=="
+    f"{c.__version__}"
 )
 
 
