@@ -165,34 +165,46 @@ def test_alone_and_beside_others_in_small_steps_the_answers_are_the_same(
     beside.close()
 
 
+def with_a_picture(projector: Projector) -> Batch:
+    """A step of two tokens, a picture and two tokens, for sequence 0."""
+    image, batch = reading(projector)(png(1)), Batch()
+    rows = {2 + place: row for place, row in enumerate(image.rows)}
+    batch.add(0, 0, [1, 2, *image.ids, 3, 4], n_outputs=1, images=rows)
+    return batch
+
+
 @needs_images
-def test_a_step_that_finds_no_room_or_is_broken_off_leaves_nothing(
+def test_a_step_that_finds_no_room_in_its_middle_leaves_nothing(
     model: Model, projector: Projector
 ) -> None:
-    image = reading(projector)(png(1))
-    rows = {2 + place: row for place, row in enumerate(image.rows)}
-    tokens = [1, 2, *image.ids, 3, 4]
-    context = context_of(model, pool=512)
-    for wrong in (NoRoom, Aborted):
-        batch = Batch()
-        if wrong is NoRoom:
-            context.close()
-            context = context_of(model, pool=256, batch=64)
-            full = Batch()
-            for start in range(0, 240, 60):
-                full = Batch()
-                full.add(1, start, [5] * 60, n_outputs=1)
-                context.decode(full)
-        else:
-            context.abort()
-        batch.add(0, 0, tokens, n_outputs=1, images=rows)
-        with pytest.raises(wrong):
-            context.decode(batch)
-        assert context.saved_bytes(0) == context.saved_bytes(2)
-        context.cut(1, 0)
-    context.decode(batch)
+    context = context_of(model, pool=256)
+    for start in range(0, 240, 60):
+        others = Batch()
+        others.add(1, start, [5] * 60, n_outputs=1)
+        context.decode(others)
+    with pytest.raises(NoRoom):
+        context.decode(with_a_picture(projector))
+    assert context.saved_bytes(0) == context.saved_bytes(2)
+    context.cut(1, 0)
+    context.decode(with_a_picture(projector))
     assert context.saved_bytes(0) > context.saved_bytes(2)
     context.close()
+
+
+@needs_images
+def test_a_step_that_is_broken_off_is_made_again(model: Model, projector: Projector) -> None:
+    context, undisturbed = context_of(model), context_of(model)
+    batch = with_a_picture(projector)
+    undisturbed.decode(batch)
+    context.abort()
+    with pytest.raises(Aborted):
+        context.decode(batch)
+    assert context.saved_bytes(0) == context.saved_bytes(2)
+    context.decode(batch)
+    row = len(batch) - 1
+    assert np.array_equal(context.logprobs(row), undisturbed.logprobs(row))
+    context.close()
+    undisturbed.close()
 
 
 @needs_images
