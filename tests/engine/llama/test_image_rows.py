@@ -16,7 +16,8 @@ TOKENS = st.lists(st.integers(-3, 3).filter(bool), min_size=1, max_size=12)
 def test_parts_hold_every_row_once_in_order_and_end_with_what_is_wanted(
     sequences: list[list[int]],
 ) -> None:
-    batch, wanted = Batch(), []
+    batch = Batch()
+    wanted: list[int] = []
     for number, tokens in enumerate(sequences):
         images = {place: np.full(2, token, np.float32) for place, token in enumerate(tokens)}
         n_outputs = int(tokens[-1] > 0)

@@ -293,7 +293,7 @@ class LlamaContext(Context):
         self._batch = _batch_of(
             self._tokens, self._positions, self._counts, self._id_pointers, self._flags
         )
-        self._token_pointer = self._batch.token
+        self._token_pointer = ctypes.cast(self._tokens, ctypes.POINTER(c.llama_token))
         self._image_rows = ImageRows(n, c.llama_model_n_embd_inp(model))
         self._row_of: dict[int, int] | None = None
         """Of a batch that was computed in parts, where the rows are in the last one."""
