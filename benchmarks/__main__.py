@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks import conversion, downloads, notebook, sharing, streaming
+from benchmarks.constraints import command as constraints
 from benchmarks.engine import command as engine
 from benchmarks.report import table
 
@@ -29,9 +30,13 @@ def main() -> None:
     if sys.argv[1:2] == ["engine"]:
         engine.main(sys.argv[2:])
         return
+    if sys.argv[1:2] == ["constraints"]:
+        constraints.main(sys.argv[2:])
+        return
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        epilog="python -m benchmarks engine [-h]: the engine against its peers, by itself",
+        epilog="python -m benchmarks engine [-h]: the engine against its peers, by itself; "
+        "constraints [-h]: answers that follow a schema",
     )
     parser.add_argument("names", nargs="*", help=f"of: {', '.join(BENCHMARKS)}")
     parser.add_argument("--rounds", type=int, default=5)

@@ -139,8 +139,9 @@ class ContextOverflow(BadRequest):
 
     code = "context_overflow"
     default_hint = (
-        "Shorten the prompt, begin a new conversation, or load the model anew with a larger "
-        "context: `--ctx N`, `--reload`."
+        "Shorten the prompt, begin a new conversation, leave old turns of this one out "
+        "(`--overflow drop`, middle or summarize), or load the model anew with a larger context: "
+        "`--ctx N`, `--reload`."
     )
 
 

@@ -46,7 +46,10 @@ def wiz(
 
 
 def test_without_a_service_every_look_says_so_and_exits_with_3_and_starts_none(home: Home) -> None:
-    for command in (["status"], ["status", "--json"], ["unload"], ["stop"], ["logs"]):
+    for command in (
+        *(["status"], ["status", "--json"], ["unload"], ["stop"], ["logs"]),
+        *(["count", "x"], ["show", "x"]),
+    ):
         ran = wiz(home, *command)
         assert ran.returncode == 3, command
         assert ran.stdout == ""
@@ -273,3 +276,18 @@ def test_a_dry_run_shows_the_sums_and_loads_nothing(home: Home, tmp_path: Path) 
     refused = wiz(home, "load", str(tmp_path), "--convert", "--dry-run")
     assert refused.returncode == 1
     assert "wiz convert" in refused.stderr
+
+
+def test_a_text_is_counted_and_a_prompt_shown_for_the_model_that_is_loaded(here: Home) -> None:
+    wiz(here, "load", "tiny.gguf")
+    counted = wiz(here, "count", "--model", "tiny.gguf", text="hello\n")
+    assert counted.returncode == 0, counted.stderr
+    assert int(counted.stdout) > 0
+    show = ("show", "--model", "tiny.gguf", "--system", "S", "--prefill", "So ", "hi")
+    shown = wiz(here, *show)
+    assert shown.stdout == (
+        "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\nhi<|im_end|>\n"
+        "<|im_start|>assistant\nSo \n"
+    )
+    tokens = wiz(here, *show, "--tokens")
+    assert tokens.stderr.startswith(f"[{len(tokens.stdout.split())} tokens of ")

@@ -17,8 +17,10 @@ WORKER_CALLS = [
     "initialize_session",
     "prompt",
     "send_prompt",
+    "show",
     "unload_model",
     "download_model",
+    "count",
 ]
 
 

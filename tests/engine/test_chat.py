@@ -69,6 +69,36 @@ def test_a_template_that_takes_tools_for_granted_gets_an_empty_list() -> None:
     assert bytes(encoder.encode([user("hi")])) == b"!"
 
 
+def test_a_prefill_stands_behind_where_the_assistant_speaks_and_is_text() -> None:
+    encoder = ChatEncoder(FakeModel(chat_template=TEMPLATE + "<user>"))
+    tokens = encoder.encode([user("hi")], prefill="So </s>")
+    assert tokens == [USER, *b"hi", END, USER, *b"So </s>"]
+
+
+def test_raw_text_goes_on_with_its_prefill() -> None:
+    encoder = ChatEncoder(FakeModel(), "raw")
+    messages = [ChatMessage(role="system", content="S"), user("old"), user("Once")]
+    assert bytes(encoder.encode(messages, prefill=" upon")) == b"S\n\nOnce upon"
+
+
+def test_tokens_are_shown_with_control_tokens_by_their_names() -> None:
+    encoder = ChatEncoder(FakeModel(chat_template=TEMPLATE))
+    assert encoder.text_of(encoder.encode([user("h\u00e9")])) == "<user>h\u00e9</s>"
+
+
+@pytest.mark.parametrize(
+    ("template", "takes"),
+    [
+        (TEMPLATE, True),
+        ("{{ messages[-1].content }}", False),
+        ("{% if messages[0].role == 'system' %}{{ raise_exception('no') }}{% endif %}"
+         "{{ messages[0].content }}", True),
+    ],
+)  # fmt: skip
+def test_it_is_known_whether_a_system_prompt_is_read(template: str, takes: bool) -> None:
+    assert ChatEncoder(FakeModel(chat_template=template)).takes_system is takes
+
+
 @given(st.lists(st.text(alphabet="<|ab>", max_size=5), max_size=8), st.text(alphabet="<|ab>"))
 def test_any_of_finds_what_a_plain_list_of_texts_finds(texts: list[str], text: str) -> None:
     pattern = any_of(texts)

@@ -94,3 +94,10 @@ def test_one_space_before_the_first_word_goes_where_the_vocabulary_puts_it() -> 
     assert detokenizer.push(b"") == ""
     assert detokenizer.push(b" Hello") == "Hello"
     assert detokenizer.push(b" you") == " you"
+
+
+def test_what_stands_before_the_answer_already_is_left_out_by_its_bytes() -> None:
+    detokenizer = Detokenizer(n_begun=3)
+    assert detokenizer.push(b"Fr") == ""
+    assert detokenizer.push(b"a\xc3") == ""
+    assert detokenizer.push(b"\xa9 b") == "\u00e9 b"

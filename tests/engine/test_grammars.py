@@ -39,10 +39,18 @@ def accepts(grammars: Grammars, text: str, **options: Any) -> bool:
             ["oneOf"],
             "overlap",
         ),
-        ({"schema": {"type": "string", "format": "shoe-size"}}, [], "Unknown format: shoe-size"),
-        ({"schema": {"$ref": "#/$defs/nothing"}}, [], "does not exist"),
-        ({"schema": {"type": "integer", "minimum": 5, "maximum": 3}}, [], "minimum (5)"),
-        ({"schema": {"enum": []}}, [], "empty"),
+        (
+            {"schema": {"type": "string", "format": "shoe-size"}},
+            ["format"],
+            "Unknown format: shoe-size",
+        ),
+        ({"schema": {"$ref": "#/$defs/nothing"}}, ["$ref"], "no schema at"),
+        (
+            {"schema": {"type": "integer", "minimum": 5, "maximum": 3}},
+            ["maximum", "minimum"],
+            "minimum (5)",
+        ),
+        ({"schema": {"enum": []}}, ["enum"], "empty"),
         (
             {"schema": {"properties": {"a": {"$ref": "#"}}, "required": ["a"], "type": "object"}},
             ["$ref"],
@@ -56,8 +64,10 @@ def accepts(grammars: Grammars, text: str, **options: Any) -> bool:
         ({"grammar": 'root ::= "a" root'}, [], "never comes to an end"),
         ({"grammar": 'root ::= a\na ::= "x" b\nb ::= "y" a'}, [], "never comes to an end"),
         ({"grammar": 'root ::= "a'}, [], "end of input"),
+        ({"grammar": 'root ::= a\na ::= "x"\na ::= "y"'}, [], "'a' is defined twice"),
+        ({"grammar": 'root ::= "a"{1000000000}'}, [], "repeated more than"),
         ({"choices": ["a", ""]}, [], "empty"),
-        ({"schema": {"enum": [f"v{n}" for n in range(100_000)]}}, [], "too big"),
+        ({"schema": {"enum": [f"v{n}" for n in range(100_000)]}}, ["enum"], "too big"),
     ],
 )
 def test_what_cannot_be_enforced_is_refused_by_its_name(

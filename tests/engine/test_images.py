@@ -157,3 +157,9 @@ def test_a_guess_ends_before_an_image() -> None:
     assert lookup.propose([Wanted(0, tokens, 4)]) == [[4]]
     lookup.chance(1, [1, 2, 3, -9, -8, 7, 1, 2, 3])
     assert lookup.propose([Wanted(1, [1, 2, 3, -9, -8, 7, 1, 2, 3], 4)]) == [[]]
+
+
+def test_a_prompt_with_an_image_is_shown_with_a_mark_for_it() -> None:
+    chat = ChatEncoder(FakeModel(chat_template=TEMPLATE))
+    tokens, _ = chat.encode_with(read, [ask("a <image> b", b"cat")])
+    assert chat.text_of(tokens) == "<user>a <<image>> b</s>"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from wiz_kernel_ext.errors import (
     WorkerDied,
 )
 from wiz_kernel_ext.protocol.answer import Answer
-from wiz_kernel_ext.protocol.events import Delta
+from wiz_kernel_ext.protocol.events import Delta, Notice
 from wiz_kernel_ext.protocol.requests import Prompt
 
 
@@ -76,6 +77,37 @@ def test_options_of_the_line_win_over_configured_ones(cells: Cells) -> None:
     cells.must("%config WizMagics.temperature = None")
     cells.must("%wiz_prompt y")
     assert prompt_of(cells).options.given() == {"max_tokens": 9}
+
+
+def test_what_becomes_of_a_conversation_too_long_is_configured_or_said(cells: Cells) -> None:
+    cells.client.prompts = [said("a"), said("b"), said("c")]
+    cells.must("%wiz_prompt x")
+    assert prompt_of(cells).overflow is None
+    cells.must("%config WizMagics.overflow = 'drop'")
+    cells.must("%wiz_prompt x --prefill 'So, '")
+    assert (prompt_of(cells).overflow, prompt_of(cells).prefill) == ("drop", "So, ")
+    cells.must("%wiz_prompt x --overflow middle")
+    assert prompt_of(cells).overflow == "middle"
+    cells.must("%config WizMagics.overflow = None")
+
+
+def test_what_was_left_out_stays_under_the_answer(cells: Cells) -> None:
+    text = "left out: 12 messages (3,400 tokens), the oldest"
+    cells.client.prompts = [FakeOperation([[Notice(text=text)], [Delta(text="a")]], answer("a"))]
+    cells.must("%wiz_prompt x")
+    assert text in cells.drawn[1]
+
+
+def test_a_template_for_one_prompt_is_a_name_or_what_a_file_has(
+    cells: Cells, tmp_path: Path
+) -> None:
+    cells.client.prompts = [said("a"), said("b")]
+    cells.must("%%wiz_prompt --chat-template raw\nOnce upon a time")
+    assert prompt_of(cells).chat_template == "raw"
+    (tmp_path / "t.jinja").write_text("{{ messages[-1].content }}")
+    cells.must(f"%%wiz_prompt --chat-template {tmp_path / 't.jinja'} --suffix end\nx")
+    assert prompt_of(cells).chat_template == "{{ messages[-1].content }}"
+    assert prompt_of(cells).suffix == "end"
 
 
 def test_a_configured_default_out_of_bounds_is_refused(

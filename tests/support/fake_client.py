@@ -26,6 +26,7 @@ from wiz_kernel_ext.protocol.hub import (
     RepoListing,
 )
 from wiz_kernel_ext.protocol.load_plan import LoadPlan
+from wiz_kernel_ext.protocol.prompt_views import ShownPrompt
 from wiz_kernel_ext.protocol.requests import (
     AnyRequest,
     Load,
@@ -53,6 +54,7 @@ from wiz_kernel_ext.protocol.results import (
 )
 
 DELETION = Deletion(name="u/r:Q8_0", files=["/c/r.gguf"], freed_bytes=3 << 20)
+SHOWN = ShownPrompt(text="<|user|>hi", tokens=[1, 2], n_tokens=2, context_size=4096)
 WORKER = WorkerInfo(pid=8, model="<demo>", model_path="/m/demo.gguf", loads=1)
 LIBRARY = [LibraryModel(name="u/r:Q8_0", path="/c/r.gguf", origin="hub")]
 
@@ -126,6 +128,8 @@ class FakeClient:
     cancelled: list[Any] = field(default_factory=list)
     refusal: WizError | None = None
     is_closed: bool = False
+    looked_at: list[tuple[Any, dict[str, Any]]] = field(default_factory=list)
+    shown: ShownPrompt = SHOWN
     looked_into: list[tuple[str, int | None]] = field(default_factory=list)
     inspections: list[Inspection | WizError] = field(default_factory=list)
     listing: RepoListing | None = None
@@ -264,6 +268,14 @@ class FakeClient:
         if not only_ask:
             self.removed.append(model)
         return self.deletion
+
+    def count(self, what: Any, /, **options: Any) -> int:
+        self.looked_at.append((what, options))
+        return len(what)
+
+    def show(self, prompt: str, /, **options: Any) -> ShownPrompt:
+        self.looked_at.append((prompt, options))
+        return self.shown
 
     def running(self) -> bool:
         return self.is_running

@@ -44,6 +44,7 @@ class Shape:
     tied: bool = False
     seed: int = 0
     chat_template: str | None = CHATML
+    more_control_tokens: tuple[str, ...] = ()
 
 
 SMALL_135M = Shape(
@@ -68,11 +69,14 @@ def byte_characters() -> list[str]:
     return [characters[byte] for byte in range(256)]
 
 
-def vocabulary(n_vocab: int) -> tuple[list[str], list[int], list[str]]:
+def vocabulary(
+    n_vocab: int, more_control_tokens: tuple[str, ...] = ()
+) -> tuple[list[str], list[int], list[str]]:
     """Token texts, token types and merges of a vocabulary of `n_vocab` (at least 261) tokens."""
     tokens = byte_characters()
     merges: list[str] = []
-    n_merges = n_vocab - len(tokens) - len(CONTROL_TOKENS) - len(USER_DEFINED_TOKENS)
+    control = [*CONTROL_TOKENS, *more_control_tokens]
+    n_merges = n_vocab - len(tokens) - len(control) - len(USER_DEFINED_TOKENS)
     for length in (2, 3, 4):
         for letters in product(ascii_lowercase, repeat=length):
             if len(merges) >= n_merges:
@@ -80,8 +84,8 @@ def vocabulary(n_vocab: int) -> tuple[list[str], list[int], list[str]]:
             merges.append(f"{''.join(letters[:-1])} {letters[-1]}")
             tokens.append("".join(letters))
     types = [_NORMAL] * len(tokens)
-    types += [_CONTROL] * len(CONTROL_TOKENS) + [_USER_DEFINED] * len(USER_DEFINED_TOKENS)
-    return [*tokens, *CONTROL_TOKENS, *USER_DEFINED_TOKENS], types, merges
+    types += [_CONTROL] * len(control) + [_USER_DEFINED] * len(USER_DEFINED_TOKENS)
+    return [*tokens, *control, *USER_DEFINED_TOKENS], types, merges
 
 
 def write_tiny_gguf(path: Path, shape: Shape | None = None) -> Path:
@@ -105,7 +109,7 @@ def write_tiny_gguf(path: Path, shape: Shape | None = None) -> Path:
 
 
 def _add_metadata(writer: Any, shape: Shape) -> None:
-    tokens, types, merges = vocabulary(shape.n_vocab)
+    tokens, types, merges = vocabulary(shape.n_vocab, shape.more_control_tokens)
     end = tokens.index("<|im_end|>")
     writer.add_name("tiny")
     writer.add_context_length(shape.n_ctx_train)

@@ -40,7 +40,9 @@ _encode = ChatEncoder.encode
 def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Slow]:
     slow = Slow()
     monkeypatch.setattr(
-        ChatEncoder, "encode", lambda self, messages, tools=None: slow.encode(self, messages, tools)
+        ChatEncoder,
+        "encode",
+        lambda self, messages, tools=None, prefill="": slow.encode(self, messages, tools),
     )
     yield slow
     slow.go_on.set()

@@ -31,7 +31,7 @@ WAITING = "[Waiting for the end of standard input. Without any: jupyter wiz prom
 
 def run(arguments: argparse.Namespace) -> int:
     """Answer TEXT; with --session in that conversation, else in none. Ctrl-C cancels: exit 130."""
-    text = _text(arguments.text)
+    text = read_text(arguments.text)
     options = build(PromptOptions, given(arguments, sampling_flags().values()))
     images = images_of(arguments.images)
     client = Client()
@@ -62,14 +62,15 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _text(words: list[str]) -> str:
+def read_text(words: list[str], command: str = "prompt") -> str:
     """The prompt: the line's words, and what is on standard input behind them, or where - stands.
 
     A person at a terminal is not waited for, unless - asks for it.
     """
     asked = "-" in words
     if not words and _is_person():
-        raise BadRequest("TEXT is missing.", hint='jupyter wiz prompt "Hello"', field="text")
+        hint = f'jupyter wiz {command} "Hello"'
+        raise BadRequest("TEXT is missing.", hint=hint, field="text")
     with taken():
         piped = "" if _is_person() and not asked else _read_input().strip("\n")
     # A locale that knows ASCII only leaves other letters as bytes; what is no letter is refused.

@@ -28,6 +28,7 @@ from wiz_kernel_ext.own_session import own_session
 from wiz_kernel_ext.protocol.answer import Answer
 from wiz_kernel_ext.protocol.calls import WorkerCalls, build_prompt
 from wiz_kernel_ext.protocol.codec import build, decode, decode_any, decode_request, encode
+from wiz_kernel_ext.protocol.prompt_views import ShownPrompt, ShowPrompt
 from wiz_kernel_ext.protocol.requests import (
     AnyPrompt,
     AnyRequest,
@@ -115,6 +116,19 @@ class AsyncClient(WorkerCalls[AsyncOperation], ModelCalls):
         except NotLoaded as missing:
             whole = await IO.run(self._completed(request, missing))
         return Answer(await self.request(whole), type)
+
+    async def show(self, /, prompt: str, **options: Any) -> ShownPrompt:
+        """What `prompt` would have the model read, its tokens too (`worker:show`).
+
+        Keywords are those of `prompt`; in a notebook its conversation is the notebook's own.
+        Answers also while a prompt is being answered. Raises SessionNotLoaded, ModelNotLoaded.
+        """
+        request = build_prompt(ShowPrompt, prompt, options)
+        try:
+            return await self.request(request)
+        except SessionNotLoaded as missing:
+            whole = await IO.run(self._completed(request, missing))
+        return await self.request(whole)
 
     async def start(self, request: AnyRequest) -> AsyncOperation:
         """Send a request that takes time and return its operation at once."""

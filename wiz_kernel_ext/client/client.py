@@ -21,6 +21,7 @@ from wiz_kernel_ext.client.operation import Operation
 from wiz_kernel_ext.interrupts import held, taken
 from wiz_kernel_ext.protocol.calls import build_prompt
 from wiz_kernel_ext.protocol.requests import AnyRequest, Attach, Request, SendPrompt
+from wiz_kernel_ext.protocol.shapes import type_of
 from wiz_kernel_ext.settings import Settings
 from wiz_kernel_ext.transport.endpoints import ConnectionInfo
 
@@ -72,6 +73,8 @@ class Client:
     create_context = _sync(AsyncClient.create_context)
     initialize_session = _sync(AsyncClient.initialize_session)
     prompt = _sync(AsyncClient.prompt)
+    show = _sync(AsyncClient.show)
+    count = _sync(AsyncClient.count)
     unload_model = _sync(AsyncClient.unload_model)
     download_model = _sync(AsyncClient.download_model)
     load = _sync(AsyncClient.load)
@@ -125,7 +128,9 @@ class Client:
 
     def send_prompt(self, prompt: str, **options: Any) -> Operation:
         """Like `prompt`, but returns its operation at once (`worker:sendPrompt`)."""
-        return self.start(build_prompt(SendPrompt, prompt, options))
+        operation = self.start(build_prompt(SendPrompt, prompt, options))
+        operation.answer_type = type_of(options.get("schema"))
+        return operation
 
     def attach(self, operation_id: str, from_seq: int = 0) -> Operation:
         """An operation by its id, also an ended one, from event `from_seq` on."""

@@ -32,6 +32,8 @@ class _View:
     def __init__(self, connection: Connection, feed: Feed) -> None:
         self._connection = connection
         self._feed = feed
+        self.answer_type: Any = None
+        """What an answer's value is to be of; None: as JSON has it."""
 
     @property
     def id(self) -> str:
@@ -58,7 +60,8 @@ class _View:
         if end.error is not None:
             raise error_from_info(end.error)
         outcome = decode(end.result, OUTCOMES[self._feed.kind])
-        return Answer(outcome) if isinstance(outcome, AnswerInfo) else outcome
+        is_answer = isinstance(outcome, AnswerInfo)
+        return Answer(outcome, self.answer_type) if is_answer else outcome
 
     async def _cancel(self) -> None:
         await self._connection.ask(Cancel(operation_id=self.id))

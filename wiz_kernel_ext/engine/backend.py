@@ -36,6 +36,19 @@ class LoadParameters:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FimTokens:
+    """The tokens of fill-in-the-middle: what stands in front of each part, and what `ends` it.
+
+    Without a `middle` one what stands behind the gap is read first.
+    """
+
+    prefix: int
+    suffix: int
+    middle: int | None
+    ends: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelFacts:
     """What a model says of itself; `size_bytes` are its tensors, `n_ctx_train` is in tokens."""
 
@@ -52,6 +65,7 @@ class ModelFacts:
     eos: int | None
     add_bos: bool
     adds_space_prefix: bool = False
+    fim: FimTokens | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

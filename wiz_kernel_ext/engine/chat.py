@@ -12,6 +12,7 @@ import re
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import cached_property
 from typing import Any
 
 from wiz_kernel_ext.engine.backend import Model
@@ -21,6 +22,7 @@ from wiz_kernel_ext.engine.images import Places, ReadImage, Row, no_projector
 from wiz_kernel_ext.engine.turns import NO_TURNS, find_turns
 from wiz_kernel_ext.errors import BadRequest
 from wiz_kernel_ext.protocol.chat_templates import RAW, check_chat_template
+from wiz_kernel_ext.protocol.images import MARK
 from wiz_kernel_ext.protocol.messages import ChatMessage
 
 Attempt = tuple[list[dict[str, str]], list[Any] | None]
@@ -47,22 +49,29 @@ class ChatEncoder:
         self.turns = NO_TURNS if self.is_raw else find_turns(model, self._written, self._bos)
 
     def encode(
-        self, messages: Sequence[ChatMessage], tools: list[dict[str, Any]] | None = None
+        self,
+        messages: Sequence[ChatMessage],
+        tools: list[dict[str, Any]] | None = None,
+        prefill: str = "",
     ) -> list[int]:
-        """The prompt's tokens, up to where the assistant speaks; raw, up to the text's end."""
-        return self.encode_with(no_projector, messages, tools)[0]
+        """The prompt's tokens, up to where the assistant speaks; raw, up to the text's end.
+
+        `prefill` is how the answer begins: text behind all that, read in one go with it.
+        """
+        return self.encode_with(no_projector, messages, tools, prefill)[0]
 
     def encode_with(
         self,
         read: ReadImage,
         messages: Sequence[ChatMessage],
         tools: list[dict[str, Any]] | None = None,
+        prefill: str = "",
     ) -> tuple[list[int], dict[int, Row]]:
         """The same, with images as `read` makes them; and their pieces' embeddings by place."""
         places = Places(read)
         contents = [places.place(m.content, m.images) for m in messages]
         if self.is_raw:
-            tokens = self._with_one_bos(self._raw(messages, contents, places, tools))
+            tokens = self._with_one_bos(self._raw(messages, contents, places, tools, prefill))
             return tokens, places.rows(tokens, whole=False)
         marker = _Marker(self._control)
         escaped = [
@@ -70,7 +79,7 @@ class ChatEncoder:
             for m, content in zip(messages, contents, strict=True)
         ]
         escaped_tools = marker.escape_all(tools) if tools else None
-        text = self._render(escaped, escaped_tools)
+        text = self._render(escaped, escaped_tools) + marker.escape(prefill)
         tokens = []
         for part, is_control_allowed in marker.split(text):
             tokens += self._tokens(part, places, parse_special=is_control_allowed)
@@ -89,12 +98,34 @@ class ChatEncoder:
             )
         ]
 
+    @cached_property
+    def takes_system(self) -> bool:
+        """Whether what a system message says stands in the prompt."""
+        asked = [
+            {"role": "system", "content": "wizsystemprompt"},
+            {"role": "user", "content": "wizquestion"},
+        ]
+        with suppress(BadRequest):
+            return "wizsystemprompt" in self._render(asked, None)
+        return False
+
+    def text_of(self, tokens: Sequence[int]) -> str:
+        """What `tokens` stand for, control tokens by their names, and images by a mark each."""
+        model, parts = self._model, []
+        for token, before in zip(tokens, [0, *tokens], strict=False):
+            if token >= 0:
+                parts.append(model.piece(token) or model.text_of(token).encode())
+            elif before >= 0:
+                parts.append(MARK.encode())
+        return b"".join(parts).decode("utf-8", "replace")
+
     def _raw(
         self,
         messages: Sequence[ChatMessage],
         contents: Sequence[str],
         places: Places,
         tools: list[dict[str, Any]] | None,
+        prefill: str,
     ) -> list[int]:
         """The last message alone, behind the system prompt if there is one.
 
@@ -107,7 +138,7 @@ class ChatEncoder:
                 field="tools",
             )
         has_system = len(messages) > 1 and messages[0].role == "system"
-        text = "\n\n".join([*contents[: int(has_system)], *contents[-1:]])
+        text = "\n\n".join([*contents[: int(has_system)], *contents[-1:]]) + prefill
         return self._tokens(text, places, parse_special=False)
 
     def _written(self, messages: list[dict[str, str]]) -> str:

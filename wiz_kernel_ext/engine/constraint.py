@@ -26,6 +26,9 @@ class Constraint:
     `guard` narrows what the grammar leaves open.
     """
 
+    is_done = False
+    """Whether nothing is asked of the rest of the answer."""
+
     def __init__(
         self, matcher: Any, vocabulary: Vocabulary, guard: Guard, ends: Collection[int] = ()
     ) -> None:
@@ -42,6 +45,17 @@ class Constraint:
         return Constraint(
             self._matcher.deep_copy(), self._vocabulary, self._guard.copy(), self._ends
         )
+
+    def begin(self, tokens: Collection[int], text: str) -> None:
+        """The answer begins with `tokens`, which are `text`; raises ConstraintRefused."""
+        for token in tokens:
+            if not self.mask()[token // _BITS] >> (token % _BITS) & 1:
+                raise ConstraintRefused(
+                    f"No answer of the shape that is asked for begins with {text!r}.",
+                    hint="Begin it as its shape has it (`--prefill TEXT`), or not at all.",
+                    field="prefill",
+                )
+            self.take(token, forces=False)
 
     def work_out(self) -> None:
         """Find out what may come next; nothing if that is known."""

@@ -14,20 +14,25 @@ class Detokenizer:
     """Grows an answer's text token by token; `stopped` once a stop string was found.
 
     `strip_space` drops one space at the very beginning (vocabularies that put one before the
-    first word of any text).
+    first word of any text); `n_begun` bytes there are in the text before it already.
     """
 
-    def __init__(self, stop: Sequence[str] = (), *, strip_space: bool = False) -> None:
+    def __init__(
+        self, stop: Sequence[str] = (), *, strip_space: bool = False, n_begun: int = 0
+    ) -> None:
         self._stop = tuple(s for s in stop if s)
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._held = ""
         self._strip_space = strip_space
+        self._n_begun = n_begun
         self.stopped = False
 
     def push(self, piece: bytes) -> str:
         """Take one token's bytes and return the text that is sure now."""
         if self.stopped:
             return ""
+        if self._n_begun:
+            piece, self._n_begun = piece[self._n_begun :], max(0, self._n_begun - len(piece))
         text = self._decoder.decode(piece)
         if self._strip_space and text:
             text = text.removeprefix(" ")

@@ -106,13 +106,17 @@ class Engine:
         turns: Turns = NO_TURNS,
         owner: str | None = None,
         constraint: Constraint | None = None,
+        *,
+        n_begun: int | None = None,
         images: Mapping[int, Row] = NO_ROWS,
     ) -> Sequence:
         """Queue a prompt; `listener` hears of its events and its one end.
 
         `turns` is what ends an answer beside the model's own end and what `options` name; `owner`
         the conversation it belongs to: what has none is never written to the disk; `constraint`
-        what the answer may be; `images` the embeddings of the pieces of images in it, by place.
+        what the answer may be. `n_begun`: it goes on with a text, in which so many bytes of it are
+        already (None: it begins by itself). `images` are the embeddings of the pieces of images in
+        it, by their places.
         Raises ContextOverflow where it leaves no room for an answer, BadRequest for options that
         do not fit the model.
         """
@@ -137,7 +141,8 @@ class Engine:
             sampling=sampling,
             detokenizer=Detokenizer(
                 [*(options.stop or ()), *turns.stop],
-                strip_space=self._model.facts.adds_space_prefix,
+                strip_space=self._model.facts.adds_space_prefix and n_begun is None,
+                n_begun=n_begun or 0,
             ),
             ends=turns.tokens,
             runaway=None if options.allow_repeats else Runaway(turns.markers),

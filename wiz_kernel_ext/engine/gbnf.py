@@ -6,6 +6,7 @@ here. Pure.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from llguidance.gbnf_to_lark import (
@@ -17,6 +18,9 @@ from llguidance.gbnf_to_lark import (
     SequenceNode,
     gbnf_to_lark,
 )
+
+MOST_TIMES = 10_000
+_DEFINED = re.compile(r"^[ \t]*([\w-]+)[ \t]*::=", re.MULTILINE)
 
 
 def lark_of_gbnf(text: str) -> str:
@@ -30,10 +34,22 @@ def lark_of_gbnf(text: str) -> str:
         raise ValueError("it is nested too deep") from None
     except Exception as error:  # the translator raises whatever comes to hand
         raise ValueError(str(error) or type(error).__name__) from None
+    names = _DEFINED.findall(text)
+    if len(names) > len(set(names)):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the rule {twice!r} is defined twice")
+    if any(_most_times(rule.alternatives) > MOST_TIMES for rule in rules.values()):
+        raise ValueError(f"something in it is repeated more than {MOST_TIMES:,} times")
     if "root" not in (ending := _ending({name: rule.alternatives for name, rule in rules.items()})):
         never = next(name for name in rules if name not in ending)
         raise ValueError(f"the rule {never!r} never comes to an end")
     return lark
+
+
+def _most_times(node: Any) -> int:
+    """The largest number of times that something in `node` has to come."""
+    own = node.min_times if isinstance(node, RepetitionNode) else 0
+    return max([own, *map(_most_times, node.children())])
 
 
 def _ending(rules: dict[str, Any]) -> set[str]:

@@ -16,9 +16,11 @@ import msgspec
 from llguidance import LLMatcher
 
 from wiz_kernel_ext.engine.constraint import Constraint, reason
+from wiz_kernel_ext.engine.culprits import culprits
 from wiz_kernel_ext.engine.gbnf import lark_of_gbnf
 from wiz_kernel_ext.engine.guard import Guard
-from wiz_kernel_ext.engine.json_schema import enforceable
+from wiz_kernel_ext.engine.json_answer import checker_of
+from wiz_kernel_ext.engine.json_schema import check_parts, enforceable
 from wiz_kernel_ext.engine.vocabulary import Vocabulary
 from wiz_kernel_ext.errors import ConstraintRefused
 from wiz_kernel_ext.protocol.options import CONSTRAINTS, PromptOptions
@@ -30,6 +32,8 @@ _JSON_FORM: Any = {
     "key_separator": ": ",
     "lenient": False,
     "coerce_one_of": False,
+    # Not by number: a property's name could be spelt otherwise, and be taken for another.
+    "json_allowed_escapes": '"\\\\nrtbf',
 }
 """One space where people and models write one, and nothing else: where white space is free, a hot
 model never leaves it."""
@@ -76,15 +80,20 @@ class Grammars:
         if not matcher.is_error():
             matcher.compute_bitmask()  # what explodes does so here, not beside other people's work
         if matcher.is_error():
-            raise refused(kind, reason(matcher))
+            keywords = culprits(asked) if kind == "schema" else []
+            raise refused(kind, reason(matcher), keywords)
         return matcher
 
 
-def refused(kind: str, why: str) -> ConstraintRefused:
-    """The error for what cannot be enforced, in llguidance's words where ours are no better."""
+def refused(kind: str, why: str, keywords: list[str] | None = None) -> ConstraintRefused:
+    """The error for what cannot be enforced, in llguidance's words where ours are no better.
+
+    `keywords` are those of a schema without which it could be, as far as they are known.
+    """
+    keywords = keywords or []
     found = _UNIMPLEMENTED.search(why)
-    keywords = json.loads(found.group(1)) if found else []
-    if keywords:
+    keywords = json.loads(found.group(1)) if found else keywords
+    if found:
         named = ", ".join(f"`{keyword}`" for keyword in keywords)
         why = f"{named} cannot be enforced while it is written"
     elif "oneOf constraints are not supported" in why:
@@ -107,6 +116,8 @@ def refused(kind: str, why: str) -> ConstraintRefused:
 
 
 def _of_schema(schema: dict[str, Any]) -> str:
+    check_parts(schema)
+    checker_of(schema)  # which refuses what is no schema
     return str(LLMatcher.grammar_from_json_schema(enforceable(schema), overrides=_JSON_FORM))
 
 

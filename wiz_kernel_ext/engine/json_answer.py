@@ -14,18 +14,25 @@ _LINEAR = RegexOptions()
 """Expressions that take no longer than their text: a schema may come with any."""
 
 
+def _fetches_nothing(address: str) -> Any:
+    """A schema may name any address; none is ever asked."""
+    raise ValueError(f"{address} is not in the schema, and nothing is fetched for it")
+
+
 def checker_of(schema: dict[str, Any]) -> Callable[[str], None]:
     """What raises AnswerInvalid for a text that is not JSON that `schema` takes.
 
     Raises ConstraintRefused where it is no schema.
     """
     try:
-        validator = validator_for(schema, pattern_options=_LINEAR)
+        validator = validator_for(schema, pattern_options=_LINEAR, retriever=_fetches_nothing)
     except (ValueError, ReferencingError) as error:
+        where = [part for part in getattr(error, "instance_path", []) if isinstance(part, str)]
         raise ConstraintRefused(
             f"The schema of the answer is refused: {str(error).splitlines()[0]}.",
             hint="It is no schema of its draft ($schema; 2020-12 where it names none).",
             field="schema",
+            keywords=where,
         ) from None
 
     def check(text: str) -> None:

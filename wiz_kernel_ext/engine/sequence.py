@@ -125,7 +125,8 @@ class Sequence:
     @property
     def constraint_now(self) -> Constraint | None:
         """What its next token has to keep to, if anything."""
-        return self.constraint
+        constraint = self.constraint
+        return None if constraint is None or constraint.is_done else constraint
 
     @property
     def is_over(self) -> bool:

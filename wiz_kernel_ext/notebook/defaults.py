@@ -12,11 +12,18 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.magic import Magics
 from traitlets import Enum, TraitType, Unicode
 
-from wiz_kernel_ext.commands.flags import Flag, context_flags, model_flags, sampling_flags
+from wiz_kernel_ext.commands.flags import (
+    Flag,
+    context_flags,
+    model_flags,
+    prompt_flags,
+    sampling_flags,
+)
 
 MODEL = model_flags()
 CONTEXT = context_flags()
 SAMPLING = sampling_flags()
+OVERFLOW = {"overflow": prompt_flags()["overflow"]}
 
 
 class OptionTrait(TraitType[Any, Any]):
@@ -38,7 +45,7 @@ class OptionTrait(TraitType[Any, Any]):
 
 
 def _traits(namespace: dict[str, Any]) -> None:
-    for flag in {**CONTEXT, **MODEL, **SAMPLING}.values():
+    for flag in {**CONTEXT, **MODEL, **SAMPLING, **OVERFLOW}.values():
         namespace[flag.field] = OptionTrait(flag).tag(config=True)
 
 

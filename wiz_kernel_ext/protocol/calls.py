@@ -1,4 +1,4 @@
-"""The eight worker calls as Python methods, once for every face.
+"""The worker calls as Python methods, once for every face.
 
 `LlamaWorker` (in-process) and `AsyncClient` (against the service) both inherit these, and `Client`
 is a sync view of `AsyncClient`; so names, arguments and results cannot drift apart.
@@ -7,7 +7,8 @@ is a sync view of `AsyncClient`; so names, arguments and results cannot drift ap
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, Generic, TypeVar
+from collections.abc import Sequence
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -15,6 +16,7 @@ from wiz_kernel_ext.protocol.answer import Answer
 from wiz_kernel_ext.protocol.codec import build
 from wiz_kernel_ext.protocol.images import images_of
 from wiz_kernel_ext.protocol.options import PromptOptions
+from wiz_kernel_ext.protocol.prompt_views import Count, ShownPrompt, ShowPrompt, count_fields
 from wiz_kernel_ext.protocol.requests import (
     AnyRequest,
     CreateContext,
@@ -38,7 +40,15 @@ from wiz_kernel_ext.protocol.values import Name
 
 R = TypeVar("R")
 T = TypeVar("T")
-OperationT = TypeVar("OperationT")
+
+
+class Answering(Protocol):
+    """An operation whose result is an `Answer`, the value of which is of `answer_type`."""
+
+    answer_type: Any
+
+
+OperationT = TypeVar("OperationT", bound=Answering)
 
 _PROMPT_FIELDS = frozenset(Prompt.__struct_fields__) - {"prompt", "options"}
 
@@ -55,7 +65,7 @@ def build_prompt(type: type[T], prompt: str, options: dict[str, Any]) -> T:
 
 
 class WorkerCalls(ABC, Generic[OperationT]):
-    """The original's eight calls; every one ends in a result or a `WizError`."""
+    """The eight calls and a look at prompts; every one ends in a result or a `WizError`."""
 
     @abstractmethod
     async def request(self, request: Request[R]) -> R:
@@ -98,9 +108,10 @@ class WorkerCalls(ABC, Generic[OperationT]):
         """Answer a prompt (`worker:prompt`); the whole text at the end.
 
         Keywords are `PromptOptions`' (temperature, top_k, max_tokens, seed, stop, …) and `Prompt`'s
-        (session, role, tools, messages, chat_template). `schema` is a JSON schema, or a type (a
-        Pydantic class, dataclass, TypedDict, `Literal`, `Enum`, `list[T]`): `Answer.value` is one.
-        `images` are paths, bytes, PIL images or matplotlib figures, for a model with a projector.
+        (session, role, tools, messages, chat_template, prefill, suffix, overflow, …). `schema` is a
+        JSON schema, or a type (a Pydantic class, dataclass, TypedDict, `Literal`, `Enum`,
+        `list[T]`): `Answer.value` is one. `images` are paths, bytes, PIL images or
+        matplotlib figures, for a model with a projector.
         Raises SessionNotLoaded, ContextOverflow, WorkerDied.
         """
         request = build_prompt(Prompt, prompt, options)
@@ -108,7 +119,23 @@ class WorkerCalls(ABC, Generic[OperationT]):
 
     async def send_prompt(self, /, prompt: str, **options: Any) -> OperationT:
         """Like `prompt`, but returns its operation at once (`worker:sendPrompt`)."""
-        return await self.start(build_prompt(SendPrompt, prompt, options))
+        operation = await self.start(build_prompt(SendPrompt, prompt, options))
+        operation.answer_type = type_of(options.get("schema"))
+        return operation
+
+    async def show(self, /, prompt: str, **options: Any) -> ShownPrompt:
+        """What `prompt` would have the model read, its tokens too (`worker:show`).
+
+        Keywords are those of `prompt`. Answers also while a prompt is being answered.
+        """
+        return await self.request(build_prompt(ShowPrompt, prompt, options))
+
+    async def count(self, what: str | Sequence[Any], /, **options: Any) -> int:
+        """How many tokens a text is, or a list of messages as a prompt (`worker:count`).
+
+        Keywords: tools, chat_template, model_path. Raises ModelNotLoaded.
+        """
+        return await self.request(build(Count, {**count_fields(what), **options}))
 
     async def unload_model(
         self, model_path: Name | None = None, *, force: bool = False

@@ -39,8 +39,9 @@ class Thinking(Event, frozen=True, kw_only=True, tag="thinking"):
 class Progress(Event, frozen=True, kw_only=True, tag="progress"):
     """How far a stage is: "load" in fractions, "prompt" in tokens, "download" in bytes.
 
-    Without a `total` the end is not known. `text` says in words what a number cannot: for what a
-    WAITING one waits, and how to end that; commands in it as in a hint.
+    "summary" (old turns summed up, where they do not fit) is in characters. Without a `total` the
+    end is not known. `text` says in words what a number cannot: for what a WAITING one waits, and
+    how to end that; commands in it as in a hint.
     """
 
     stage: str

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from wiz_kernel_ext.protocol import hub_requests  # noqa: F401 -- their definition is what counts
+from wiz_kernel_ext.protocol import (  # noqa: F401 -- their definition is what counts
+    hub_requests,
+    prompt_views,
+)
 from wiz_kernel_ext.protocol.requests import AnyRequest, all_requests
 
 TARGETS: dict[str, type[AnyRequest]] = {request.target: request for request in all_requests()}

@@ -28,6 +28,7 @@ from wiz_kernel_ext.protocol.chat_templates import check_chat_template
 from wiz_kernel_ext.protocol.events import StateChanged
 from wiz_kernel_ext.protocol.images import marked
 from wiz_kernel_ext.protocol.messages import ChatMessage
+from wiz_kernel_ext.protocol.prompt_views import Count, ShownPrompt, ShowPrompt
 from wiz_kernel_ext.protocol.requests import AnyPrompt, CreateContext, LoadModel, Prompt
 from wiz_kernel_ext.protocol.results import AnswerInfo, SessionMessage
 from wiz_kernel_ext.service.clients import Clients, ClientState
@@ -40,6 +41,9 @@ from wiz_kernel_ext.service.waiting import before, telling, telling_silence
 from wiz_kernel_ext.store import SessionRow
 
 T = TypeVar("T", LoadModel, CreateContext)
+
+AT_WORK = ("summary", "prompt")
+"""The stages of a prompt that its model is at work for."""
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +97,35 @@ class Prompting:
         await self.operations.start(operation, body)
         return operation
 
+    async def show(self, request: ShowPrompt, client: str) -> ShownPrompt:
+        """What `request` would have the model read, now; waits for nobody's answer.
+
+        Raises SessionNotLoaded, ModelNotLoaded, ContextNotLoaded, ContextOverflow.
+        """
+        check_chat_template(request.chat_template)
+        state = self.clients[client]
+        session = await self._session(request, state)
+        worker = self._looked_at((await self._meant(request, state, session)).key)
+        messages = request.messages or []
+        if session is not None:
+            messages = await self.sessions.history(session)
+        passed_on = msgspec.structs.replace(request, messages=messages, session=None)
+        return await worker.process.look(passed_on, ShownPrompt)
+
+    async def count(self, request: Count, client: str) -> int:
+        """How many tokens a text or messages are; raises ModelNotLoaded."""
+        check_chat_template(request.chat_template)
+        key = self.clients[client].model
+        if request.model_path:
+            key = (await asyncio.to_thread(_of_path, self.loads.locate(request.model_path))).key
+        return await self._looked_at(key, context=False).process.look(request, int)
+
+    def _looked_at(self, key: str | None, *, context: bool = True) -> Worker:
+        """The worker of that key; of none the only one there is."""
+        if key is None and (only := self.supervisor.only(hint="Say which: `--model MODEL`.")):
+            key = only.key
+        return self._ready(key) if context else self.supervisor.get(key)
+
     def _asked_before(self, operation: Operation) -> list[Operation]:
         """What runs in the same session, and came before."""
         found = [o for o in self.operations.running() if o.session_id == operation.session_id]
@@ -100,14 +133,14 @@ class Prompting:
 
     def _answered_before(self, operation: Operation, worker: Worker) -> list[Operation]:
         """Who is answered by `worker` while `operation` is not: it came before, and is at work."""
-        if operation.n_tokens or operation.progress.stage == "prompt":
+        if operation.n_tokens or operation.progress.stage in AT_WORK:
             return []
         at_work = [
             one
             for one in self.operations.running()
             if one.kind == "prompt"
             and one.model_path == worker.path
-            and (one.n_tokens or one.progress.stage == "prompt")
+            and (one.n_tokens or one.progress.stage in AT_WORK)
         ]
         return before(at_work, operation)
 
@@ -195,6 +228,10 @@ class Prompting:
             images=request.images,
             session=session.id if session else None,
             chat_template=request.chat_template,
+            prefill=request.prefill,
+            suffix=request.suffix,
+            overflow=request.overflow,
+            adapters=request.adapters,
         )
         with telling(operation, lambda: self._answered_before(operation, worker)):
             try:

@@ -32,6 +32,7 @@ from wiz_kernel_ext.protocol.requests import (
     Initialize,
     LoadModel,
     Prompt,
+    Request,
     UnloadModel,
 )
 from wiz_kernel_ext.protocol.results import AnswerInfo, ContextInfo, ModelInfo, RuntimeInfo
@@ -166,6 +167,10 @@ class WorkerProcess:
         Raises OperationCancelled where it was cancelled and the worker has not said how it ended.
         """
         return await self._ask("prompt", request, AnswerInfo, take, on_cancel, on_silence)
+
+    async def look(self, request: Request[T], result: type[T]) -> T:
+        """Pass a request on that is answered beside what it computes."""
+        return await self._ask("prompt", request, result)
 
     async def wait(self) -> None:
         """Return when the process is gone, or going for good."""

@@ -43,6 +43,7 @@ from wiz_kernel_ext.protocol.codec import sound
 from wiz_kernel_ext.protocol.events import Progress
 from wiz_kernel_ext.protocol.images import marked
 from wiz_kernel_ext.protocol.messages import ChatMessage
+from wiz_kernel_ext.protocol.prompt_views import Count, ShownPrompt, ShowPrompt
 from wiz_kernel_ext.protocol.pulse import Pulse
 from wiz_kernel_ext.protocol.requests import (
     AnyRequest,
@@ -240,6 +241,10 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
             return await self._child.handle(self._here(request), call)
         if isinstance(request, Prompt):
             return await self._prompt(request, call)
+        if isinstance(request, ShowPrompt):
+            return await self._show(request)
+        if isinstance(request, Count):
+            return await self._prompts.count(request)
         if isinstance(request, Initialize):
             return await self._initialize(request)
         if isinstance(request, LoadModel):
@@ -332,6 +337,15 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
             if info.text or info.finish_reason != "cancelled":
                 session.messages += [asked, ChatMessage(role="assistant", content=info.text)]
         return msgspec.structs.replace(info, session=session.id)
+
+    async def _show(self, request: ShowPrompt) -> ShownPrompt:
+        asked = ChatMessage(role=request.role, content=request.prompt)
+        if request.messages is not None:
+            return await self._prompts.show([*request.messages, asked], request)
+        session = self._sessions.get(request.session) if request.session else self._latest
+        if session is None:
+            raise SessionNotLoaded(hint="Call initialize_session first.")
+        return await self._prompts.show([*session.history(), asked], request)
 
     async def _unload(self, request: UnloadModel) -> UnloadInfo:
         path = request.model_path

@@ -7,20 +7,30 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from wiz_kernel_ext.engine.backend import Context, LoadParameters, Model
 from wiz_kernel_ext.engine.chat import ChatEncoder
 from wiz_kernel_ext.engine.constraint import Constraint
 from wiz_kernel_ext.engine.draft_model import DraftModel
 from wiz_kernel_ext.engine.engine import Engine
+from wiz_kernel_ext.engine.fill_in import fill_in
 from wiz_kernel_ext.engine.grammars import Grammars
-from wiz_kernel_ext.engine.images import NO_ROWS, Row
+from wiz_kernel_ext.engine.healing import heal
+from wiz_kernel_ext.engine.images import NO_ROWS, Row, no_projector
+from wiz_kernel_ext.engine.json_answer import checker_of
+from wiz_kernel_ext.engine.turns import NO_TURNS, Turns
 from wiz_kernel_ext.engine.vocabulary import Vocabulary
+from wiz_kernel_ext.errors import BadRequest
 from wiz_kernel_ext.models.placement import Placement
-from wiz_kernel_ext.protocol.results import ContextInfo, ModelInfo
+from wiz_kernel_ext.protocol.messages import ChatMessage
+from wiz_kernel_ext.protocol.options import PromptOptions
+from wiz_kernel_ext.protocol.results import ContextInfo, LeftOut, ModelInfo
+from wiz_kernel_ext.worker.cuts import Cuts
 from wiz_kernel_ext.worker.encoding import Readers
 from wiz_kernel_ext.worker.projector import ImageReader
 
+DEFAULT_OPTIONS = PromptOptions()
 MAX_ENCODERS = 8
 
 
@@ -49,6 +59,7 @@ class Loaded:
     engine: Engine | None = None
     grammars: Grammars = field(init=False)
     readers: Readers = field(default_factory=Readers)
+    cuts: Cuts = field(default_factory=Cuts)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -70,17 +81,77 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Encoded:
-    """A prompt as its model reads it, what its answer may be, and what raises if it is not.
+    """A prompt as its model reads it, `images` being the embeddings of pieces by their places.
 
-    `images` are the embeddings of the pieces of images in it, by their places.
+    `turns` are what ends its answer, which begins with `prefill`; `n_begun` as the engine has
+    it. `is_open`: nothing in it ends an answer. `left_out` is what was not encoded. `constraint` is
+    what the answer may be, `check` raises if it is not.
     """
 
     loaded: Loaded
     chat: ChatEncoder
     tokens: list[int]
+    turns: Turns = NO_TURNS
+    is_open: bool = False
+    prefill: str = ""
+    n_begun: int | None = None
+    left_out: LeftOut | None = None
     constraint: Constraint | None = None
     check: Callable[[str], None] | None = None
     images: Mapping[int, Row] = field(default_factory=lambda: NO_ROWS)
+
+    @property
+    def begun(self) -> str:
+        """The end of the prefill that the answer's first tokens begin with."""
+        data = self.prefill.encode("utf-8", "replace")
+        return data[len(data) - (self.n_begun or 0) :].decode("utf-8", "replace")
+
+
+def encode(
+    loaded: Loaded,
+    messages: list[ChatMessage],
+    tools: list[dict[str, Any]] | None,
+    chat_template: str | None = None,
+    options: PromptOptions = DEFAULT_OPTIONS,
+    *,
+    prefill: str | None = None,
+    suffix: str | None = None,
+) -> Encoded:
+    """A conversation as a prompt of `loaded`; all else as in `AnyPrompt`.
+
+    With `suffix` the last message is what stands before a gap. The answer has the shape that
+    `options` ask for with its prefill. Raises BadRequest, ConstraintRefused, NotSupported.
+    """
+    chat, begun = loaded.encoder(chat_template), prefill or ""
+    tokens: list[int] = []
+    turns = chat.turns
+    images: Mapping[int, Row] = NO_ROWS
+    if suffix is not None:
+        if messages and messages[-1].images:
+            raise BadRequest("A gap is filled without images.", field="images")
+        before = messages[-1].content if messages else ""
+        tokens, turns = fill_in(loaded.model, before, suffix, begun)
+    constraint = loaded.grammars.constraint(options, turns.tokens)
+    if constraint is not None and begun:
+        constraint.begin(loaded.model.tokenize(begun, parse_special=False), begun)
+    n_begun = 0 if begun or suffix is not None else None
+    if suffix is None:
+        read = loaded.projector.read if loaded.projector else no_projector
+        tokens, images = chat.encode_with(read, messages, tools, begun)
+        if begun and constraint is None:
+            tokens, n_begun, constraint = heal(loaded.model, tokens, begun)
+    return Encoded(
+        loaded,
+        chat,
+        tokens,
+        turns,
+        is_open=chat.is_raw or suffix is not None,
+        prefill=begun,
+        n_begun=n_begun,
+        constraint=constraint,
+        check=None if options.schema is None else checker_of(options.schema),
+        images=images,
+    )
 
 
 def model_info(

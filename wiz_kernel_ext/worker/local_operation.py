@@ -27,6 +27,7 @@ class LocalOperation:
     def __init__(self, handle: Callable[[Call], Awaitable[Any]]) -> None:
         self.id = secrets.token_hex(8)
         self.state: OperationState = "running"
+        self.answer_type: Any = None
         self._events: list[AnyEvent] = []
         self._changed = asyncio.Event()
         loop = asyncio.get_running_loop()
@@ -80,7 +81,7 @@ class LocalOperation:
     async def result(self) -> Any:
         """`Answer` for a prompt, the request's own result otherwise; raises its typed error."""
         result = await asyncio.shield(self._task)
-        return Answer(result) if isinstance(result, AnswerInfo) else result
+        return Answer(result, self.answer_type) if isinstance(result, AnswerInfo) else result
 
     def cancel(self) -> None:
         """Stop at the next step; a prompt ends with what it has."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,6 @@ from wiz_kernel_ext.engine.contention import ThreadCount
 from wiz_kernel_ext.engine.engine import Engine
 from wiz_kernel_ext.engine.fingerprint import model_fingerprint, state_fingerprint
 from wiz_kernel_ext.engine.gguf_header import check_gguf
-from wiz_kernel_ext.engine.images import no_projector
-from wiz_kernel_ext.engine.json_answer import checker_of
 from wiz_kernel_ext.engine.projector_header import check_projector
 from wiz_kernel_ext.engine.sequence import Listener, Sequence
 from wiz_kernel_ext.engine.snapshots import Snapshots, SnapshotStore
@@ -52,11 +51,10 @@ from wiz_kernel_ext.worker.differences import (
 )
 from wiz_kernel_ext.worker.draft import load_draft, make_drafter
 from wiz_kernel_ext.worker.load_plan import plan_load
-from wiz_kernel_ext.worker.loaded import Encoded, Loaded, model_info
+from wiz_kernel_ext.worker.loaded import DEFAULT_OPTIONS, Encoded, Loaded, encode, model_info
 from wiz_kernel_ext.worker.opening import Opening, create_context
 from wiz_kernel_ext.worker.projector import load_projector
 
-DEFAULT_OPTIONS = PromptOptions()
 RAW_MAX_TOKENS = 256
 """The longest completion of raw text where nothing else is asked for: nothing in it ends one."""
 
@@ -260,24 +258,28 @@ class ModelHost:
         tools: list[dict[str, Any]] | None,
         chat_template: str | None = None,
         options: PromptOptions = DEFAULT_OPTIONS,
+        **parts: str | None,
     ) -> Encoded:
-        """A conversation as a prompt of the loaded model; from any thread but the engine's.
+        """A conversation as a prompt of the loaded model, as `loaded.encode` has it.
 
-        `chat_template` as in `AnyPrompt`. Raises ConstraintRefused, BadRequest,
-        ModelNotLoaded, ContextNotLoaded.
+        Raises ConstraintRefused, BadRequest, ModelNotLoaded, ContextNotLoaded.
+        """
+        with self.reading(context=True) as loaded:
+            return encode(loaded, messages, tools, chat_template, options, **parts)
+
+    @contextmanager
+    def reading(self, *, context: bool) -> Iterator[Loaded]:
+        """What is loaded, kept in the block; from any thread but the engine's.
+
+        Raises ModelNotLoaded; with `context`, ContextNotLoaded.
         """
         loaded = self._need_model()
-        if loaded.engine is None:
+        if context and loaded.engine is None:
             raise ContextNotLoaded(hint=CONTEXT_HINT)
         with loaded.readers.one() as is_kept:
             if not is_kept:
                 raise ModelNotLoaded(hint=MODEL_HINT)
-            chat = loaded.encoder(chat_template)
-            constraint = loaded.grammars.constraint(options, chat.turns.tokens)
-            check = None if options.schema is None else checker_of(options.schema)
-            read = loaded.projector.read if loaded.projector else no_projector
-            tokens, rows = chat.encode_with(read, messages, tools)
-            return Encoded(loaded, chat, tokens, constraint, check, rows)
+            yield loaded
 
     def submit(
         self,
@@ -290,21 +292,22 @@ class ModelHost:
 
         Raises ModelNotLoaded where its model has gone.
         """
-        loaded, chat = self._need_model(), encoded.chat
+        loaded = self._need_model()
         if loaded is not encoded.loaded:
             raise ModelNotLoaded(hint=MODEL_HINT)
         if loaded.engine is None:
             raise ContextNotLoaded(hint=CONTEXT_HINT)
-        if chat.is_raw and options.max_tokens is None:
+        if encoded.is_open and options.max_tokens is None:
             options = replace(options, max_tokens=RAW_MAX_TOKENS)
         return loaded.engine.submit(
             encoded.tokens,
             options,
             listener,
-            chat.turns,
+            encoded.turns,
             owner,
             encoded.constraint,
-            encoded.images,
+            n_begun=encoded.n_begun,
+            images=encoded.images,
         )
 
     def abort(self) -> None:

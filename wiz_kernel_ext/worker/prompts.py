@@ -7,24 +7,32 @@ Runs on an asyncio thread; what concerns the model is queued on the engine's. Ca
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from typing import TypeVar
 
 import msgspec
 
 from wiz_kernel_ext.engine.sequence import Listener
 from wiz_kernel_ext.errors import ContextNotLoaded, ModelNotLoaded, WizError
+from wiz_kernel_ext.protocol.events import Delta
 from wiz_kernel_ext.protocol.messages import ChatMessage
+from wiz_kernel_ext.protocol.options import PromptOptions
+from wiz_kernel_ext.protocol.prompt_views import Count, ShownPrompt, ShowPrompt
 from wiz_kernel_ext.protocol.requests import Prompt
 from wiz_kernel_ext.protocol.results import AnswerInfo
 from wiz_kernel_ext.worker.alternatives import Plan, chosen, plan_of
 from wiz_kernel_ext.worker.call import Call
 from wiz_kernel_ext.worker.encoding import Encoding
 from wiz_kernel_ext.worker.engine_loop import EngineLoop
+from wiz_kernel_ext.worker.fitting import Fitting, completed
 from wiz_kernel_ext.worker.loaded import Encoded
 from wiz_kernel_ext.worker.model_host import ModelHost
+from wiz_kernel_ext.worker.prompt_views import counted, shown
+
+T = TypeVar("T")
 
 
 class Prompts:
@@ -50,13 +58,24 @@ class Prompts:
         if encoded is None:
             return AnswerInfo(text="", finish_reason="cancelled")
         plan = plan_of(request.options)
-        infos = await self._answers(encoded, plan, call, owner)
+        if encoded.prefill and not plan.picks_best:
+            call.emit(Delta(text=encoded.prefill, n_tokens=0))
+        found = await self._answers(encoded, plan, call, owner)
+        infos = [completed(info, encoded) for info in found]
         if encoded.check is not None:
             for info in infos:
                 if not info.incomplete:
                     await asyncio.to_thread(encoded.check, info.text)
         path, shape = self._host.model_path or "", request.options.shape
         return msgspec.structs.replace(chosen(infos, plan), model_path=path, shape=shape)
+
+    async def show(self, messages: list[ChatMessage], request: ShowPrompt) -> ShownPrompt:
+        """What `messages` would have the model read; raises what `shown` does."""
+        return await self._look(lambda: shown(self._host, messages, request), context=True)
+
+    async def count(self, request: Count) -> int:
+        """How many tokens a text or messages are; raises ModelNotLoaded."""
+        return await self._look(lambda: counted(self._host, request), context=False)
 
     async def _answers(
         self, encoded: Encoded, plan: Plan, call: Call, owner: str | None
@@ -88,18 +107,34 @@ class Prompts:
         self, messages: list[ChatMessage], request: Prompt, call: Call
     ) -> Encoded | None:
         """The prompt's tokens; None where it is cancelled before."""
+        fitting = Fitting(self._host, messages, request)
+        return await self._once_there(
+            lambda: fitting.encoded(self._encoding, call, self._asked), context=True
+        )
 
-        def encode() -> Encoded:
-            return self._host.encode(
-                messages, request.tools, request.chat_template, request.options
-            )
+    async def _asked(
+        self, encoded: Encoded, options: PromptOptions, call: Call
+    ) -> AnswerInfo | None:
+        """The answer to a prompt of the worker's own; None where `call` is cancelled."""
+        quiet = Call()
+        call.on_cancel(quiet.cancel)
+        (info,) = await self._answers(encoded, Plan((options,)), quiet, None)
+        return None if call.cancelled else info
 
+    async def _look(self, look: Callable[[], T], *, context: bool) -> T:
+        """What `look` finds, on a thread that encodes: whoever is being answered goes on."""
+        found = await self._once_there(lambda: self._encoding.run(look, Call()), context=context)
+        assert found is not None  # nobody cancels it
+        return found
+
+    async def _once_there(self, work: Callable[[], Awaitable[T]], *, context: bool) -> T:
+        """What `work` ends in; again, where its model or context was still on its way."""
         try:
-            return await self._encoding.run(encode, call)
+            return await work()
         except (ModelNotLoaded, ContextNotLoaded):
             # What was asked for before this may still be on its way to the engine's thread.
-            await self._loop.call(lambda: self._host.check(context=True))
-            return await self._encoding.run(encode, call)
+            await self._loop.call(lambda: self._host.check(context=context))
+            return await work()
 
     def _interrupt(self, command: Callable[[], object]) -> None:
         """Run `command` on the engine's thread, without waiting for the end of a long step."""

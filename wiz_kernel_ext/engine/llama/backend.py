@@ -33,6 +33,7 @@ from wiz_kernel_ext.engine.backend import (
 )
 from wiz_kernel_ext.engine.images import Projector
 from wiz_kernel_ext.engine.llama.devices import devices
+from wiz_kernel_ext.engine.llama.fim import fim_tokens
 from wiz_kernel_ext.engine.llama.image_rows import ImageRows, Part, parts_of
 from wiz_kernel_ext.engine.llama.log_tail import LogTail
 from wiz_kernel_ext.engine.llama.picking import Picker, likeliest, logits_of, restrict
@@ -172,6 +173,7 @@ class LlamaModel(Model):
             add_bos=bool(c.llama_vocab_get_add_bos(self._vocab)),
             adds_space_prefix=is_spm
             and self._meta("tokenizer.ggml.add_space_prefix") in ("", "true"),
+            fim=fim_tokens(self._vocab, self.text_of),
         )
 
     def _text(self, fill: Callable[[Any, int], int]) -> str:

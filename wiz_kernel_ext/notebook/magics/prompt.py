@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from wiz_kernel_ext.commands.flags import given, prompt_flags
 from wiz_kernel_ext.errors import BadRequest, OperationCancelled
 from wiz_kernel_ext.notebook.current_notebook import checked_variable
-from wiz_kernel_ext.notebook.defaults import SAMPLING
+from wiz_kernel_ext.notebook.defaults import OVERFLOW, SAMPLING
 from wiz_kernel_ext.notebook.follow import follow, follow_behind
 from wiz_kernel_ext.notebook.magics.host import MagicHost, say
 from wiz_kernel_ext.notebook.views.answer import AnswerView, PlainAnswer, RichAnswer
@@ -66,7 +66,7 @@ def _asked(
         options=options,
         session=session.id,
         images=images_of(arguments.images),
-        **given(arguments, prompt_flags().values()),
+        **host.over(OVERFLOW, given(arguments, prompt_flags().values())),
         model_path=host.notebook.model_of_before(session),
         autoload=True,
     )

@@ -180,5 +180,6 @@ def stage(progress: Progress) -> str:
         "load": "loading the model",
         "context": "loading the model",
         "prompt": "reading the prompt",
+        "summary": "summing up what does not fit",
     }.get(progress.stage, progress.stage)
     return f"{name} {progress.done / progress.total:.0%}" if progress.total else name

@@ -19,6 +19,7 @@ from wiz_kernel_ext.errors import (
 )
 from wiz_kernel_ext.models.identity import identify
 from wiz_kernel_ext.protocol import requests as r
+from wiz_kernel_ext.protocol.prompt_views import Count, ShownPrompt, ShowPrompt
 from wiz_kernel_ext.protocol.results import ContextInfo, RuntimeInfo, UnloadInfo
 from wiz_kernel_ext.service.clients import Clients
 from wiz_kernel_ext.service.climb import Climb
@@ -100,6 +101,16 @@ class WorkerHandlers(Handlers):
         """worker:sendPrompt."""
         operation = await self.prompting.begin(request, comm.client)
         return operation.id
+
+    @handles(ShowPrompt)
+    async def show(self, comm: ServerComm, request: ShowPrompt) -> ShownPrompt:
+        """worker:show."""
+        return await self.prompting.show(request, comm.client)
+
+    @handles(Count)
+    async def count(self, comm: ServerComm, request: Count) -> int:
+        """worker:count."""
+        return await self.prompting.count(request, comm.client)
 
     @handles(r.UnloadModel)
     async def unload_model(self, comm: ServerComm, request: r.UnloadModel) -> UnloadInfo:
