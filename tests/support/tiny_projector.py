@@ -42,7 +42,9 @@ def write_tiny_projector(
     writer.add_array("clip.vision.image_std", [0.5, 0.5, 0.5])
     rng = np.random.default_rng(seed)
     for name, size in _tensors(kind, n_embd).items():
-        numbers = rng.standard_normal(size) / np.sqrt(size[-1])
+        # So that pieces count as much as tokens, whose embeddings are about 1.
+        gain = 8 if name == "mm.2.weight" else 1
+        numbers = gain * rng.standard_normal(size) / np.sqrt(size[-1])
         writer.add_tensor(name, numbers.astype(np.float32))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
