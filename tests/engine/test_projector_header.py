@@ -61,3 +61,36 @@ def test_impossible_sizes_are_damage(
     path.write_bytes(gguf_bytes({**SOUND, key: value}))
     with pytest.raises(GgufInvalid, match=said):
         check_projector(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("v.position_embd.weight", (4, 32)),
+        ("v.patch_embd.weight", (32, 48)),
+        ("v.blk.0.attn_q.weight", (16, 32)),
+        ("v.blk.0.attn_q.bias", (7,)),
+        ("v.blk.1.ffn_up.weight", (64, 48)),
+        ("v.blk.1.ln2.weight", (31,)),
+        ("mm.0.weight", (64, 48)),
+        ("mm.2.weight", (64, 48)),
+    ],
+)
+def test_tensors_that_do_not_fit_together_are_damage(
+    tmp_path: Path, name: str, shape: tuple[int, ...]
+) -> None:
+    """Each of these ends the process, in the library."""
+    path = write_tiny_projector(tmp_path / "p.gguf", 64, shapes={name: shape})
+    with pytest.raises(GgufInvalid, match="damaged"):
+        check_projector(path)
+
+
+@pytest.mark.parametrize(
+    "sizes", [{"attention.head_count": 3}, {"attention.head_count": 64}, {"embedding_length": 64}]
+)
+def test_sizes_that_do_not_fit_the_tensors_are_damage(
+    tmp_path: Path, sizes: dict[str, int]
+) -> None:
+    path = write_tiny_projector(tmp_path / "p.gguf", 64, sizes=sizes)
+    with pytest.raises(GgufInvalid, match="damaged"):
+        check_projector(path)

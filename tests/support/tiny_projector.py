@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import gguf
@@ -18,9 +19,19 @@ _SIZE, _PATCH, _WIDTH, _N_FFN, _N_LAYERS = 16, 4, 32, 64, 2
 
 
 def write_tiny_projector(
-    path: Path, n_embd: int, *, kind: str = "mlp", seed: int = 0, has_vision: bool = True
+    path: Path,
+    n_embd: int,
+    *,
+    kind: str = "mlp",
+    seed: int = 0,
+    has_vision: bool = True,
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
+    sizes: Mapping[str, int] | None = None,
 ) -> Path:
-    """Write a projector for models whose embeddings have `n_embd` numbers; returns the path."""
+    """Write a projector for models whose embeddings have `n_embd` numbers; returns the path.
+
+    `shapes` of tensors and `sizes` in the header are instead of the right ones.
+    """
     writer = gguf.GGUFWriter(path, "clip")
     writer.add_type("mmproj")
     writer.add_name("tiny projector")
@@ -35,13 +46,14 @@ def write_tiny_projector(
         "block_count": _N_LAYERS,
         "projection_dim": n_embd,
         "attention.head_count": 2,
+        **(sizes or {}),
     }.items():
         writer.add_uint32(f"clip.vision.{name}", value)
     writer.add_float32("clip.vision.attention.layer_norm_epsilon", 1e-5)
     writer.add_array("clip.vision.image_mean", [0.5, 0.5, 0.5])
     writer.add_array("clip.vision.image_std", [0.5, 0.5, 0.5])
     rng = np.random.default_rng(seed)
-    for name, size in _tensors(kind, n_embd).items():
+    for name, size in {**_tensors(kind, n_embd), **(shapes or {})}.items():
         # So that pieces count as much as tokens, whose embeddings are about 1.
         gain = 8 if name == "mm.2.weight" else 1
         numbers = gain * rng.standard_normal(size) / np.sqrt(size[-1])

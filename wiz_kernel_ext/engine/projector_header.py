@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from wiz_kernel_ext.errors import GgufInvalid, ModelLoadFailed, NotSupported
@@ -18,6 +19,9 @@ _MOST = {
     "projection_dim": 1 << 20,
 }
 """What such a file says of its sizes, and no file has more of."""
+_PLAIN = {"mlp", "idefics3", "lfm2"}
+"""Kinds whose images go through a plain vision transformer, with its tensors' usual names."""
+_IN_LAYER = re.compile(r"v\.blk\.\d+\.(attn_[qkv]|attn_out|ffn_up|ffn_down|ln1|ln2)\.weight$")
 _FILE = "Load the mmproj file of the model's own repository."
 
 
@@ -46,4 +50,47 @@ def check_projector(path: Path) -> Header:
         raise GgufInvalid(f"{path.name} has patches larger than its images: it is damaged.")
     if any(not tensor.size_bytes for tensor in header.tensors):
         raise GgufInvalid(f"{path.name} has an empty tensor: it is damaged.")
+    if kind in _PLAIN:
+        _check_shapes(path, header, kind)
     return header
+
+
+def _check_shapes(path: Path, header: Header, kind: str) -> None:
+    """Raise GgufInvalid where the parts of a plain vision transformer do not fit together."""
+    shapes = {tensor.name: tensor.shape for tensor in header.tensors}
+    size, patch, width, n_heads = (
+        header.metadata.get(f"{_VISION}{name}") or 0
+        for name in ("image_size", "patch_size", "embedding_length", "attention.head_count")
+    )
+
+    def expect(right: bool, name: str) -> None:
+        if not right:
+            shape = list(shapes.get(name, ()))
+            raise GgufInvalid(f"{path.name} has {name} of shape {shape}: it is damaged.")
+
+    if not width or width % n_heads:
+        raise GgufInvalid(f"{path.name} has {n_heads} heads for {width} numbers: it is damaged.")
+    expect(shapes.get("v.patch_embd.weight", ())[:2] == (patch, patch), "v.patch_embd.weight")
+    expect(shapes["v.patch_embd.weight"][2:] == (3, width), "v.patch_embd.weight")
+    places = shapes.get("v.position_embd.weight", ())
+    n_places = places[1] if len(places) > 1 else 0
+    expect(places[:1] == (width,) and n_places >= (size // patch) ** 2, "v.position_embd.weight")
+    for name, shape in shapes.items():
+        base, _, end = name.rpartition(".")
+        weight = shapes.get(f"{base}.weight")
+        if end == "bias" and weight is not None:
+            expect(shape == weight[-1:], name)
+        elif (found := _IN_LAYER.match(name)) is None:
+            continue
+        elif found[1] in ("ln1", "ln2"):
+            expect(shape == (width,), name)
+        elif found[1].startswith("attn"):
+            expect(shape == (width, width), name)
+        else:  # up and down, which older files have the other way round
+            expect(len(shape) == 2 and width in shape, name)
+            other = base.replace("ffn_up", "ffn_down") if "up" in base else f"{base[:-4]}up"
+            expect(shapes.get(f"{other}.weight") == shape[::-1], name)
+    if kind == "mlp":
+        first, second = shapes.get("mm.0.weight", ()), shapes.get("mm.2.weight")
+        expect(first[:1] == (width,), "mm.0.weight")
+        expect(second is None or second[:1] == first[1:], "mm.2.weight")
