@@ -19,7 +19,7 @@ _MOST = {
     "projection_dim": 1 << 20,
 }
 """What such a file says of its sizes, and no file has more of."""
-_PLAIN = {"mlp", "idefics3", "lfm2"}
+_PLAIN = {"mlp", "idefics3"}
 """Kinds whose images go through a plain vision transformer, with its tensors' usual names."""
 _IN_LAYER = re.compile(r"v\.blk\.\d+\.(attn_[qkv]|attn_out|ffn_up|ffn_down|ln1|ln2)\.weight$")
 _FILE = "Load the mmproj file of the model's own repository."
@@ -90,7 +90,8 @@ def _check_shapes(path: Path, header: Header, kind: str) -> None:
             expect(len(shape) == 2 and width in shape, name)
             other = base.replace("ffn_up", "ffn_down") if "up" in base else f"{base[:-4]}up"
             expect(shapes.get(f"{other}.weight") == shape[::-1], name)
-    if kind == "mlp":
+    # Of several layers' numbers side by side the first matrix is as wide as all of them.
+    if kind == "mlp" and f"{_VISION}feature_layer" not in header.metadata:
         first, second = shapes.get("mm.0.weight", ()), shapes.get("mm.2.weight")
         expect(first[:1] == (width,), "mm.0.weight")
         expect(second is None or second[:1] == first[1:], "mm.2.weight")
