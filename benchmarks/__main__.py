@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks import conversion, downloads, notebook, sharing, streaming
+from benchmarks import conversion, downloads, embedding, notebook, sharing, streaming
 from benchmarks.constraints import command as constraints
 from benchmarks.engine import command as engine
 from benchmarks.report import table
@@ -22,6 +22,7 @@ BENCHMARKS = {
     "sharing": sharing.run,
     "notebook": notebook.run,
     "downloads": downloads.run,
+    "embedding": embedding.run,
 }
 
 

@@ -7,9 +7,13 @@ Knows nothing of sockets, notebooks or models. Raised everywhere; carried over t
     ├── BadRequest (ValueError)            a payload, option or name that cannot be taken
     │   ├── UnknownTarget                  no handler of that name
     │   ├── ContextOverflow                the prompt is longer than the context
+    │   ├── ConstraintRefused              what an answer was to be cannot be enforced
+    │   ├── NotSupported                   the loaded model cannot do what is asked of it
     │   ├── AmbiguousModel                 a name that fits several models equally well
     │   ├── ConversionRefused              a model that cannot be converted faithfully
     │   └── ConfigurationError             a file of Jupyter's configuration that cannot be taken
+    ├── AnswerIncomplete (ValueError)      cut before it had the shape that was asked for
+    ├── AnswerInvalid (ValueError)         not what it was to be, after all
     ├── LimitExceeded (PermissionError)    more than this machine's administrator allows
     ├── NotLoaded (RuntimeError)           the original's three strict answers
     │   ├── ModelNotLoaded · ContextNotLoaded · SessionNotLoaded

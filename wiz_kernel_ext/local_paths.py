@@ -49,6 +49,8 @@ def with_absolute_paths(values: dict[str, Any]) -> dict[str, Any]:
     made = dict(values)
     if "llama_cpp" in values:
         made["llama_cpp"] = str(absolute(values["llama_cpp"]))
+    if values.get("base"):
+        made["base"] = located_source(values["base"])
     if len(Path(values.get("output", "")).parts) > 1:
         made["output"] = str(absolute(values["output"]))
     return made

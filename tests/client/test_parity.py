@@ -20,6 +20,8 @@ WORKER_CALLS = [
     "show",
     "unload_model",
     "download_model",
+    "embed",
+    "rerank",
     "count",
 ]
 

@@ -2,13 +2,15 @@
 
 A `FakeContext` keeps for every sequence the tokens that were really decoded into it, in cells that
 are really shared, so a cache that hands out the wrong cells gives another answer, and one that
-loses count runs out of cells. Letters are tokens of one byte; 256 and up are control tokens.
+loses count runs out of cells. A cell knows with which adapters it was computed, and what comes next
+depends on that too. Letters are tokens of one byte; 256 and up are control tokens.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ import numpy.typing as npt
 
 from wiz_kernel_ext.engine.backend import (
     Aborted,
+    Adapter,
     Batch,
     Context,
     ContextParameters,
@@ -26,24 +29,42 @@ from wiz_kernel_ext.engine.backend import (
     Saved,
 )
 from wiz_kernel_ext.engine.sampling import Stage
+from wiz_kernel_ext.engine.vectors import EmbeddingContext, EmbeddingFacts, EmbeddingParameters
 
 BOS, END, USER = 256, 257, 258
 CONTROL = {BOS: "<s>", END: "</s>", USER: "<user>"}
 
 
-def next_token(tokens: Sequence[int]) -> int:
-    """The one continuation of `tokens`: a letter, or END about once in forty times."""
+def shift_of(adapters: Mapping[str, float]) -> int:
+    """What adapters, given by their files' texts, make of every cell: 0 is none."""
+    used = sorted((name, scale) for name, scale in adapters.items() if scale)
+    return zlib.crc32(repr(used).encode()) | 1 if used else 0
+
+
+def next_token(tokens: Sequence[int], shifts: Sequence[int] = ()) -> int:
+    """The one continuation of `tokens`: a letter, or END about once in forty times.
+
+    `shifts` are those of their cells.
+    """
     n = zlib.crc32(b"".join(t.to_bytes(2, "big") for t in tokens))
+    if any(shifts):
+        n = zlib.crc32(b"".join(s.to_bytes(4, "big") for s in shifts), n)
     return END if n % 40 == 0 else 97 + n // 40 % 26
 
 
-def answer_of(tokens: Sequence[int], n_most: int, looks_back: int = 0) -> str:
+def answer_of(tokens: Sequence[int], n_most: int, looks_back: int = 0, shift: int = 0) -> str:
     """What a model that computes right answers to `tokens`, in at most `n_most` tokens.
 
     With `looks_back` what comes next depends on so many tokens only: such a model repeats itself.
+    `shift` is that of its adapters.
     """
     known, text = list(tokens), ""
-    while len(text) < n_most and (token := next_token(known[-looks_back:])) != END:
+
+    def following() -> int:
+        seen = known[-looks_back:]
+        return next_token(seen, [shift] * len(seen))
+
+    while len(text) < n_most and (token := following()) != END:
         known.append(token)
         text += chr(token)
     return text
@@ -70,6 +91,8 @@ class FakeModel(Model):
             add_bos=add_bos,
         )
         self.closed = False
+        self.vectors = EmbeddingFacts(n_dims=4, pooling=None, is_causal=True, writes=True)
+        self.adapters: list[FakeAdapter] = []
 
     def tokenize(self, text: str, *, parse_special: bool) -> list[int]:
         tokens: list[int] = []
@@ -94,8 +117,39 @@ class FakeModel(Model):
     def create_context(self, parameters: ContextParameters) -> Context:
         return FakeContext(parameters.pool_size)
 
+    def embedding_facts(self) -> EmbeddingFacts:
+        return self.vectors
+
+    def text_frame(self) -> tuple[list[int], list[int]]:
+        return ([BOS] if self.facts.add_bos else []), []
+
+    def pair_frame(self) -> list[int]:
+        return [END]
+
+    def create_embedding_context(self, parameters: EmbeddingParameters) -> EmbeddingContext:
+        from tests.engine.fake_embedding import FakeEmbeddingContext
+
+        return FakeEmbeddingContext(parameters, self.vectors)
+
+    def load_adapter(self, path: str) -> Adapter:
+        adapter = FakeAdapter(Path(path).read_text())
+        self.adapters.append(adapter)
+        return adapter
+
     def close(self) -> None:
         self.closed = True
+
+
+class FakeAdapter(Adapter):
+    """An adapter that is what its file says."""
+
+    def __init__(self, text: str) -> None:
+        self.fingerprint = text
+        self.is_closed = False
+
+    def close(self) -> None:
+        assert not self.is_closed
+        self.is_closed = True
 
 
 class FakeContext(Context):
@@ -108,7 +162,10 @@ class FakeContext(Context):
         self.can_cut = self.can_abort = can_cut
         self.is_aborted = False
         self.looks_back = 0
-        self.cells: dict[int, list[tuple[object, int]]] = {}
+        self.cells: dict[int, list[tuple[object, int, int]]] = {}
+        self.adapters: list[FakeAdapter] = []
+        self.shift = 0
+        self.n_changes = 0
         self.batches: list[Batch] = []
         self.n_samplers = 0
         self.fail_next = False
@@ -119,10 +176,18 @@ class FakeContext(Context):
 
     @property
     def n_used(self) -> int:
-        return len({id(cell) for cells in self.cells.values() for cell, _ in cells})
+        return len({id(cell) for cells in self.cells.values() for cell, _, _ in cells})
 
     def tokens_of(self, sequence_id: int) -> list[int]:
-        return [token for _, token in self.cells.get(sequence_id, [])]
+        return [token for _, token, _ in self.cells.get(sequence_id, [])]
+
+    def shifts_of(self, sequence_id: int) -> list[int]:
+        return [shift for _, _, shift in self.cells.get(sequence_id, [])]
+
+    def use_adapters(self, adapters: Sequence[tuple[Adapter, float]]) -> None:
+        self.n_changes += 1
+        self.adapters = [one for one, _ in adapters if isinstance(one, FakeAdapter)]
+        self.shift = shift_of({one.fingerprint: scale for one, scale in adapters})
 
     def abort(self) -> None:
         self.is_aborted = True
@@ -138,8 +203,10 @@ class FakeContext(Context):
             raise DecodeFailed("as asked")
         if self.n_used + len(batch) > self.pool_size:
             raise NoRoom
+        assert not any(adapter.is_closed for adapter in self.adapters)
         self.batches.append(batch)
         self._known: dict[int, list[int]] = {}
+        self._shifts: dict[int, list[int]] = {}
         self._allowed: dict[int, list[int]] = {}
         for row, (token, position, sequence_id) in enumerate(
             zip(batch.tokens, batch.positions, batch.sequence_ids, strict=True)
@@ -148,9 +215,10 @@ class FakeContext(Context):
             assert position == len(cells), "a sequence must go on where it ends"
             # Of a piece of an image its embedding counts, which is one number here.
             image = batch.embeddings.get(row)
-            cells.append((object(), token if image is None else int(image[0])))
+            cells.append((object(), token if image is None else int(image[0]), self.shift))
             if row in batch.outputs:
-                self._known[row] = self.tokens_of(sequence_id)
+                self._known[row] = self.tokens_of(sequence_id)[-self.looks_back :]
+                self._shifts[row] = self.shifts_of(sequence_id)[-self.looks_back :]
 
     def copy(self, source: int, target: int, start: int, end: int) -> None:
         assert self.can_cut
@@ -171,19 +239,25 @@ class FakeContext(Context):
 
     def save(self, sequence_id: int) -> Saved:
         data = b"".join(
-            token.to_bytes(10, "big", signed=True) for token in self.tokens_of(sequence_id)
+            token.to_bytes(5, "big", signed=True) + shift.to_bytes(5, "big")
+            for _, token, shift in self.cells.get(sequence_id, [])
         )
         return Saved(bytearray(data), len(data))
 
     def restore(self, sequence_id: int, saved: Saved) -> bool:
         assert not self.cells.get(sequence_id)
         data = bytes(saved.data)
-        tokens = [
-            int.from_bytes(data[i : i + 10], "big", signed=True) for i in range(0, len(data), 10)
-        ]
-        if self.n_used + len(tokens) > self.pool_size:
+        starts = range(0, len(data), 10)
+        if self.n_used + len(starts) > self.pool_size:
             return False
-        self.cells[sequence_id] = [(object(), token) for token in tokens]
+        self.cells[sequence_id] = [
+            (
+                object(),
+                int.from_bytes(data[i : i + 5], "big", signed=True),
+                int.from_bytes(data[i + 5 : i + 10], "big"),
+            )
+            for i in starts
+        ]
         return True
 
     def clear(self) -> None:
@@ -200,11 +274,10 @@ class FakeContext(Context):
         pass
 
     def sample(self, sampler: Any, row: int) -> int:
-        known = self._known[row][-self.looks_back :]
-        token, allowed = next_token(known), self._allowed.get(row)
+        token, allowed = self._following(row), self._allowed.get(row)
         if allowed is None or token in allowed:
             return token
-        return allowed[zlib.crc32(repr(known).encode()) % len(allowed)]
+        return allowed[zlib.crc32(repr(self._known[row]).encode()) % len(allowed)]
 
     def restrict(self, row: int, mask: npt.NDArray[np.uint32]) -> None:
         bits = np.unpackbits(mask.view(np.uint8), bitorder="little")
@@ -217,7 +290,10 @@ class FakeContext(Context):
         return np.log(chances)
 
     def likeliest(self, row: int) -> tuple[int, float]:
-        return next_token(self._known[row][-self.looks_back :]), 0.9
+        return self._following(row), 0.9
+
+    def _following(self, row: int) -> int:
+        return next_token(self._known[row], self._shifts[row])
 
     def set_threads(self, threads: int) -> None:
         self.threads.append(threads)

@@ -20,8 +20,12 @@ def test_common_prefix_counts_the_leading_tokens_that_are_equal(a: list[int], b:
     assert common_prefix(a + a, a + b) >= len(a)
 
 
+def kind_of(holder: int) -> str:
+    return "other" if holder % 2 else ""
+
+
 class TreeAgainstLists(RuleBasedStateMachine):
-    """Random changes to a tree, and the same to plain lists."""
+    """Random changes to a tree, and the same to plain lists; odd holders are of another kind."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -31,7 +35,7 @@ class TreeAgainstLists(RuleBasedStateMachine):
     @rule(holder=st.integers(0, 5), more=tokens)
     def extend(self, holder: int, more: list[int]) -> None:
         if holder not in self.lists:
-            self.tree.add(holder)
+            self.tree.add(holder, kind_of(holder))
             self.lists[holder] = []
         self.tree.extend(holder, more)
         self.lists[holder] += more
@@ -47,12 +51,17 @@ class TreeAgainstLists(RuleBasedStateMachine):
         if self.lists.pop(holder, None) is not None:
             self.tree.remove(holder)
 
-    @rule(asked=tokens)
-    def look_up(self, asked: list[int]) -> None:
-        matches = self.tree.matches(asked)
-        best = max((common_prefix(own, asked) for own in self.lists.values()), default=0)
+    def alike(self, kind: str) -> dict[int, list[int]]:
+        return {one: its for one, its in self.lists.items() if kind_of(one) == kind}
+
+    @rule(asked=tokens, kind=st.sampled_from(("", "other", "unknown")))
+    def look_up(self, asked: list[int], kind: str) -> None:
+        matches = self.tree.matches(asked, kind)
+        alike = self.alike(kind)
+        best = max((common_prefix(own, asked) for own in alike.values()), default=0)
         assert (matches[0].length if matches else 0) == best
         for match in matches:
+            assert match.holder in alike
             assert self.lists[match.holder][: match.length] == asked[: match.length]
 
     @rule(holder=st.integers(0, 5))
@@ -61,12 +70,13 @@ class TreeAgainstLists(RuleBasedStateMachine):
             own = self.lists[holder]
             expected = {
                 other
-                for other, its in self.lists.items()
+                for other, its in self.alike(kind_of(holder)).items()
                 if other != holder and its and its == own[: len(its)]
             }
             assert set(self.tree.prefixes_of(holder)) == expected
             if own:
-                others = [its for other, its in self.lists.items() if other != holder]
+                alike = self.alike(kind_of(holder))
+                others = [its for other, its in alike.items() if other != holder]
                 covered = any(its[: len(own)] == own for its in others)
                 assert self.tree.is_covered(holder) == covered
 
@@ -75,10 +85,12 @@ class TreeAgainstLists(RuleBasedStateMachine):
         for holder, own in self.lists.items():
             assert self.tree.tokens(holder) == own
             assert self.tree.length(holder) == len(own)
+            assert self.tree.kind(holder) == kind_of(holder)
 
     @invariant()
     def keeps_no_node_that_nobody_holds(self) -> None:
-        nodes = [self.tree._root]
+        assert set(self.tree._roots) == {kind_of(holder) for holder in self.lists}
+        nodes = list(self.tree._roots.values())
         while nodes:
             node = nodes.pop()
             nodes += node.children.values()

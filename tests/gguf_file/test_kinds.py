@@ -22,7 +22,7 @@ from wiz_kernel_ext.commands.inspection_tables import inspection_line
 from wiz_kernel_ext.engine.gguf_header import check_gguf
 from wiz_kernel_ext.errors import ModelLoadFailed
 from wiz_kernel_ext.gguf_file.header import read_file_header
-from wiz_kernel_ext.gguf_file.kinds import other_kind
+from wiz_kernel_ext.gguf_file.kinds import kind_of, other_kind
 from wiz_kernel_ext.models.fit import Use
 from wiz_kernel_ext.models.header_facts import facts_of
 from wiz_kernel_ext.models.inspection import inspect_file
@@ -60,15 +60,18 @@ KINDS: dict[str, tuple[Metadata, str, str]] = {
     "imatrix": ({"general.type": (TEXT, "imatrix")}, "importance matrix", "own .gguf"),
     "m-00002-of-00003": (part(1), "is part 2 of 3", "Load m-00001-of-00003.gguf"),
     "renamed": (part(2), "is part 3 of 3", "Load the first part"),
-    "bert": (of("bert", bert__pooling_type=(U32, 1)), "is an embedding model", "chat model"),
-    "nomic": (of("nomic-bert-moe"), "is an embedding model", "chat model"),
-    "causal": (
-        of("qwen3", qwen3__attention__causal=(BOOL, False), qwen3__pooling_type=(U32, 1)),
-        "is an embedding model",
-        "chat model",
-    ),
-    "rerank": (of("qwen3", qwen3__pooling_type=(U32, 4)), "is a reranking model", "chat model"),
     "flux": (of("flux"), "makes pictures", "another program"),
+}
+READERS: dict[str, tuple[Metadata, str, str]] = {
+    "bert": (of("bert", bert__pooling_type=(U32, 1)), "embedding", "makes vectors"),
+    "nomic": (of("nomic-bert-moe"), "embedding", "makes vectors"),
+    "not causal": (
+        of("qwen3", qwen3__attention__causal=(BOOL, False), qwen3__pooling_type=(U32, 1)),
+        "embedding",
+        "makes vectors",
+    ),
+    "rerank": (of("qwen3", qwen3__pooling_type=(U32, 4)), "reranker", "rates texts"),
+    "bert rerank": (of("bert", bert__pooling_type=(U32, 4)), "reranker", "rates texts"),
 }
 
 
@@ -106,6 +109,33 @@ def test_inspect_and_lists_say_it_too_and_not_that_it_fits(tmp_path: Path, kind:
     assert KINDS[kind][1] in facts.problem
 
 
+@pytest.mark.parametrize("kind", READERS)
+def test_what_only_reads_is_a_model_and_shown_as_what_it_is(tmp_path: Path, kind: str) -> None:
+    metadata, expected, words = READERS[kind]
+    path = tmp_path / f"{kind}.gguf"
+    path.write_bytes(gguf_bytes(metadata, WEIGHTS, DATA))
+    assert kind_of(check_gguf(path)) == expected
+    assert LoadCheck().fit(path, CreateContext()).verdict == "fits"
+    found = inspect_file(path, Use())
+    assert (found.kind, found.problem) == (expected, "")
+    assert words in inspection_line(found) and "fits" in inspection_line(found)
+    assert facts_of(FoundModel(name=kind, origin="models", paths=[path]), None).problem == ""
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_what_only_reads_guesses_for_no_model(tmp_path: Path, kind: str) -> None:
+    path, large = tmp_path / f"{kind}.gguf", tmp_path / "large.gguf"
+    path.write_bytes(gguf_bytes(READERS[kind][0], WEIGHTS, DATA))
+    large.write_bytes(gguf_bytes(llama_metadata(), WEIGHTS, DATA))
+    refusals = (
+        lambda: check_gguf(path, writes=True),
+        lambda: LoadCheck().fit(large, CreateContext(), path),
+    )
+    for refuse in refusals:
+        with pytest.raises(ModelLoadFailed, match="cannot answer"):
+            refuse()
+
+
 def test_a_vocabulary_has_no_tensors(tmp_path: Path) -> None:
     path = tmp_path / "ggml-vocab-llama.gguf"
     path.write_bytes(gguf_bytes(llama_metadata()))
@@ -131,6 +161,7 @@ def test_a_model_and_odd_metadata_are_no_other_kind(tmp_path: Path, metadata: Me
     path = tmp_path / "m.gguf"
     path.write_bytes(gguf_bytes(metadata, WEIGHTS, DATA))
     assert other_kind(path.name, read_file_header(path)) is None
+    assert kind_of(read_file_header(path)) == "text"
 
 
 def test_a_first_part_without_tensors_is_a_model(tmp_path: Path) -> None:

@@ -111,6 +111,7 @@ def test_files_are_offered_as_words_of_the_line(
     assert offered(cells, "%wiz_load ./.h") == ["./.hidden.gguf"]
     assert offered(cells, "%wiz_load /nowhere/at/all/") == []
     assert "./notes.txt" in offered(cells, "%wiz_load --chat-template ./")
+    assert offered(cells, "%wiz_prompt --adapter pl") == ["plain.gguf"]
     for word in ("'my model.gguf'", '"./two words/it\'s.gguf"', "~/plain.gguf"):
         assert PARSERS["load"].parse_line(word).model.strip("'") in word
 

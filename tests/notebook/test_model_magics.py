@@ -166,10 +166,11 @@ def test_what_belongs_to_another_tool_is_not_deleted(cells: Cells) -> None:
 def test_load_is_one_request_that_may_fetch(cells: Cells) -> None:
     steps: list[Any] = [[Progress(stage="download", done=1, total=2)]]
     cells.client.load = FakeOperation(steps, READY)
-    cells.must("%wiz_load hf.co/u/r --ctx 512")
+    cells.must("%wiz_load hf.co/u/r --ctx 512 --adapter style.gguf=0.5 --adapter other.gguf")
     (request,) = cells.client.asked
     assert isinstance(request, Load)
     assert (request.model, request.context_size, request.fetch) == ("hf.co/u/r", 512, True)
+    assert request.adapters == ["style.gguf=0.5", "other.gguf"]
 
 
 def test_what_should_be_known_of_a_load_is_drawn_with_it(cells: Cells) -> None:

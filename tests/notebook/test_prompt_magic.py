@@ -47,6 +47,14 @@ def test_a_cells_body_is_sent_exactly_as_it_stands(cells: Cells) -> None:
     assert request.autoload
 
 
+def test_adapters_are_named_one_by_one_each_with_its_scale(cells: Cells) -> None:
+    cells.client.prompts = [said("Hi"), said("Ho")]
+    cells.must("%%wiz_prompt --adapter style.gguf --adapter 'my other.gguf=0.5'\nHello")
+    assert prompt_of(cells).adapters == ["style.gguf", "my other.gguf=0.5"]
+    cells.must("%%wiz_prompt\nHello")
+    assert prompt_of(cells).adapters is None
+
+
 def test_the_answer_is_a_variable_and_the_last_output_and_is_drawn_once(cells: Cells) -> None:
     cells.client.prompts = [said("Hel", "lo")]
     cells.must("%wiz_prompt Say hello -o reply")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from tests.support.fake_client import answer
@@ -189,6 +190,8 @@ def test_a_session_is_introduced_once() -> None:
     session = SessionInfo(id="1", name="notes", n_messages=4)
     assert about_session(session, known=False) == "session notes (continued, 4 messages)"
     assert about_session(session, known=True) == "session notes"
+    styled = msgspec.structs.replace(session, adapters=["/a/style.gguf=0.5", "/b.gguf"])
+    assert about_session(styled, known=True) == "session notes + style.gguf=0.5 + b.gguf"
 
 
 def test_tables_are_escaped() -> None:

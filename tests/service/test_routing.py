@@ -11,6 +11,7 @@ import pytest
 from wiz_kernel_ext.protocol.requests import AnyRequest, result_type
 from wiz_kernel_ext.protocol.results import OperationKind
 from wiz_kernel_ext.protocol.targets import TARGETS
+from wiz_kernel_ext.service.handlers.embedding import EmbeddingHandlers
 from wiz_kernel_ext.service.handlers.models import ModelHandlers
 from wiz_kernel_ext.service.handlers.service import ServiceHandlers
 from wiz_kernel_ext.service.handlers.worker import WorkerHandlers
@@ -40,6 +41,7 @@ def test_every_request_has_exactly_one_handler() -> None:
         WorkerHandlers(part, part, part, part, part, part, part).table(),
         ModelHandlers(part, part, part, part).table(),
         ServiceHandlers(*[part] * 10).table(),
+        EmbeddingHandlers(part).table(),
     ]
     handled = [request for table in tables for request in table]
     assert len(handled) == len(set(handled))

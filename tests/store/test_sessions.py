@@ -164,6 +164,9 @@ def test_settings_come_back_as_they_were_given(sessions: SessionStore) -> None:
     assert found is not None
     assert (found.model_path, found.system_prompt) == ("/models/é x.gguf", "be brief")
     assert (found.load_options, found.context_options) == (load, context)
+    assert found.adapters == []
+    sessions.set_adapters(row.id, ["/a/é=x.gguf=0.5", "/b.gguf"])
+    assert [one.adapters for one in sessions.list()] == [["/a/é=x.gguf=0.5", "/b.gguf"]]
     sessions.set_system_prompt(row.id, None)
     found = sessions.find("a")
     assert found is not None and found.system_prompt is None

@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
         info = None
         if arguments.session:
             info = client.open_session(arguments.session, system_prompt=arguments.system)
-        model = _model(client, arguments.model, info)
+        model = ready_model(client, arguments.model, info)
         system = [ChatMessage(role="system", content=arguments.system)] if arguments.system else []
         request = Prompt(
             prompt=text,
@@ -68,11 +68,11 @@ def read_text(words: list[str], command: str = "prompt") -> str:
     A person at a terminal is not waited for, unless - asks for it.
     """
     asked = "-" in words
-    if not words and _is_person():
+    if not words and is_person():
         hint = f'jupyter wiz {command} "Hello"'
         raise BadRequest("TEXT is missing.", hint=hint, field="text")
     with taken():
-        piped = "" if _is_person() and not asked else _read_input().strip("\n")
+        piped = "" if is_person() and not asked else read_input().strip("\n")
     # A locale that knows ASCII only leaves other letters as bytes; what is no letter is refused.
     line = [os.fsencode(word).decode("utf-8", "surrogateescape") for word in words]
     before, after = line, [piped]
@@ -85,12 +85,12 @@ def read_text(words: list[str], command: str = "prompt") -> str:
     return text
 
 
-def _is_person() -> bool:
+def is_person() -> bool:
     """Whether standard input is a terminal, or nothing at all."""
     return sys.stdin is None or sys.stdin.isatty()
 
 
-def _read_input() -> str:
+def read_input() -> str:
     """Standard input to its end, whatever encoding Python takes it to have.
 
     Who waits for it and does not know is told so: a pipe that nobody closes has no end.
@@ -104,7 +104,7 @@ def _read_input() -> str:
         told.cancel()
 
 
-def _model(client: Client, name: str | None, session: SessionInfo | None) -> str | None:
+def ready_model(client: Client, name: str | None, session: SessionInfo | None) -> str | None:
     """Have the model named ready, else the session's, what is loaded, the default, or demo."""
     if name is None:
         if (session is not None and session.model_path) or client.status().workers:

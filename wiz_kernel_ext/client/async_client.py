@@ -19,6 +19,7 @@ from wiz_kernel_ext.client.operation import AsyncOperation
 from wiz_kernel_ext.client.reaching import MAX_MEETINGS
 from wiz_kernel_ext.errors import (
     BadRequest,
+    ContextNotLoaded,
     NotLoaded,
     ServiceStopping,
     SessionNotLoaded,
@@ -28,6 +29,7 @@ from wiz_kernel_ext.own_session import own_session
 from wiz_kernel_ext.protocol.answer import Answer
 from wiz_kernel_ext.protocol.calls import WorkerCalls, build_prompt
 from wiz_kernel_ext.protocol.codec import build, decode, decode_any, decode_request, encode
+from wiz_kernel_ext.protocol.embedding import Embed, Rerank
 from wiz_kernel_ext.protocol.prompt_views import ShownPrompt, ShowPrompt
 from wiz_kernel_ext.protocol.requests import (
     AnyPrompt,
@@ -116,6 +118,20 @@ class AsyncClient(WorkerCalls[AsyncOperation], ModelCalls):
         except NotLoaded as missing:
             whole = await IO.run(self._completed(request, missing))
         return Answer(await self.request(whole), type)
+
+    async def _ask_of_texts(self, request: Request[R]) -> R:
+        """As of a prompt: in a notebook what is not named is the notebook's own model."""
+        try:
+            return await self.request(request)
+        except NotLoaded as missing:
+            fields = own_session()
+            if fields is None or not isinstance(request, Embed | Rerank) or request.autoload:
+                raise
+            changes: dict[str, Any] = {"autoload": True}
+            if request.session is None and not isinstance(missing, ContextNotLoaded):
+                opened = await self.request(build(OpenSession, fields))
+                changes["session"] = opened.id
+        return await self.request(cast(Any, msgspec.structs.replace(request, **changes)))
 
     async def show(self, /, prompt: str, **options: Any) -> ShownPrompt:
         """What `prompt` would have the model read, its tokens too (`worker:show`).

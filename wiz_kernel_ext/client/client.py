@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
 from functools import update_wrapper
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from wiz_kernel_ext.client.async_client import AsyncClient
 from wiz_kernel_ext.client.feed import Feed
@@ -20,10 +20,14 @@ from wiz_kernel_ext.client.io_thread import IO
 from wiz_kernel_ext.client.operation import Operation
 from wiz_kernel_ext.interrupts import held, taken
 from wiz_kernel_ext.protocol.calls import build_prompt
+from wiz_kernel_ext.protocol.embedding import warn_of
 from wiz_kernel_ext.protocol.requests import AnyRequest, Attach, Request, SendPrompt
 from wiz_kernel_ext.protocol.shapes import type_of
 from wiz_kernel_ext.settings import Settings
 from wiz_kernel_ext.transport.endpoints import ConnectionInfo
+
+if TYPE_CHECKING:
+    from wiz_kernel_ext.protocol.embedding import Array
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -73,6 +77,8 @@ class Client:
     create_context = _sync(AsyncClient.create_context)
     initialize_session = _sync(AsyncClient.initialize_session)
     prompt = _sync(AsyncClient.prompt)
+    embeddings = _sync(AsyncClient.embeddings)
+    rerank = _sync(AsyncClient.rerank)
     show = _sync(AsyncClient.show)
     count = _sync(AsyncClient.count)
     unload_model = _sync(AsyncClient.unload_model)
@@ -135,6 +141,12 @@ class Client:
     def attach(self, operation_id: str, from_seq: int = 0) -> Operation:
         """An operation by its id, also an ended one, from event `from_seq` on."""
         return self.start(Attach(operation_id=operation_id, from_seq=from_seq))
+
+    def embed(self, /, texts: Any, **options: Any) -> Array:
+        """The vectors of texts; see `AsyncClient.embed`."""
+        found = self.embeddings(texts, **options)
+        warn_of(found.notices)  # here, where the warning names the asker's own line
+        return found.array()
 
     def running(self) -> bool:
         """Whether there is a service, without starting one."""

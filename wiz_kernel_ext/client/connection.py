@@ -35,6 +35,7 @@ from wiz_kernel_ext.errors import (
     WizError,
 )
 from wiz_kernel_ext.local_paths import located
+from wiz_kernel_ext.protocol.adapters import read_adapters
 from wiz_kernel_ext.protocol.codec import decode
 from wiz_kernel_ext.protocol.requests import AnyRequest, DiscardDownload, Load, StopService
 from wiz_kernel_ext.protocol.results import ServiceInfo
@@ -225,15 +226,18 @@ def _close(client: CommClient, loop: asyncio.AbstractEventLoop, pid: int) -> Non
 
 def _asks_by_environment(request: AnyRequest) -> bool:
     """Whether a hub may be asked for it, or a name looked up where models lie."""
-    names = {"model", "model_path", "repo"}.intersection(request.__struct_fields__)
+    names = {"model", "model_path", "repo", "adapters"}.intersection(request.__struct_fields__)
     return bool(names) or request.target.startswith("hub:") or isinstance(request, DiscardDownload)
 
 
 def _located(request: Any) -> Any:
-    """The request with the path of the model to load made absolute, where it is a file from here.
+    """The request with paths of model and adapters made absolute, where they are files from here.
 
     Only the asker knows its working directory.
     """
+    if adapters := getattr(request, "adapters", None):
+        found = [one._replace(name=located(one.name)) for one in read_adapters(adapters)]
+        request = msgspec.structs.replace(request, adapters=[str(one) for one in found])
     field = "model" if isinstance(request, Load) else "model_path"
     name = getattr(request, field, None)
     return request if name is None else msgspec.structs.replace(request, **{field: located(name)})

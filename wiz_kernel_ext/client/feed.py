@@ -12,6 +12,8 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
+from msgspec.structs import replace
+
 from wiz_kernel_ext.client.connection import Connection
 from wiz_kernel_ext.errors import InternalError, ServiceDied, ServiceError, WizError
 from wiz_kernel_ext.protocol.codec import decode
@@ -35,6 +37,7 @@ class Feed:
         self._n_received = 0
         self._pid = os.getpid()
         self.events = EventLog()
+        self._is_apart = False
         self.id = ""
         self.kind: OperationKind = "prompt"
         self.state: OperationState = "queued"
@@ -45,6 +48,7 @@ class Feed:
         """Send `request` and read on in the background; what is refused at once is raised here."""
         if isinstance(request, Attach):
             self._n_received = request.from_seq
+        self._is_apart = request.is_apart
         comm = await self._connection.open(request)
         self._reader = asyncio.create_task(self._read(comm))
         await self._begun.wait()
@@ -121,12 +125,15 @@ class Feed:
     async def _follow(self, comm: ClientComm) -> None:
         async for data in comm:
             batch = decode(data, EventBatch)
+            if self._is_apart:
+                batch = await _with_result(batch, comm)
             self._take(batch)
             await comm.send(Ack(seq=batch.events[-1].seq))
         if not self.ended:
             await comm.result()
 
     async def _reattach(self, error: ServiceError) -> ClientComm:
+        self._is_apart = False  # a service that only has the log has no result apart from it
         try:
             await self._connection.gone()
             return await self._connection.open(
@@ -166,3 +173,12 @@ class Feed:
         for listener in listeners:
             with suppress(RuntimeError):  # its event loop is closed
                 listener()
+
+
+async def _with_result(batch: EventBatch, comm: ClientComm) -> EventBatch:
+    """`batch`, whose end gets the result that is not in the log but ends the comm."""
+    last = batch.events[-1]
+    if not isinstance(last.event, End) or last.event.error is not None:
+        return batch
+    end = replace(last.event, result=await comm.result())
+    return replace(batch, events=[*batch.events[:-1], Numbered(last.seq, end)])

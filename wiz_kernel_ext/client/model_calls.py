@@ -102,9 +102,9 @@ class ModelCalls(ABC):
         return await self.request(build(VerifyModel, {"model": model}))
 
     async def convert_model(self, source: Name, /, **options: Any) -> str:
-        """Make a GGUF of a safetensors checkpoint; returns its path.
+        """Make a GGUF of a safetensors checkpoint, or of a PEFT adapter; returns its path.
 
-        Keywords are `ConvertModel`'s fields: out_type, output, llama_cpp, overwrite.
+        Keywords are `ConvertModel`'s fields: out_type, output, llama_cpp, base, overwrite.
         """
         return await self.request(build(ConvertModel, {"source": source, **options}))
 

@@ -10,6 +10,10 @@ from wiz_kernel_ext.protocol.hub import Inspection
 VALUE_WIDTH = 80
 # Told in tables and lines of their own.
 TOLD_APART = "tokenizer.chat_template"
+_MADE_FOR = {
+    "embedding": "makes vectors (embed), cannot answer",
+    "reranker": "rates texts (rerank), cannot answer",
+}
 
 
 def inspection_line(found: Inspection) -> str:
@@ -21,6 +25,7 @@ def inspection_line(found: Inspection) -> str:
         found.quant,
         f"{short_count(found.n_params)} parameters" if found.n_params else "",
         count(found.n_parts, "part") if found.n_parts > 1 else "",
+        _MADE_FOR.get(found.kind, ""),
         found.path,
     ]
     line = " · ".join(part for part in parts if part)
@@ -32,6 +37,7 @@ def inspection_tables(found: Inspection) -> list[Table]:
     """Facts, tensors by type, chat template and metadata."""
     facts = [
         ("architecture", found.architecture),
+        ("kind", "" if found.kind == "text" else found.kind),
         ("layers", str(found.n_layers)),
         ("trained context", str(found.n_ctx_train)),
         ("embedding width", str(found.n_embd)),

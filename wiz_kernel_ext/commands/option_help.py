@@ -66,6 +66,7 @@ MEANING = {
     "fits": "only what this machine can run",
     "out_type": "the numbers' type in the GGUF (bf16)",
     "output": "the file to write",
+    "base": "the model a PEFT adapter is for: a checkpoint's folder, or a GGUF",
     "llama_cpp": "a llama.cpp checkout whose converter does it",
     "update": "fetch what the hub has now, also where one is here",
     "overwrite": "also where the file exists",

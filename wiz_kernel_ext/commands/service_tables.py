@@ -148,12 +148,18 @@ def session_table(sessions: Sequence[SessionInfo], now: float) -> Table:
             session.name,
             str(session.n_messages),
             ago(session.updated_at, now),
-            (session.model_path or "-").rpartition("/")[2],
+            _model_words(session),
         )
         for session in sessions
     ]
     columns = ("session", "messages", "used", "model")
     return Table("Sessions", columns, rows, "There is no session yet.")
+
+
+def _model_words(session: SessionInfo) -> str:
+    """The model a session talks to, and the adapters it does that with."""
+    used = [session.model_path or "-", *session.adapters]
+    return " + ".join(one.rpartition("/")[2] for one in used)
 
 
 def loaded_line(name: str, size_bytes: int, load_time_s: float, shared: bool) -> str:

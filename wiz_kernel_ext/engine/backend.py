@@ -1,9 +1,10 @@
 """The contract between the engine's decisions and the library that computes.
 
 Three things, each owned by the one before it: a `Backend` (the library), a `Model` (weights and
-vocabulary) and a `Context` (KV memory and logits). Everything here is called from one thread, the
-engine's, for life: llama.cpp's thread team belongs to the thread that calls it. `llama.py`
-implements it with llama.cpp; the tests have a twin that computes with arithmetic.
+vocabulary, and perhaps adapters to them) and a `Context` (KV memory and logits). Everything here is
+called from one thread, the engine's, for life: llama.cpp's thread team belongs to the thread that
+calls it. `llama.py` implements it with llama.cpp; the tests have a twin that computes with
+arithmetic.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,13 @@ from wiz_kernel_ext.engine.images import NO_ROWS, Projector, Row
 from wiz_kernel_ext.engine.sampling import Stage
 from wiz_kernel_ext.errors import NotSupported
 from wiz_kernel_ext.protocol.devices import Device
+
+if TYPE_CHECKING:
+    from wiz_kernel_ext.engine.vectors import (
+        EmbeddingContext,
+        EmbeddingFacts,
+        EmbeddingParameters,
+    )
 
 OnLoadProgress = Callable[[float], bool]
 
@@ -153,6 +161,16 @@ class Saved:
     n_bytes: int
 
 
+class Adapter(ABC):
+    """LoRA weights of one file, for one model; `fingerprint` is of what is in the file."""
+
+    fingerprint: str
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give the memory back; no context uses it any more."""
+
+
 class Context(ABC):
     """KV memory of one pool of cells shared by all sequences, and the logits of the last batch.
 
@@ -176,6 +194,13 @@ class Context(ABC):
 
         Every sequence's rows continue it without a gap. Raises NoRoom or Aborted with nothing
         changed, or DecodeFailed, after which only `clear` is sensible.
+        """
+
+    @abstractmethod
+    def use_adapters(self, adapters: Sequence[tuple[Adapter, float]]) -> None:
+        """Compute with these adapters of the model, each scaled, and no others, from now on.
+
+        What is in the memory stays as it was computed. Raises DecodeFailed.
         """
 
     @abstractmethod
@@ -293,6 +318,29 @@ class Model(ABC):
         LibraryRefused. The file's header was checked before (`projector_header.py`).
         """
         raise NotSupported("This engine reads no images.")
+
+    @abstractmethod
+    def embedding_facts(self) -> EmbeddingFacts:
+        """How this model makes vectors of texts."""
+
+    @abstractmethod
+    def text_frame(self) -> tuple[list[int], list[int]]:
+        """The tokens that stand before and behind a text that stands by itself."""
+
+    @abstractmethod
+    def pair_frame(self) -> list[int]:
+        """The tokens between a query and a text that are read together."""
+
+    @abstractmethod
+    def create_embedding_context(self, parameters: EmbeddingParameters) -> EmbeddingContext:
+        """A context that makes vectors; raises LibraryRefused with the library's own words."""
+
+    @abstractmethod
+    def load_adapter(self, path: str) -> Adapter:
+        """The LoRA adapter at `path`; raises ModelLoadFailed where it does not fit.
+
+        Raises ModelFileNotFound, NotPermitted, and LibraryRefused with the library's own words.
+        """
 
     @abstractmethod
     def close(self) -> None:

@@ -17,10 +17,10 @@ _INNOCENT = {"properties", "$defs", "definitions", "title", "description", "defa
 
 def culprits(schema: dict[str, Any], clock: Callable[[], float] = time.monotonic) -> list[str]:
     """The keywords any one of which is in the way, as far as they are found in time."""
-    found = []
+    found: list[str] = []
     deadline = clock() + TIME_LIMIT_S
-    for keyword in sorted(_keywords(schema) - _INNOCENT):
-        if clock() > deadline:
+    for keyword in [*sorted(_keywords(schema) - _INNOCENT - {"type"}), "type"]:
+        if clock() > deadline or (keyword == "type" and found):
             break
         grammar = LLMatcher.grammar_from_json_schema(_without(schema, keyword))
         if not LLMatcher.validate_grammar(grammar):

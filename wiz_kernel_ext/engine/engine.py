@@ -9,7 +9,9 @@ from __future__ import annotations
 import itertools
 import secrets
 from collections.abc import Callable, Mapping
+from collections.abc import Sequence as Many
 
+from wiz_kernel_ext.engine.adapters import AdapterSet, AdapterShelf
 from wiz_kernel_ext.engine.answering import Answering
 from wiz_kernel_ext.engine.backend import Aborted, Context, DecodeFailed, Model, NoRoom
 from wiz_kernel_ext.engine.constraint import Constraint
@@ -31,6 +33,7 @@ from wiz_kernel_ext.engine.snapshots import Snapshots
 from wiz_kernel_ext.engine.speculation import Speculation
 from wiz_kernel_ext.engine.turns import NO_TURNS, Turns
 from wiz_kernel_ext.errors import BadRequest, ContextOverflow, InternalError, WizError
+from wiz_kernel_ext.protocol.adapters import ScaledAdapter
 from wiz_kernel_ext.protocol.events import Progress
 from wiz_kernel_ext.protocol.options import PromptOptions
 from wiz_kernel_ext.protocol.results import FinishReason
@@ -88,7 +91,10 @@ class Engine:
         )
         self._answering = Answering(model, context)
         self._masks = MasksAhead()
-        self._exact = make_exact and ExactLane(model, make_exact, clock, self._finish, self._fail)
+        self._adapters = AdapterShelf(model)
+        self._exact = make_exact and ExactLane(
+            model, make_exact, clock, self._finish, self._fail, self._adapters.use
+        )
         self._reproducible = reproducible
         self._snapshots = snapshots
         self._numbers = itertools.count()
@@ -106,6 +112,7 @@ class Engine:
         turns: Turns = NO_TURNS,
         owner: str | None = None,
         constraint: Constraint | None = None,
+        adapters: Many[ScaledAdapter] = (),
         *,
         n_begun: int | None = None,
         images: Mapping[int, Row] = NO_ROWS,
@@ -114,11 +121,11 @@ class Engine:
 
         `turns` is what ends an answer beside the model's own end and what `options` name; `owner`
         the conversation it belongs to: what has none is never written to the disk; `constraint`
-        what the answer may be. `n_begun`: it goes on with a text, in which so many bytes of it are
-        already (None: it begins by itself). `images` are the embeddings of the pieces of images in
-        it, by their places.
+        what the answer may be; `adapters` are LoRA files by path. `n_begun`: it goes on with a
+        text, in which so many bytes of it are already (None: it begins by itself). `images` are the
+        embeddings of the pieces of images in it, by their places.
         Raises ContextOverflow where it leaves no room for an answer, BadRequest for options that
-        do not fit the model.
+        do not fit the model, ModelLoadFailed for such adapters.
         """
         if not tokens:
             raise BadRequest("The prompt is empty.", field="prompt")
@@ -152,6 +159,7 @@ class Engine:
             context_size=self._context_size,
             max_tokens=options.max_tokens,
             owner=owner,
+            adapters=self._adapters.take(adapters, self._adapters_in_use),
             constraint=constraint,
             n_top=options.logprobs or 0,
             logprobs=[] if options.logprobs is not None or options.best else None,
@@ -219,6 +227,7 @@ class Engine:
             pass
         if self._snapshots is not None:
             self._snapshots.store.wait()
+        self._adapters.close()
 
     def fail(self, error: WizError) -> None:
         """End every prompt with `error`, after a step that failed in whatever way.
@@ -242,6 +251,7 @@ class Engine:
         asked = [work.sequence.constraint_now for work in plan.works if work.rows]
         self._masks.begin([constraint for constraint in asked if constraint is not None])
         try:
+            self._adapters.use(self._context, plan.adapters)
             self._context.decode(plan.batch)
         except Aborted:
             for work in plan.works:
@@ -328,6 +338,9 @@ class Engine:
         is_greedy = sampling.stages[-1].name == "greedy"
         is_promised = is_greedy or not (options.seed is None and self._seed is None)
         return () if is_promised and not is_asked else drafters
+
+    def _adapters_in_use(self) -> list[AdapterSet]:
+        return [sequence.adapters for sequence in self._sequences()]
 
     def _token_of(self, text: str) -> int | None:
         tokens = self._model.tokenize(text, parse_special=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
+from wiz_kernel_ext.engine.adapters import NO_ADAPTERS, AdapterSet
 from wiz_kernel_ext.engine.answering import Answering
 from wiz_kernel_ext.engine.backend import Aborted, Batch, Context, DecodeFailed, Model, NoRoom
 from wiz_kernel_ext.engine.radix_tree import common_prefix
@@ -26,6 +27,7 @@ ONLY = 0
 
 OnEnd = Callable[[Sequence, FinishReason], None]
 OnError = Callable[[Sequence, WizError], None]
+UseAdapters = Callable[[Context, AdapterSet], None]
 
 
 def piece_size(n_params: int) -> int:
@@ -43,7 +45,7 @@ class ExactLane:
     """Prompts one at a time; `make_context` gives the context when the first one comes.
 
     It has one sequence of the engine's context size. The ends of prompts are told to `on_end` and
-    `on_error`, which free what they hold.
+    `on_error`, which free what they hold; `use_adapters` has a context compute with a set of them.
     """
 
     def __init__(
@@ -53,12 +55,14 @@ class ExactLane:
         clock: Callable[[], float],
         on_end: OnEnd,
         on_error: OnError,
+        use_adapters: UseAdapters,
     ) -> None:
         self._model = model
         self._make_context = make_context
         self._clock = clock
         self._on_end = on_end
         self._on_error = on_error
+        self._use_adapters = use_adapters
         self._size = piece_size(model.facts.n_params)
         self._context: Context | None = None
         self._waiting: deque[Sequence] = deque()
@@ -66,6 +70,8 @@ class ExactLane:
         self._answering: Answering | None = None
         self._read: list[int] = []
         """The tokens of the last prompt whose cells were computed in whole pieces."""
+        self._adapters = NO_ADAPTERS
+        """What those cells were computed with."""
 
     @property
     def sequences(self) -> list[Sequence]:
@@ -110,6 +116,7 @@ class ExactLane:
             images=sequence.images,
         )
         try:
+            self._use_adapters(context, sequence.adapters)
             context.decode(batch)
         except Aborted:
             return True
@@ -135,6 +142,7 @@ class ExactLane:
     def close(self) -> None:
         """Give the context back; its prompts have ended."""
         if self._context is not None:
+            self._use_adapters(self._context, NO_ADAPTERS)
             self._context.close()
             self._context = self._answering = None
 
@@ -144,11 +152,13 @@ class ExactLane:
         # The last piece is read again, for the row that the answer begins with.
         n = min(common_prefix(self._read, sequence.tokens), len(sequence.tokens) - 1)
         n -= n % self._size
+        if sequence.adapters.id != self._adapters.id:
+            n = 0
         if n and not (context.can_cut and context.can_resume(ONLY, n) and context.cut(ONLY, n)):
             n = 0
         if not n:
             context.clear()
-        self._read = sequence.tokens[:n]
+        self._read, self._adapters = sequence.tokens[:n], sequence.adapters
         self._running = sequence
         sequence.start(ONLY, n, self._clock())
 

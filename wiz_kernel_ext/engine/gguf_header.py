@@ -12,7 +12,7 @@ from pathlib import Path
 from wiz_kernel_ext.errors import GgufInvalid
 from wiz_kernel_ext.gguf_file.cursor import GgufArray, array_texts
 from wiz_kernel_ext.gguf_file.header import Header, read_file_header
-from wiz_kernel_ext.gguf_file.kinds import refuse_other_kinds
+from wiz_kernel_ext.gguf_file.kinds import refuse_other_kinds, refuse_readers
 from wiz_kernel_ext.gguf_file.source import FileSource
 
 MAX_LAYERS = 512
@@ -21,14 +21,18 @@ _VOCABULARY = "tokenizer.ggml.tokens"
 _PART = re.compile(r"^(.*)-(\d{5})-of-(\d{5})\.gguf$")
 
 
-def check_gguf(path: Path) -> Header:
+def check_gguf(path: Path, *, writes: bool = False) -> Header:
     """The header of the model at `path`, all parts of a split one being there.
 
-    Raises ModelFileNotFound, ModelLoadFailed for what is no language model, and its kind
+    With `writes` it has to be one that can answer.
+
+    Raises ModelFileNotFound, ModelLoadFailed for what is no model of texts, and its kind
     GgufInvalid saying what is wrong with the file.
     """
     header = read_file_header(path)
     refuse_other_kinds(path.name, header)
+    if writes:
+        refuse_readers(path.name, header)
     _check_vocabulary(path, header)
     _check_sizes(path, header)
     for part in parts_of(path, header)[1:]:

@@ -7,6 +7,7 @@ loosely is said so that it is exact, or refused: what is made of a schema only a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import unquote
@@ -24,6 +25,8 @@ Schema = Any
 """An object, or true or false."""
 _EXACT = 2**53
 """Whole numbers up to it are told apart by all that read JSON."""
+_UNWRITABLE = re.compile(r"[\x00-\x07\x0b\x0e-\x1f\x7f]")
+"""Control characters without a short escape."""
 _NEXT = 1e-9
 """How far inside an exclusive bound a number begins."""
 _BOUND_ALREADY = {"maxLength", "pattern", "format", "enum", "const", "$ref"}
@@ -101,8 +104,10 @@ def _exact(made: dict[str, Any]) -> dict[str, Any]:
             _pattern(key, "patternProperties"): part for key, part in named.items()
         }
     for key in ("const", "enum"):
-        if _has_large(made.get(key)):
+        if _has(made.get(key), _is_large):
             raise _loose(key, "it has a number beyond 53 bits")
+        if _has(made.get(key), _is_unwritable):
+            raise _loose(key, "it has a control character")
     _set_bounds(made)
     n_required = len(made.get("required") or ())
     if _number(made.get("minProperties")) > max(1, n_required):
@@ -136,12 +141,20 @@ def _set_bounds(made: dict[str, Any]) -> None:
             made[key] = max(known, inside) if sign > 0 else min(known, inside)
 
 
-def _has_large(value: Any) -> bool:
+def _has(value: Any, holds: Callable[[Any], bool]) -> bool:
+    """Whether `holds` of a number or text in a JSON value, its names too."""
     if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, list):
-        return any(_has_large(one) for one in value)
+        value = [*value, *value.values()]
+    return any(_has(one, holds) for one in value) if isinstance(value, list) else holds(value)
+
+
+def _is_large(value: Any) -> bool:
     return _is_number(value) and abs(value) > _EXACT
+
+
+def _is_unwritable(value: Any) -> bool:
+    """Whether a text has what JSON writes by its number only."""
+    return isinstance(value, str) and _UNWRITABLE.search(value) is not None
 
 
 def _is_number(value: Any) -> bool:

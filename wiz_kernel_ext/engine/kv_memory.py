@@ -5,8 +5,9 @@ is done; its cells stay for whoever begins with the same tokens). A prompt conti
 prefix anybody holds: in place where little else would be lost, else by sharing the cells, which
 copies nothing. Resting ones that are in the way of others are parked in host memory, least recently
 used first; when there is nothing else to do they are copied to the disk. Both are brought back when
-they are wanted. Knows no prompts; called by the scheduler. The tree says what is held, the pool how
-much, and the context holds it: the three change together, here only.
+they are wanted. Cells are of a `kind`, which says with what adapters they were computed, and go to
+nobody of another. Knows no prompts; called by the scheduler. The tree says what is held, the pool
+how much, and the context holds it: the three change together, here only.
 """
 
 from __future__ import annotations
@@ -73,11 +74,20 @@ class KvMemory:
         self._parking = Parking(self._parking_bytes)
         self._tiers: list[Tier] = [self._parking]
         self._unwritten: dict[int, str] = {}
+        self._looked_for: set[str] = set()
         if self._snapshots is not None:
             self._tiers.append(self._snapshots)
-            for number, tokens in self._snapshots.look():
-                self._tree.add(number)
-                self._tree.extend(number, tokens)
+            self._snapshots.forget()
+            self._look_for("")
+
+    def _look_for(self, kind: str) -> None:
+        """Know what is on the disk of a kind, from the first time on that it is asked for."""
+        if self._snapshots is None or kind in self._looked_for:
+            return
+        self._looked_for.add(kind)
+        for number, tokens in self._snapshots.look(kind):
+            self._tree.add(number, kind)
+            self._tree.extend(number, tokens)
 
     @property
     def n_free(self) -> int:
@@ -99,14 +109,14 @@ class KvMemory:
         """Whether part of one sequence can be used by another."""
         return self._context.can_cut
 
-    def has_room(self, tokens: Sequence[int], promised: int = 0) -> bool:
+    def has_room(self, tokens: Sequence[int], promised: int = 0, kind: str = "") -> bool:
         """Whether a prompt's cells can be had without taking them from one that is running.
 
         `promised` cells are for prompts that are running and not wholly read.
         """
         shared = 0
         if self.can_share:
-            matches = self._tree.matches(tokens)
+            matches = self._tree.matches(tokens, kind)
             shared = max((m.length for m in matches if m.holder >= 0), default=0)
         needed = promised + len(tokens) - shared + 1
         if needed <= self._pool.n_free:
@@ -116,20 +126,21 @@ class KvMemory:
         takeable = self._pool.n_idle - shared
         return needed <= self._pool.n_free + max(0, takeable)
 
-    def begin(self, tokens: Sequence[int]) -> Start:
+    def begin(self, tokens: Sequence[int], kind: str = "") -> Start:
         """A sequence id for a prompt of `tokens`, with the longest usable beginning in it.
 
         The last token is never counted as cached: decoding it is what makes its logits.
         """
-        start = self._begin_cached(tokens[: len(tokens) - 1])
+        self._look_for(kind)
+        start = self._begin_cached(tokens[: len(tokens) - 1], kind)
         if start is None:
             start = Start(self._take_id(), 0)
-            self._tree.add(start.sequence_id)
+            self._tree.add(start.sequence_id, kind)
         self._clear_the_way()
         return start
 
-    def _begin_cached(self, wanted: Sequence[int]) -> Start | None:
-        matches = self._tree.matches(wanted)
+    def _begin_cached(self, wanted: Sequence[int], kind: str) -> Start | None:
+        matches = self._tree.matches(wanted, kind)
         # Bringing a copy back for a few tokens more than are here already does not pay.
         matches.sort(key=lambda m: m.length - _WORTH_PARKING * (m.holder < 0), reverse=True)
         for match in matches:
@@ -157,13 +168,13 @@ class KvMemory:
         if holder in self._resting:  # used again: it is no longer the one to go first
             self._resting[holder] = self._resting.pop(holder)
         target = self._take_id(sparing=holder)
-        self._tree.add(target)
+        self._tree.add(target, self._tree.kind(holder))
         self._share(holder, target, 0, length)
         return Start(target, length)
 
     def _bring_back(self, number: int, length: int) -> Start | None:
         """Continue a copy; one in host memory stays there where much of it would be lost."""
-        tokens = self._tree.tokens(number)
+        tokens, kind = self._tree.tokens(number), self._tree.kind(number)
         n_lost = len(tokens) - length
         tier = next(tier for tier in self._tiers if number in tier)
         if (
@@ -183,7 +194,7 @@ class KvMemory:
                 tier.drop(number)
                 self._tree.remove(number)
             return None
-        self._tree.add(target)
+        self._tree.add(target, kind)
         self._tree.extend(target, tokens)
         self._pool.take(target, len(tokens))
         if tier.moves and number in tier and _is_small(n_lost, length):
@@ -201,7 +212,8 @@ class KvMemory:
         length = self._tree.length(sequence_id)
         if not self.can_share:
             return length
-        for match in self._tree.matches(tokens[: len(tokens) - 1]):
+        kind = self._tree.kind(sequence_id)
+        for match in self._tree.matches(tokens[: len(tokens) - 1], kind):
             if match.length <= length:
                 break
             if match.holder >= 0 and self._context.can_resume(match.holder, match.length):
@@ -273,12 +285,12 @@ class KvMemory:
             saved = self._context.save(holder)
         else:
             return True
-        tokens = self._tree.tokens(holder)
-        number, former = self._snapshots.put(owner, tokens, saved)
+        tokens, kind = self._tree.tokens(holder), self._tree.kind(holder)
+        number, former = self._snapshots.put(owner, tokens, saved, kind)
         if former is not None and former in self._tree:
             self._tree.remove(former)
         if number is not None and number not in self._tree:
-            self._tree.add(number)
+            self._tree.add(number, kind)
             self._tree.extend(number, tokens)
         return True
 
@@ -301,7 +313,7 @@ class KvMemory:
                 self._tree.remove(other)
                 self._unwritten.pop(other, None)
             if number is not None:
-                self._tree.add(number)
+                self._tree.add(number, self._tree.kind(sequence_id))
                 self._tree.extend(number, self._tree.tokens(sequence_id))
                 if owner := self._unwritten.get(sequence_id):
                     self._unwritten[number] = owner

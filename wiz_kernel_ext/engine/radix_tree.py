@@ -1,7 +1,9 @@
 """Which sequence holds which tokens: a radix tree over token ids, its paths shared by prefix.
 
 Pure bookkeeping, with no KV memory behind it. A node's `holders` are the sequences whose tokens run
-through the whole node; every sequence ends at the end of a node. Called by `kv_memory.py`.
+through the whole node; every sequence ends at the end of a node. Sequences of different kinds, as
+tokens computed with different adapters are, have nothing in common: each kind has a root of its
+own. Called by `kv_memory.py`.
 """
 
 from __future__ import annotations
@@ -50,7 +52,8 @@ class RadixTree:
     """Token sequences by id, found by their longest common prefix with others."""
 
     def __init__(self) -> None:
-        self._root = Node([], None)
+        self._roots: dict[str, Node] = {}
+        self._kinds: dict[int, str] = {}
         self._tails: dict[int, Node] = {}
         self._lengths: dict[int, int] = {}
 
@@ -70,9 +73,14 @@ class RadixTree:
             node = node.parent
         return [token for part in reversed(parts) for token in part]
 
-    def add(self, holder: int) -> None:
+    def kind(self, holder: int) -> str:
+        """Which kind `holder` is of."""
+        return self._kinds[holder]
+
+    def add(self, holder: int, kind: str = "") -> None:
         """Begin `holder`, with no tokens yet."""
-        self._tails[holder] = self._root
+        self._tails[holder] = self._roots.setdefault(kind, Node([], None))
+        self._kinds[holder] = kind
         self._lengths[holder] = 0
 
     def extend(self, holder: int, tokens: Sequence[int]) -> None:
@@ -117,12 +125,15 @@ class RadixTree:
         """Forget `holder`."""
         self.cut(holder, 0)
         del self._tails[holder], self._lengths[holder]
+        kind = self._kinds.pop(holder)
+        if not self._roots[kind].children and kind not in self._kinds.values():
+            del self._roots[kind]
 
-    def matches(self, tokens: Sequence[int]) -> list[Match]:
-        """One holder per node along `tokens`, the longest common prefix first."""
+    def matches(self, tokens: Sequence[int], kind: str = "") -> list[Match]:
+        """One holder of that kind per node along `tokens`, the longest common prefix first."""
         found: list[Match] = []
-        node, length = self._root, 0
-        while length < len(tokens):
+        node, length = self._roots.get(kind), 0
+        while node is not None and length < len(tokens):
             child = node.children.get(tokens[length])
             if child is None:
                 break

@@ -3,7 +3,8 @@
 First come, first served for slots; answers under way take one token each; what is left of the
 step's budget is shared among the prompts being read, equally. A prompt that begins like one being
 read before it waits for that beginning, and shares it. When cells run out, the youngest running one
-goes back to the queue with what it has. Computes nothing; called by the engine.
+goes back to the queue with what it has. A step is computed with one set of adapters: prompts with
+others have theirs in turn. Computes nothing; called by the engine.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from bisect import insort
 from dataclasses import dataclass, field
 
+from wiz_kernel_ext.engine.adapters import NO_ADAPTERS, AdapterSet, AdapterTurns
 from wiz_kernel_ext.engine.backend import Batch
 from wiz_kernel_ext.engine.kv_memory import KvMemory
 from wiz_kernel_ext.engine.radix_tree import common_prefix
@@ -36,8 +38,9 @@ class Work:
 
 @dataclass
 class Plan:
-    """One step: the batch, and whose rows they are."""
+    """One step: the batch, whose rows they are, and the adapters it is computed with."""
 
+    adapters: AdapterSet = NO_ADAPTERS
     batch: Batch = field(default_factory=Batch)
     works: list[Work] = field(default_factory=list)
 
@@ -93,6 +96,7 @@ class Scheduler:
         self.running: list[Sequence] = []
         self._beginnings = _Beginnings()
         self._held_up: set[Sequence] = set()
+        self._turns = AdapterTurns()
 
     def submit(self, sequence: Sequence) -> None:
         """Queue a sequence at the place its number gives it."""
@@ -113,18 +117,29 @@ class Scheduler:
         self._admit(now)
         # Whoever is put back here waits for the next step: admitted at once, it would take the
         # very cells that it made free.
-        while not (plan := self._fill(n_readable)).works and len(self.running) > 1:
+        while not (plan := self._next(n_readable)).works and len(self.running) > 1:
             self._put_back_youngest()
         for work in plan.works:
             self._memory.take(work.sequence.sequence_id, work.n_tokens)
         return plan
 
-    def _fill(self, n_readable: int) -> Plan:
-        """A step of what is running: answers' latest tokens, then as much reading as fits."""
+    def _next(self, n_readable: int) -> Plan:
+        """A step of those whose turn it is, or of others where they can do nothing."""
         self._make_room_for_answers()
-        answering = [s for s in self.running if not s.is_reading]
-        readers = self._readers()
         plan = Plan()
+        for adapters in self._turns.order([s.adapters for s in self.running]):
+            plan = self._fill(adapters, n_readable)
+            if plan.works:
+                self._turns.stepped(adapters)
+                break
+        return plan
+
+    def _fill(self, adapters: AdapterSet, n_readable: int) -> Plan:
+        """A step of what runs with `adapters`: answers' latest tokens, then reading as fits."""
+        running = [s for s in self.running if s.adapters.id == adapters.id]
+        answering = [s for s in running if not s.is_reading]
+        readers = self._readers([s for s in running if s.is_reading])
+        plan = Plan(adapters)
         n_most = 0 if readers else self._n_draftable(answering)
         drafts = self._speculation.draft(answering, n_most)
         for sequence, drafted in zip(answering, drafts, strict=True):
@@ -149,9 +164,10 @@ class Scheduler:
         while self.waiting and len(self.running) < self._slots:
             sequence = self.waiting[0]
             promised = sum(s.n_unread for s in self.running)
-            if self.running and not self._memory.has_room(sequence.tokens, promised):
+            kind = sequence.adapters.id
+            if self.running and not self._memory.has_room(sequence.tokens, promised, kind):
                 return
-            start = self._memory.begin(sequence.tokens)
+            start = self._memory.begin(sequence.tokens, kind)
             sequence.start(start.sequence_id, start.n_cached, now)
             insort(self.running, self.waiting.pop(0), key=lambda s: s.number)
 
@@ -178,9 +194,8 @@ class Scheduler:
             return 0
         return min(self._batch_size, self._memory.n_free) - len(answering)
 
-    def _readers(self) -> list[Sequence]:
-        """The sequences that read in this step, with whatever others have read for them."""
-        reading = [s for s in self.running if s.is_reading]
+    def _readers(self, reading: list[Sequence]) -> list[Sequence]:
+        """Of `reading` those that read in this step, with whatever others have read for them."""
         if not self._memory.can_share:
             return reading
         readers: list[Sequence] = []

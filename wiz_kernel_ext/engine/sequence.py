@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from wiz_kernel_ext.engine.adapters import NO_ADAPTERS, AdapterSet
 from wiz_kernel_ext.engine.coalescer import Coalescer
 from wiz_kernel_ext.engine.constraint import Constraint
 from wiz_kernel_ext.engine.detokenizer import Detokenizer
@@ -61,7 +62,7 @@ class Sequence:
     repeats itself without end is to be ended. `owner` is the conversation it belongs to, where
     its state may be kept on the disk. `drafters` may guess what it goes on with. `constraint` is
     what the answer may be; `logprobs` how likely its tokens were, with `n_top` others, where that
-    was asked for.
+    was asked for. It is computed with `adapters`.
     """
 
     tokens: list[int]
@@ -72,6 +73,7 @@ class Sequence:
     max_tokens: int | None = None
     owner: str | None = None
     images: Mapping[int, Row] = field(default_factory=dict)
+    adapters: AdapterSet = NO_ADAPTERS
     number: int = 0
     n_prompt: int = 0
     n_cached: int = 0

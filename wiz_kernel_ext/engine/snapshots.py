@@ -2,7 +2,8 @@
 
 Each conversation has a folder, which whoever keeps the conversations makes and deletes (nothing is
 ever written for one that is deleted), and in it one file for each model and way of computing: the
-latest state of it. `SnapshotStore` is the folder of all of them and its bounds, for the life of the
+latest state of it; what was computed with adapters has a file for each set of them.
+`SnapshotStore` is the folder of all of them and its bounds, for the life of the
 process; `Snapshots` are those that one context can continue. Nothing here is an error of anybody's
 prompt: what cannot be read is a miss, and what cannot be written is not kept.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import logging
 import os
 import re
@@ -149,6 +151,7 @@ class _Entry:
     """A file, what it has to be of, and its copy as long as it is being written."""
 
     path: Path
+    fingerprint: str
     tokens: list[int]
     saved: Saved | None = None
 
@@ -172,24 +175,30 @@ class Snapshots(Tier):
     def __contains__(self, number: int) -> bool:
         return number in self._entries
 
-    def look(self) -> Iterator[tuple[int, list[int]]]:
-        """What is on the disk, by number with its tokens, latest used first; forgets what was."""
+    def forget(self) -> None:
+        """Know of none any more; the files stay."""
         self._entries.clear()
-        n_tokens = 0
-        for path in self.store.with_fingerprint(self._fingerprint):
-            tokens = self._tokens_in(path)
+
+    def look(self, kind: str = "") -> Iterator[tuple[int, list[int]]]:
+        """What is on the disk of a kind, by number with its tokens, latest used first."""
+        fingerprint, n_tokens = self._of_kind(kind), 0
+        for path in self.store.with_fingerprint(fingerprint):
+            tokens = self._tokens_in(path, fingerprint)
             n_tokens += len(tokens)
             if n_tokens > _MOST_TOKENS_LOOKED_AT:
                 return
             if tokens:
-                yield self._add(_Entry(path, tokens)), tokens
+                yield self._add(_Entry(path, fingerprint, tokens)), tokens
 
-    def put(self, owner: str, tokens: list[int], saved: Saved) -> tuple[int | None, int | None]:
+    def put(
+        self, owner: str, tokens: list[int], saved: Saved, kind: str = ""
+    ) -> tuple[int | None, int | None]:
         """Begin to write the latest state of `owner`: its number, and that of the former one.
 
         None for the first where it cannot be kept.
         """
-        path = self.store.path(owner, self._fingerprint)
+        fingerprint = self._of_kind(kind)
+        path = self.store.path(owner, fingerprint)
         if path is None:
             return None, None
         former = next((n for n, entry in self._entries.items() if entry.path == path), None)
@@ -197,8 +206,8 @@ class Snapshots(Tier):
             if self._entries[former].tokens == tokens:
                 return former, None
             del self._entries[former]
-        entry = _Entry(path, tokens, saved)
-        writing = self.store.write(path, self._fingerprint, tokens, saved)
+        entry = _Entry(path, fingerprint, tokens, saved)
+        writing = self.store.write(path, fingerprint, tokens, saved)
         writing.add_done_callback(entry.forget_copy)
         return self._add(entry), former
 
@@ -210,7 +219,7 @@ class Snapshots(Tier):
         try:
             if not may_copy(size_of(entry.path)):
                 raise MemoryError("there is too little memory to read it")
-            saved = read_snapshot(entry.path, self._fingerprint, entry.tokens)
+            saved = read_snapshot(entry.path, entry.fingerprint, entry.tokens)
         except (Damaged, OSError, MemoryError) as error:
             self._miss(entry.path, error)
             del self._entries[number]
@@ -228,9 +237,15 @@ class Snapshots(Tier):
         self._entries[number] = entry
         return number
 
-    def _tokens_in(self, path: Path) -> list[int]:
+    def _of_kind(self, kind: str) -> str:
+        """The fingerprint of what was computed with those adapters: of none, the context's."""
+        if not kind:
+            return self._fingerprint
+        return hashlib.sha256(f"{self._fingerprint} {kind}".encode()).hexdigest()[:32]
+
+    def _tokens_in(self, path: Path, fingerprint: str) -> list[int]:
         try:
-            tokens = read_beginning(path, self._fingerprint).tokens
+            tokens = read_beginning(path, fingerprint).tokens
             if tokens and max(tokens) >= self._n_vocab:  # below 0 are pieces of images
                 raise Damaged("it has tokens of another vocabulary")
         except (Damaged, OSError, MemoryError) as error:

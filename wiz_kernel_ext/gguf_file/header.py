@@ -54,6 +54,8 @@ class Header:
     alignment: int
     data_offset: int
     size_bytes: int
+    kinds: dict[str, int] = field(repr=False, default_factory=dict)
+    """GGUF's number of each metadata value's type: the library insists on some."""
 
 
 def read_header(source: Source, *, max_bytes: int = MAX_HEADER_BYTES) -> Header:
@@ -68,7 +70,7 @@ def read_header(source: Source, *, max_bytes: int = MAX_HEADER_BYTES) -> Header:
     n_metadata = cursor.uint64("its counts")
     if n_tensors > _MAX_TENSORS or n_metadata > _MAX_METADATA:
         raise GgufInvalid(f"claims {n_tensors} tensors and {n_metadata} entries: it is damaged.")
-    metadata, alignment = _metadata(cursor, n_metadata)
+    metadata, kinds, alignment = _metadata(cursor, n_metadata)
     tensors: list[Tensor] = []
     names: set[str] = set()
     end = 0
@@ -92,6 +94,7 @@ def read_header(source: Source, *, max_bytes: int = MAX_HEADER_BYTES) -> Header:
         alignment=alignment,
         data_offset=data_offset,
         size_bytes=data_offset + end,
+        kinds=kinds,
     )
 
 
@@ -149,20 +152,21 @@ def _version(cursor: Cursor) -> int:
     return version
 
 
-def _metadata(cursor: Cursor, n_metadata: int) -> tuple[dict[str, Any], int]:
+def _metadata(cursor: Cursor, n_metadata: int) -> tuple[dict[str, Any], dict[str, int], int]:
     metadata: dict[str, Any] = {}
+    kinds: dict[str, int] = {}
     alignment = _DEFAULT_ALIGNMENT
     for _ in range(n_metadata):
         key = cursor.text("a metadata key")
         if not key or key in metadata:
             raise GgufInvalid(f"has the key {key!r} twice or empty: it is damaged.")
-        kind = cursor.uint32(key)
+        kind = kinds[key] = cursor.uint32(key)
         metadata[key] = cursor.value(kind, key)
         if key == "general.alignment":
             alignment = metadata[key]
             if kind != _UINT32 or alignment <= 0 or alignment & (alignment - 1):
                 raise GgufInvalid(f"has an alignment of {alignment!r}: it is damaged.")
-    return metadata, alignment
+    return metadata, kinds, alignment
 
 
 def _tensor(cursor: Cursor) -> Tensor:

@@ -1,16 +1,23 @@
-"""Which GGUF files are no language model that answers, and what to load instead. Pure."""
+"""What a GGUF file is: a model that answers, one that makes vectors or rates texts, or no model.
+
+For what is no model, what to load instead. Pure.
+"""
 
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from wiz_kernel_ext.errors import ModelLoadFailed
 from wiz_kernel_ext.gguf_file.header import Header
 
+Kind = Literal["text", "embedding", "reranker"]
+Pooling = Literal["mean", "cls", "last", "rank"]
+POOLING_TYPES: dict[int, Pooling] = {1: "mean", 2: "cls", 3: "last", 4: "rank"}
+"""How a text's tokens become one vector, by the number in its file; 0 is none."""
+
 _VISION = {"clip", "mmproj"}
-# Architectures that read texts and write none.
-_EMBEDDING = {
+READERS = {
     "bert",
     "eurobert",
     "gemma-embedding",
@@ -22,7 +29,7 @@ _EMBEDDING = {
     "nomic-bert-moe",
     "t5encoder",
 }
-_RERANKING = 4  # pooling types: 0 none, 1 mean, 2 first token, 3 last token, 4 rank
+"""Architectures that read texts and write none; they keep nothing of what they have read."""
 _PICTURES = {
     "aura",
     "cosmos",
@@ -49,7 +56,7 @@ class OtherKind(NamedTuple):
 
 
 def other_kind(name: str, header: Header) -> OtherKind | None:
-    """What the file called `name` is, where it is no language model that can answer."""
+    """What the file called `name` is, where it is no model of texts."""
     metadata = header.metadata
     kind, architecture = metadata.get("general.type"), metadata.get("general.architecture")
     base = metadata.get("general.base_model.0.name")
@@ -57,7 +64,7 @@ def other_kind(name: str, header: Header) -> OtherKind | None:
     if kind == "adapter" or "adapter.type" in metadata:
         return OtherKind(
             f"is an adapter (LoRA){of}, and no model by itself",
-            "Load the model it was made for.",
+            "Load the model it was made for, and use it with that: `--adapter`.",
         )
     if kind in _VISION or architecture in _VISION:
         senses = "hears" if metadata.get("clip.has_audio_encoder") is True else "sees images"
@@ -87,28 +94,49 @@ def other_kind(name: str, header: Header) -> OtherKind | None:
 
 
 def refuse_other_kinds(name: str, header: Header) -> None:
-    """Raise ModelLoadFailed where the file called `name` holds something that cannot answer."""
+    """Raise ModelLoadFailed where the file called `name` holds no model of texts."""
     if (other := other_kind(name, header)) is not None:
         raise ModelLoadFailed(f"{name} {other.what}.", hint=other.instead)
 
 
+def kind_of(header: Header) -> Kind:
+    """What the model of `header` is for: to write texts, to make vectors of them, or to rate them.
+
+    The last two cannot answer; what writes makes vectors too.
+    """
+    metadata = header.metadata
+    architecture = metadata.get("general.architecture")
+    number = metadata.get(f"{architecture}.pooling_type")
+    if isinstance(number, int) and POOLING_TYPES.get(number) == "rank":
+        return "reranker"
+    is_causal = metadata.get(f"{architecture}.attention.causal") is not False
+    is_read = reads_only(str(architecture), is_causal=is_causal, pools=number is not None)
+    return "embedding" if is_read else "text"
+
+
+def reads_only(architecture: str, *, is_causal: bool, pools: bool) -> bool:
+    """Whether a model reads texts and writes none; `pools`: it says how tokens become a vector."""
+    return architecture in READERS or (pools and not is_causal)
+
+
+def refuse_readers(name: str, header: Header) -> None:
+    """Raise ModelLoadFailed where the file called `name` holds a model that cannot answer."""
+    if (kind := kind_of(header)) != "text":
+        raise ModelLoadFailed(f"{name} {READS_ONLY[kind]}.", hint="Take a chat model.")
+
+
+READS_ONLY: dict[Kind, str] = {
+    "embedding": "is an embedding model: it makes vectors of texts, and cannot answer",
+    "reranker": "is a reranking model: it rates texts, and cannot answer",
+}
+
+
 def _no_writer(metadata: dict[str, object]) -> OtherKind | None:
     architecture = metadata.get("general.architecture")
-    pooling = metadata.get(f"{architecture}.pooling_type")
     if architecture in _PICTURES:
         return OtherKind(
             "is a model that makes pictures or films, not text", "It needs another program."
         )
     if architecture == "wavtokenizer-dec":
         return OtherKind("is a model that makes sound, not text", "It needs another program.")
-    if pooling == _RERANKING:
-        return OtherKind(
-            "is a reranking model: it rates texts, and cannot answer", "Load a chat model."
-        )
-    reads_only = metadata.get(f"{architecture}.attention.causal") is False and pooling is not None
-    if architecture in _EMBEDDING or reads_only:
-        return OtherKind(
-            "is an embedding model: it makes vectors of texts, and cannot answer",
-            "Load a chat model.",
-        )
     return None

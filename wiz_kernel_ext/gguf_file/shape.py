@@ -11,6 +11,7 @@ from typing import Any
 
 from wiz_kernel_ext.gguf_file.cursor import GgufArray
 from wiz_kernel_ext.gguf_file.header import Header
+from wiz_kernel_ext.gguf_file.kinds import READERS
 from wiz_kernel_ext.gguf_file.types import FILE_TYPES
 
 _MAX_LAYERS = 4096
@@ -77,7 +78,9 @@ def model_shape(header: Header) -> ModelShape:
         n_heads=n_heads,
         n_vocab=tokens.count if isinstance(tokens, GgufArray) else number("vocab_size"),
         n_experts=number("expert_count"),
-        kv_values=sum(_by_layer(kv_heads, n_layers)) * (key_length + value_length),
+        kv_values=0
+        if architecture in READERS
+        else sum(_by_layer(kv_heads, n_layers)) * (key_length + value_length),
         state_values=n_layers * inner * (max(conv - 1, 0) + state),
         tokenizer=" ".join(
             filter(

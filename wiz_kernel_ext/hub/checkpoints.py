@@ -11,12 +11,14 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from wiz_kernel_ext.children.child import OnNotice, OnProgress, ignore
-from wiz_kernel_ext.errors import HubNotFound, HubUnreachable
+from wiz_kernel_ext.errors import BadRequest, HubNotFound, HubUnreachable
+from wiz_kernel_ext.folders import is_file
 from wiz_kernel_ext.hub.fetch.tasks import Download, ListRepo, RepoContents
 from wiz_kernel_ext.hub.offline import cached_contents
 from wiz_kernel_ext.hub.run_task import run_task
 from wiz_kernel_ext.making.convert import CHECKPOINT_FILES, LLAMA_CPP_FILES, check_supported
-from wiz_kernel_ext.models.names import ModelName
+from wiz_kernel_ext.models.hub_cache import cache_folder, snapshots
+from wiz_kernel_ext.models.names import ModelName, parse_name
 
 _WEIGHTS = ".safetensors"
 
@@ -33,6 +35,16 @@ def checkpoint_files(contents: RepoContents, *, for_llama_cpp: bool = False) -> 
     if "config.json" not in paths or not any(path.endswith(_WEIGHTS) for path in paths):
         return []
     return sorted(paths, key=lambda path: (path != "config.json", path.endswith(_WEIGHTS), path))
+
+
+def checkpoint_here(name: str, environment: Mapping[str, str] | None = None) -> Path | None:
+    """The folder of a repository in the cache that has its configuration; None where none has."""
+    try:
+        repo = parse_name(name).repo
+    except BadRequest:
+        return None
+    folders = (snapshot.folder for snapshot in snapshots(cache_folder(environment), repo))
+    return next((folder for folder in folders if is_file(folder / "config.json")), None)
 
 
 async def fetch_checkpoint(

@@ -10,7 +10,7 @@ import msgspec
 from wiz_kernel_ext.errors import GgufInvalid
 from wiz_kernel_ext.gguf_file.cursor import GgufArray
 from wiz_kernel_ext.gguf_file.header import Header, read_file_header
-from wiz_kernel_ext.gguf_file.kinds import other_kind
+from wiz_kernel_ext.gguf_file.kinds import kind_of, other_kind
 from wiz_kernel_ext.gguf_file.shape import model_shape
 from wiz_kernel_ext.models.fit import Use, estimate, measured
 from wiz_kernel_ext.models.machine import this_machine
@@ -23,7 +23,8 @@ _LONGEST_LIST = 16
 
 async def rehearsed(inspection: Inspection, file: Path, use: Use) -> Inspection:
     """With the engine's own figures for KV and compute, where it can tell them."""
-    if inspection.fit is None or inspection.n_parts > 1:
+    # What only reads has a context of another make, which the engine is not asked about.
+    if inspection.fit is None or inspection.n_parts > 1 or inspection.kind != "text":
         return inspection
     figures = await rehearse(file, use, inspection.n_ctx_train)
     if figures is None:
@@ -87,6 +88,7 @@ def described(name: str, path: str, header: Header, size_bytes: int, use: Use) -
         chat_template=shape.chat_template,
         licence=str(metadata.get("general.license", "")),
         metadata={key: _shown(value) for key, value in metadata.items()},
+        kind=kind_of(header),
         fit=None if other else estimate(header, this_machine(), use, files_bytes=size_bytes),
         problem=f"It {other.what}. {other.instead}" if other else "",
     )

@@ -1,4 +1,4 @@
-"""The worker calls as Python methods, once for every face.
+"""The worker's calls as Python methods, once for every face.
 
 `LlamaWorker` (in-process) and `AsyncClient` (against the service) both inherit these, and `Client`
 is a sync view of `AsyncClient`; so names, arguments and results cannot drift apart.
@@ -6,14 +6,28 @@ is a sync view of `AsyncClient`; so names, arguments and results cannot drift ap
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import msgspec
 
+from wiz_kernel_ext.errors import BadRequest, OperationInterrupted
 from wiz_kernel_ext.protocol.answer import Answer
 from wiz_kernel_ext.protocol.codec import build
+from wiz_kernel_ext.protocol.embedding import (
+    Embed,
+    Embeddings,
+    Ranking,
+    Rerank,
+    checked_texts,
+    joined,
+    moved,
+    parts,
+    ranking,
+    warn_of,
+)
 from wiz_kernel_ext.protocol.images import images_of
 from wiz_kernel_ext.protocol.options import PromptOptions
 from wiz_kernel_ext.protocol.prompt_views import Count, ShownPrompt, ShowPrompt, count_fields
@@ -38,6 +52,9 @@ from wiz_kernel_ext.protocol.results import (
 from wiz_kernel_ext.protocol.shapes import schema_of, type_of
 from wiz_kernel_ext.protocol.values import Name
 
+if TYPE_CHECKING:
+    from wiz_kernel_ext.protocol.embedding import Array
+
 R = TypeVar("R")
 T = TypeVar("T")
 
@@ -50,6 +67,8 @@ class Answering(Protocol):
 
 OperationT = TypeVar("OperationT", bound=Answering)
 
+PARTS_UNDER_WAY = 2
+"""Of many texts: one that is computed, and one that waits so that no step goes half empty."""
 _PROMPT_FIELDS = frozenset(Prompt.__struct_fields__) - {"prompt", "options"}
 
 
@@ -65,7 +84,7 @@ def build_prompt(type: type[T], prompt: str, options: dict[str, Any]) -> T:
 
 
 class WorkerCalls(ABC, Generic[OperationT]):
-    """The eight calls and a look at prompts; every one ends in a result or a `WizError`."""
+    """The eight calls, prompts looked at, and vectors; each ends in a result or a `WizError`."""
 
     @abstractmethod
     async def request(self, request: Request[R]) -> R:
@@ -122,6 +141,64 @@ class WorkerCalls(ABC, Generic[OperationT]):
         operation = await self.start(build_prompt(SendPrompt, prompt, options))
         operation.answer_type = type_of(options.get("schema"))
         return operation
+
+    async def embed(self, /, texts: Any, **options: Any) -> Array:
+        """The vectors of texts (`worker:embed`): float32, one row for each, in their order.
+
+        `texts` is a list or a column of texts. Keywords are `Embed`'s fields: normalize (each
+        vector's length is one), model_path. What is to be known of the vectors is a warning: texts
+        that were cut, a model not trained for this; `embeddings` has it in its result. Raises
+        BadRequest naming the text ("texts[3]") that is none, NotSupported for a model that makes no
+        vectors.
+        """
+        found = await self.embeddings(texts, **options)
+        warn_of(found.notices)
+        return found.array()
+
+    async def embeddings(self, /, texts: Any, **options: Any) -> Embeddings:
+        """As `embed`, with all there is to know of the vectors; `array()` is what `embed` gives."""
+        found = joined(await self._in_parts(Embed, checked_texts(texts), options))
+        if not found.vectors:
+            raise OperationInterrupted(
+                "The service ended while vectors were on their way.", hint="Ask for them again."
+            )
+        return found
+
+    async def rerank(self, /, query: str, texts: Any, **options: Any) -> Ranking:
+        """Texts by how well they answer `query` (`worker:rerank`), the best first.
+
+        Each has its `index` in the list that was given, its `text` and its `score`. Without a
+        reranking model the scores are cosines of vectors, which the result says (`ranked_by`,
+        `notices`). Keywords are `Rerank`'s fields: model_path. Raises as `embed`.
+        """
+        texts = checked_texts(texts)
+        values = {"query": query, **options}
+        return ranking(texts, await self._in_parts(Rerank, texts, values))
+
+    async def _in_parts(self, kind: Any, texts: list[str], values: dict[str, Any]) -> list[Any]:
+        """The results of `kind` for `texts`, a part of them at a time and the next one waiting."""
+        room = asyncio.Semaphore(PARTS_UNDER_WAY)
+
+        async def ask(part: range) -> Any:
+            async with room:
+                request = build(kind, {"texts": texts[part.start : part.stop], **values})
+                try:
+                    return await self._ask_of_texts(request)
+                except BadRequest as error:
+                    raise moved(error, part.start) from None
+
+        asked = [asyncio.ensure_future(ask(part)) for part in parts(texts)]
+        try:
+            return list(await asyncio.gather(*asked))
+        except BaseException:
+            for one in asked:
+                one.cancel()
+            await asyncio.gather(*asked, return_exceptions=True)
+            raise
+
+    async def _ask_of_texts(self, request: Request[R]) -> R:
+        """A part's result; what is left open is as this side has it."""
+        return await self.request(request)
 
     async def show(self, /, prompt: str, **options: Any) -> ShownPrompt:
         """What `prompt` would have the model read, its tokens too (`worker:show`).

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from wiz_kernel_ext.protocol.results import Result
+from wiz_kernel_ext.protocol.results import ModelKind, Result
 
 Verdict = Literal["fits", "tight", "too big", "unknown"]
 FitBasis = Literal["measured", "header", "size"]
@@ -128,7 +128,7 @@ class Inspection(Result, frozen=True, kw_only=True):
 
     `metadata` has every key; long arrays are there as a text like "string[151936]".
     `path` is empty for a file that is not on this machine. `problem` says what a file is that is
-    no language model; such a one has no `fit`.
+    no model of texts; such a one has no `fit`. One whose `kind` is not "text" cannot answer.
     """
 
     name: str
@@ -150,6 +150,7 @@ class Inspection(Result, frozen=True, kw_only=True):
     tokenizer: str = ""
     special_tokens: dict[str, int] = msgspec.field(default_factory=dict)
     chat_template: str | None = None
+    kind: ModelKind = "text"
     licence: str = ""
     metadata: dict[str, Any] = msgspec.field(default_factory=dict)
     fit: Fit | None = None

@@ -95,7 +95,9 @@ class VerifyModel(Request[Verification], frozen=True, kw_only=True):
 class ConvertModel(Request[str], frozen=True, kw_only=True):
     """Make a GGUF of a safetensors checkpoint, a folder or a repository; ends in its path.
 
-    `llama_cpp` is a llama.cpp checkout whose converter is to do it instead of ours.
+    A folder of a PEFT adapter (LoRA) becomes an adapter's GGUF; `base` is the model it is for, a
+    checkpoint's folder or any name of a GGUF that is here (default: as it says itself). `llama_cpp`
+    is a llama.cpp checkout whose converter is to do it instead of ours.
     """
 
     target = "hub:convert"
@@ -104,6 +106,7 @@ class ConvertModel(Request[str], frozen=True, kw_only=True):
     out_type: Literal["f32", "f16", "bf16", "q8_0"] = "bf16"
     output: str | None = None
     llama_cpp: str | None = None
+    base: str | None = None
     overwrite: bool = False
 
 

@@ -67,13 +67,15 @@ class Request(
     `target` is its handler's name on the wire. `operation` is the kind of operation it begins and
     follows to its end ("any": one that there is); without it, it is answered at once. `is_change`:
     others see something different afterwards, in a status or a list. `is_lookup`: the service
-    answers by looking at what it has, so it is stuck if it does not do so soon.
+    answers by looking at what it has, so it is stuck if it does not do so soon. `is_apart`: the
+    result is too large to be kept with its operation, and goes to the asker alone.
     """
 
     target: ClassVar[str]
     operation: ClassVar[OperationKind | Literal["any"] | None] = None
     is_change: ClassVar[bool] = False
     is_lookup: ClassVar[bool] = False
+    is_apart: ClassVar[bool] = False
 
 
 AnyRequest = Request[Any]
@@ -168,7 +170,8 @@ class InitializeSession(Request[str], frozen=True, kw_only=True):
     """Begin (or find again) a conversation; the answer is its id.
 
     `session` names it: without a name a new one is made. `system_prompt` sets the system prompt
-    of a new session, and changes that of one found.
+    of a new session, and changes that of one found. `adapters` (as in `AnyPrompt`) are those of its
+    prompts that name none themselves; None leaves them as they are.
     """
 
     target = "worker:initializeSession"
@@ -176,6 +179,7 @@ class InitializeSession(Request[str], frozen=True, kw_only=True):
     system_prompt: str | None = None
     session: SessionName | None = None
     model_path: str | None = None
+    adapters: list[str] | None = None
 
 
 class AnyPrompt(Request[R], frozen=True, kw_only=True):
@@ -249,8 +253,8 @@ class Load(Request[Loaded], frozen=True, kw_only=True):
     is loaded; what is left open fits what there is, and what was asked for and is otherwise is a
     `Conflict`, unless `reload` is set. What takes more memory than is free is refused, before it is
     fetched (`NotEnoughMemory`), unless `anyway` is set. With `session` the conversation of that
-    name is found or made (`notebook`, `kernel_id`, `new` and `system_prompt` as in `OpenSession`);
-    with `new` alone one without a name is made; else none.
+    name is found or made (`notebook`, `kernel_id`, `new`, `system_prompt` and `adapters` as in
+    `OpenSession`); with `new` alone one without a name is made; else none.
     """
 
     target = "service:load"
@@ -280,6 +284,7 @@ class Load(Request[Loaded], frozen=True, kw_only=True):
     kernel_id: str | None = None
     new: bool = False
     system_prompt: str | None = None
+    adapters: list[str] | None = None
 
 
 class PlanLoad(Request[LoadPlan], frozen=True, kw_only=True):
@@ -366,7 +371,8 @@ class OpenSession(Request[SessionInfo], frozen=True, kw_only=True):
 
     `notebook` and `kernel_id` say who asks, so that a renamed notebook finds its own again.
     `new` begins an empty conversation under that name (the old one keeps its messages under
-    another name). `system_prompt` sets or changes the system prompt.
+    another name). `system_prompt` sets or changes the system prompt, `adapters` the LoRA files (as
+    in `AnyPrompt`) of prompts that name none themselves; an empty list takes them away.
     """
 
     target = "service:openSession"
@@ -377,6 +383,7 @@ class OpenSession(Request[SessionInfo], frozen=True, kw_only=True):
     notebook: str | None = None
     kernel_id: str | None = None
     new: bool = False
+    adapters: list[str] | None = None
 
 
 class GetSession(Request[SessionDetail], frozen=True, kw_only=True):

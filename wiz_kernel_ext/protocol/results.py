@@ -10,8 +10,10 @@ from wiz_kernel_ext.protocol.messages import ChatMessage
 
 OperationState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
 OperationKind = Literal[
-    "prompt", "embed", "load", "setup", "download", "verify", "convert", "quantize"
+    "prompt", "embed", "rerank", "load", "setup", "download", "verify", "convert", "quantize"
 ]
+ModelKind = Literal["text", "embedding", "reranker"]
+"""What a model is for: to write texts, to make vectors of them, or to rate them."""
 Overflow = Literal["refuse", "drop", "middle", "summarize"]
 """What to do with a conversation that does not fit: refuse it, leave the oldest turns out, keep its
 beginning and its end, or have the model sum the oldest turns up."""
@@ -32,7 +34,8 @@ class ModelInfo(Result, frozen=True, kw_only=True):
 
     `chat_template` says what is used: "own" (the file's), a family's name, "given" for a text that
     was given, or "raw" for none. `draft` is the path of the model that guesses its answers,
-    `projector` of what has it see images. `notices` are what its users should know of it.
+    `projector` of what has it see images. `kind`: only a "text" model can answer. `notices` are
+    what its users should know of it.
     """
 
     model_path: str
@@ -49,6 +52,7 @@ class ModelInfo(Result, frozen=True, kw_only=True):
     chat_template: str = ""
     draft: str = ""
     projector: str = ""
+    kind: ModelKind = "text"
     shared: bool = False
     load_time_s: float = 0.0
     worker_pid: int | None = None
@@ -180,7 +184,10 @@ class UnloadInfo(Result, frozen=True, kw_only=True):
 
 
 class SessionInfo(Result, frozen=True, kw_only=True):
-    """A conversation. Times are seconds since the epoch; a list shortens `system_prompt`."""
+    """A conversation. Times are seconds since the epoch; a list shortens `system_prompt`.
+
+    `adapters` are the LoRA files of its prompts, by path, "path=0.5" scaled.
+    """
 
     id: str
     name: str
@@ -190,6 +197,7 @@ class SessionInfo(Result, frozen=True, kw_only=True):
     n_messages: int = 0
     created_at: float = 0.0
     updated_at: float = 0.0
+    adapters: list[str] = []
 
 
 class SessionMessage(ChatMessage, frozen=True, kw_only=True):

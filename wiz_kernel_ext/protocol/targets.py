@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from wiz_kernel_ext.protocol import (  # noqa: F401 -- their definition is what counts
+    embedding,
     hub_requests,
     prompt_views,
 )

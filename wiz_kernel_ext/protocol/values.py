@@ -21,16 +21,18 @@ Name = str | os.PathLike[str]
 """A model's name, or the path of a file."""
 _MAX_DEPTH = 100
 _PATHS = {
+    "base",
+    "draft",
+    "file",
+    "llama_cpp",
     "model",
     "model_path",
-    "draft",
+    "notebook",
+    "output",
     "projector",
     "source",
-    "output",
-    "llama_cpp",
-    "file",
-    "notebook",
 }
+_LISTS_OF_PATHS = {"adapters"}
 _MISSING = {"NAType", "NaTType"}  # pandas' own None
 
 
@@ -92,7 +94,8 @@ def _text(value: str, field: str) -> str:
 
 
 def _path(value: os.PathLike[Any], field: str) -> str:
-    if field.rpartition(".")[2] not in _PATHS and _snake(field) not in _PATHS:
+    is_one = field.rpartition(".")[2] in _PATHS or _snake(field) in _PATHS
+    if not is_one and field.partition("[")[0] not in _LISTS_OF_PATHS:
         raise BadRequest(
             f"{_named(field)} is a path, and no path is taken there.",
             hint="To send what is in the file: path.read_text().",

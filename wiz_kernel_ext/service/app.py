@@ -38,8 +38,10 @@ from wiz_kernel_ext.service.changes import Changes
 from wiz_kernel_ext.service.clients import Clients
 from wiz_kernel_ext.service.climb import Climb
 from wiz_kernel_ext.service.crashes import OnCrash
+from wiz_kernel_ext.service.embedding import Embedding
 from wiz_kernel_ext.service.engine import Engine
 from wiz_kernel_ext.service.giving_way import GivingWay
+from wiz_kernel_ext.service.handlers.embedding import EmbeddingHandlers
 from wiz_kernel_ext.service.handlers.models import ModelHandlers
 from wiz_kernel_ext.service.handlers.routing import Router
 from wiz_kernel_ext.service.handlers.service import ServiceHandlers
@@ -187,8 +189,16 @@ class Service:
             climb=climb,
             loads=loads,
         )
+        embedding = Embedding(
+            clients=clients,
+            operations=self._operations,
+            prompting=prompting,
+            sessions=sessions,
+            supervisor=self._supervisor,
+        )
         return Router(
             [
+                EmbeddingHandlers(embedding=embedding).table(),
                 WorkerHandlers(
                     clients=clients,
                     sessions=sessions,

@@ -14,7 +14,7 @@ from typing import Literal
 
 from wiz_kernel_ext.errors import CrashRepeated
 
-Stage = Literal["start", "load", "context", "prompt"]
+Stage = Literal["start", "load", "context", "prompt", "embed"]
 
 _WHAT_ELSE = (
     "`wiz doctor` tries the engine itself; if that is right, take less context (`--ctx N`), "
@@ -26,6 +26,7 @@ _DOING = {
     "load": "as it loaded",
     "context": "as its context was made",
     "prompt": "as it answered a prompt",
+    "embed": "as it made vectors of texts",
 }
 
 

@@ -16,11 +16,17 @@ from typing import Any
 import msgspec
 
 from wiz_kernel_ext.configuration.limits import Limits, no_limits
-from wiz_kernel_ext.errors import BadRequest, Conflict
+from wiz_kernel_ext.errors import BadRequest, Conflict, ModelFileNotFound
 from wiz_kernel_ext.folders import is_folder
-from wiz_kernel_ext.hub.checkpoints import fetch_checkpoint
+from wiz_kernel_ext.hub.checkpoints import checkpoint_here, fetch_checkpoint
 from wiz_kernel_ext.hub.download import discard, download, download_key, pull
-from wiz_kernel_ext.making.convert import checkout_for_refused, convert, find_checkout
+from wiz_kernel_ext.making.convert import (
+    base_named,
+    checkout_for_refused,
+    convert,
+    find_checkout,
+    is_adapter,
+)
 from wiz_kernel_ext.making.quantize import check_quant, quantize
 from wiz_kernel_ext.making.target import check_target
 from wiz_kernel_ext.models.library import Library
@@ -123,6 +129,7 @@ class Jobs:
         if name is not None:
             self._limits().check_repo(name.repo)
         check_target(target, request.overwrite)
+        base = self._adapter_base(folder if name is None else None, request)
         llama_cpp = find_checkout(Path(request.llama_cpp)) if request.llama_cpp else None
         handed_over = (llama_cpp or checkout_for_refused()) is not None
 
@@ -140,6 +147,7 @@ class Jobs:
                 commit=commit,
                 overwrite=request.overwrite,
                 llama_cpp_dir=llama_cpp,
+                base=base,
             )
             return str(report.path)
 
@@ -171,6 +179,27 @@ class Jobs:
 
         title = f"{source.name} → {quant}"
         return await self._write(request, target, "quantize", title, client, body)
+
+    def _adapter_base(self, folder: Path | None, request: ConvertModel) -> Path | None:
+        """The model that an adapter is for: as asked, else the one it names, where that is here."""
+        if folder is None or not is_adapter(folder):
+            if request.base is not None:
+                raise BadRequest(
+                    f"{request.source} is no folder of an adapter, which alone has a base model.",
+                    hint="Leave --base away.",
+                    field="base",
+                )
+            return None
+        if request.base is not None:
+            place = _expanded(request.base)
+            found = place if is_folder(place) else self._library.resolve(request.base)
+            if not isinstance(found, Path):
+                raise ModelFileNotFound(
+                    f"{found} is not on this machine.",
+                    hint=f"Fetch it first: `wiz pull {found}`.",
+                )
+            return found
+        return checkpoint_here(base_named(folder))
 
     def _source(self, source: str) -> tuple[Path, ModelName | None]:
         """A folder on this machine, or the name of a repository."""

@@ -16,7 +16,7 @@ from wiz_kernel_ext.cgroups import Room
 from wiz_kernel_ext.engine_check.build import engine_build
 from wiz_kernel_ext.errors import BadRequest, EngineUnusable, NotEnoughMemory
 from wiz_kernel_ext.free_memory import rooms
-from wiz_kernel_ext.gguf_file.kinds import refuse_other_kinds
+from wiz_kernel_ext.gguf_file.kinds import refuse_other_kinds, refuse_readers
 from wiz_kernel_ext.gguf_file.shape import model_shape
 from wiz_kernel_ext.models.fit import Use, estimate, together, verdict
 from wiz_kernel_ext.models.headers import files_bytes, header_of
@@ -46,11 +46,12 @@ class LoadCheck:
     def fit(self, path: Path, context: CreateContext, draft: Path | None = None) -> Fit:
         """What loading `path` with `context` would take of this machine now, with `draft` beside.
 
-        Raises GgufInvalid, ModelLoadFailed for what is no language model, ModelFileNotFound.
+        Raises GgufInvalid, ModelLoadFailed for what is no model of texts, ModelFileNotFound.
         """
-        for one in (path, draft):
-            if one is not None:
-                refuse_other_kinds(one.name, header_of(one))
+        refuse_other_kinds(path.name, header_of(path))
+        if draft is not None:
+            refuse_other_kinds(draft.name, header_of(draft))
+            refuse_readers(draft.name, header_of(draft))
         return _fit_of(path, draft, self._machine(), Use.asked(context))
 
     def refuse_too_large(

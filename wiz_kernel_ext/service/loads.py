@@ -25,6 +25,7 @@ from wiz_kernel_ext.errors import (
     error_from_info,
 )
 from wiz_kernel_ext.hub.inspection import inspect
+from wiz_kernel_ext.models.adapters import located_adapters
 from wiz_kernel_ext.models.identity import identify
 from wiz_kernel_ext.models.library import Library
 from wiz_kernel_ext.models.locate import hint_at_files
@@ -67,6 +68,7 @@ class Loads:
     async def begin(self, request: Load, client: str) -> Operation:
         """`service:load`: an operation that ends in `Loaded`."""
         check_chat_template(request.chat_template)
+        request = msgspec.structs.replace(request, adapters=await self.adapters(request.adapters))
         title = request.model or await asyncio.to_thread(self.library.default) or ""
         title = Path(title).name if Path(title).is_absolute() else surroundings.public(title)
         operation = Operation("setup", title=title, client=client, session=request.session)
@@ -121,6 +123,15 @@ class Loads:
         raise ModelFileNotFound(
             f"{found} is not on this machine.", hint=f"Fetch it first: `wiz pull {found}`."
         )
+
+    async def adapters(self, names: list[str] | None) -> list[str] | None:
+        """Adapters by the paths their names lead to; None stays None.
+
+        Raises BadRequest, ModelFileNotFound, AmbiguousModel.
+        """
+        if not names:
+            return names
+        return await asyncio.to_thread(located_adapters, names, self.locate)
 
     async def _with_others(self, request: LoadModel) -> LoadModel:
         """`request` with the paths of its draft model and projector, which are not fetched."""
@@ -206,7 +217,7 @@ class Loads:
         if request.session is not None:
             row = await self.sessions.open(_part(request, OpenSession))
         elif request.new:
-            row = await self.sessions.begin(None, request.system_prompt)
+            row = await self.sessions.begin(None, request.system_prompt, request.adapters)
         else:
             return None
         return session_info(row)

@@ -25,6 +25,7 @@ from wiz_kernel_ext.errors import (
 )
 from wiz_kernel_ext.models.identity import identify
 from wiz_kernel_ext.protocol.chat_templates import check_chat_template
+from wiz_kernel_ext.protocol.embedding import Embed, Rerank, check_answers
 from wiz_kernel_ext.protocol.events import StateChanged
 from wiz_kernel_ext.protocol.images import marked
 from wiz_kernel_ext.protocol.messages import ChatMessage
@@ -71,10 +72,15 @@ class Prompting:
         """Start the operation that answers `request`; what is wrong at once is raised at once."""
         check_chat_template(request.chat_template)
         state = self.clients[client]
+        request = msgspec.structs.replace(
+            request, adapters=await self.loads.adapters(request.adapters)
+        )
         session = await self._session(request, state)
-        meant = await self._meant(request, state, session)
+        meant = await self.meant(request, state, session)
         if not request.autoload:
-            self._ready(meant.key)
+            self.ready(meant.key)
+        if (known := self.supervisor.find(meant.key or "")) and known.model:
+            check_answers(known.model)
         operation = Operation(
             "prompt",
             title=request.prompt,
@@ -105,7 +111,7 @@ class Prompting:
         check_chat_template(request.chat_template)
         state = self.clients[client]
         session = await self._session(request, state)
-        worker = self._looked_at((await self._meant(request, state, session)).key)
+        worker = self._looked_at((await self.meant(request, state, session)).key)
         messages = request.messages or []
         if session is not None:
             messages = await self.sessions.history(session)
@@ -124,7 +130,7 @@ class Prompting:
         """The worker of that key; of none the only one there is."""
         if key is None and (only := self.supervisor.only(hint="Say which: `--model MODEL`.")):
             key = only.key
-        return self._ready(key) if context else self.supervisor.get(key)
+        return self.ready(key) if context else self.supervisor.get(key)
 
     def _asked_before(self, operation: Operation) -> list[Operation]:
         """What runs in the same session, and came before."""
@@ -152,8 +158,11 @@ class Prompting:
             raise SessionNotLoaded()
         return await self.sessions.find(name)
 
-    async def _meant(
-        self, request: AnyPrompt[Any], state: ClientState, session: SessionRow | None
+    async def meant(
+        self,
+        request: AnyPrompt[Any] | Embed | Rerank,
+        state: ClientState,
+        session: SessionRow | None,
     ) -> Meant:
         """The model to ask: named, else last loaded here, else the session's."""
         if request.model_path:
@@ -165,7 +174,8 @@ class Prompting:
             return await asyncio.to_thread(_of_path, Path(session.model_path))
         return Meant()
 
-    def _ready(self, key: str | None) -> Worker:
+    def ready(self, key: str | None) -> Worker:
+        """The worker of a model that has a context; raises ModelNotLoaded, ContextNotLoaded."""
         worker = self.supervisor.get(key)
         if worker.context is None:
             raise ContextNotLoaded()
@@ -179,7 +189,7 @@ class Prompting:
         session: SessionRow | None,
     ) -> AnswerInfo:
         operation.emit(StateChanged(state="running"))
-        async with self._worker(operation, request, state, session) as worker:
+        async with self.worker(operation, request, state, session) as worker:
             return await self._answer_with(operation, request, session, worker)
 
     async def _answer_with(
@@ -231,7 +241,7 @@ class Prompting:
             prefill=request.prefill,
             suffix=request.suffix,
             overflow=request.overflow,
-            adapters=request.adapters,
+            adapters=session.adapters if session and request.adapters is None else request.adapters,
         )
         with telling(operation, lambda: self._answered_before(operation, worker)):
             try:
@@ -246,10 +256,10 @@ class Prompting:
                 return AnswerInfo(text=operation.text, finish_reason="cancelled")
 
     @asynccontextmanager
-    async def _worker(
+    async def worker(
         self,
         operation: Operation,
-        request: AnyPrompt[Any],
+        request: AnyPrompt[Any] | Embed | Rerank,
         state: ClientState,
         session: SessionRow | None,
     ) -> AsyncIterator[Worker]:
@@ -257,7 +267,7 @@ class Prompting:
 
         With `autoload` the model is loaded again where it is gone.
         """
-        meant = await self._meant(request, state, session)
+        meant = await self.meant(request, state, session)
         if request.autoload and meant.key is None:
             hint = "Say which: `--model MODEL`."
             if only := self.supervisor.only(hint=hint):
@@ -265,7 +275,7 @@ class Prompting:
             elif meant.path is None:
                 meant = await asyncio.to_thread(self._default)
         try:
-            worker = self._ready(meant.key)
+            worker = self.ready(meant.key)
         except (ModelNotLoaded, ContextNotLoaded) as missing:
             if not request.autoload or meant.path is None:
                 raise

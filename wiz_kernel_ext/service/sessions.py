@@ -46,15 +46,22 @@ class Sessions:
             raise SessionNotFound(f"There is no session {name!r}.", field="session")
         return row
 
-    async def begin(self, name: str | None, system_prompt: str | None) -> SessionRow:
-        """The session called `name` (found or new), or a new one with a name of its own."""
+    async def begin(
+        self, name: str | None, system_prompt: str | None, adapters: list[str] | None = None
+    ) -> SessionRow:
+        """The session called `name` (found or new), or a new one with a name of its own.
+
+        `adapters` as in `open`.
+        """
         if name is None:
             stamp = time.strftime("%Y-%m-%d %H.%M.%S")
-            return await self._create(f"session {stamp}", system_prompt)
-        return await self.open(OpenSession(session=name, system_prompt=system_prompt))
+            row = await self._create(f"session {stamp}", system_prompt)
+            return await self._with_adapters(row, adapters)
+        request = OpenSession(session=name, system_prompt=system_prompt, adapters=adapters)
+        return await self.open(request)
 
     async def open(self, request: OpenSession) -> SessionRow:
-        """Find or make a session, as `OpenSession` says."""
+        """Find or make a session, as `OpenSession` says; its adapters are located by now."""
         store, call = self._records.sessions, self._records.call
         row = await self._of_notebook(request) or await self._called(request)
         former: SessionRow | None = None
@@ -65,12 +72,17 @@ class Sessions:
             row = await self._create(
                 request.session, request.system_prompt, request.notebook, request.kernel_id
             )
-            if former is None or not former.model_path:
-                return row
-            # Another conversation, with the same model.
-            options = (former.load_options, former.context_options)
-            await self.bind(row.id, former.model_path, *options)
+            if former is None:
+                return await self._with_adapters(row, request.adapters)
+            # Another conversation, with the same model and adapters.
+            if former.model_path:
+                options = (former.load_options, former.context_options)
+                await self.bind(row.id, former.model_path, *options)
+            adapters = former.adapters if request.adapters is None else request.adapters
+            await call(store.set_adapters, row.id, adapters)
             return await self.find(row.id)
+        if request.adapters is not None:
+            await call(store.set_adapters, row.id, request.adapters)
         if request.system_prompt is not None:
             await call(store.set_system_prompt, row.id, request.system_prompt)
         if request.notebook or request.kernel_id:
@@ -78,6 +90,13 @@ class Sessions:
                 await call(store.set_notebook, row.id, request.notebook, request.kernel_id)
             except StoreError as error:
                 log.warning("session %s: its use is not noted: %s", row.name, error)
+        return await self.find(row.id)
+
+    async def _with_adapters(self, row: SessionRow, adapters: list[str] | None) -> SessionRow:
+        """A session just made, with its adapters."""
+        if not adapters:
+            return row
+        await self._records.call(self._records.sessions.set_adapters, row.id, adapters)
         return await self.find(row.id)
 
     async def _of_notebook(self, request: OpenSession) -> SessionRow | None:
@@ -207,4 +226,5 @@ def session_info(row: SessionRow) -> SessionInfo:
         n_messages=row.n_messages,
         created_at=row.created_at,
         updated_at=row.updated_at,
+        adapters=row.adapters,
     )

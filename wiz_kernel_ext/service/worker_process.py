@@ -168,6 +168,17 @@ class WorkerProcess:
         """
         return await self._ask("prompt", request, AnswerInfo, take, on_cancel, on_silence)
 
+    async def embed(
+        self,
+        request: AnyRequest,
+        result: type[T],
+        take: Take,
+        on_cancel: OnCancel,
+        on_silence: OnSilence = ignore,
+    ) -> T:
+        """Pass `worker:embed` or `worker:rerank` on, which ends in a `result`; as `prompt`."""
+        return await self._ask("embed", request, result, take, on_cancel, on_silence)
+
     async def look(self, request: Request[T], result: type[T]) -> T:
         """Pass a request on that is answered beside what it computes."""
         return await self._ask("prompt", request, result)

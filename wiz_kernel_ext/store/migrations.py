@@ -174,10 +174,16 @@ def _texts_once(connection: sqlite3.Connection) -> None:
     )
 
 
+def _adapters(connection: sqlite3.Connection) -> None:
+    """A session's LoRA adapters, a JSON list of texts."""
+    connection.execute("ALTER TABLE sessions ADD COLUMN adapters TEXT NOT NULL DEFAULT '[]'")
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     _sessions,
     _operations,
     _aliases,
     _operations_in_order,
     _texts_once,
+    _adapters,
 )

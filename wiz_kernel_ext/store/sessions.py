@@ -22,7 +22,7 @@ from wiz_kernel_ext.protocol.results import SessionMessage
 from wiz_kernel_ext.store.database import LISTED_LENGTH, Database, readable, readable_row
 
 _COLUMNS = """
-    id, name, notebook, kernel_id, model_path, load_options, context_options, created_at,
+    id, name, notebook, kernel_id, model_path, load_options, context_options, adapters, created_at,
     updated_at, (SELECT count(*) FROM messages WHERE session_id = id) AS n_messages
 """
 _SELECT = f"SELECT {_COLUMNS}, system_prompt FROM sessions"
@@ -40,6 +40,8 @@ log = logging.getLogger(__name__)
 class SessionRow:
     """A session. The options are as `LoadModel` and `CreateContext` travel; times epoch seconds.
 
+    `adapters` are as in `AnyPrompt`, by path.
+
     Of a system prompt a list has the beginning.
     """
 
@@ -51,6 +53,7 @@ class SessionRow:
     model_path: str | None
     load_options: dict[str, Any]
     context_options: dict[str, Any]
+    adapters: list[str]
     n_messages: int
     created_at: float
     updated_at: float
@@ -136,6 +139,10 @@ class SessionStore:
     def set_system_prompt(self, session_id: str, system_prompt: str | None) -> None:
         """Set or clear the system prompt; raises SessionNotFound."""
         self._set(session_id, system_prompt=system_prompt)
+
+    def set_adapters(self, session_id: str, adapters: Sequence[str]) -> None:
+        """Set its adapters, by path; raises SessionNotFound."""
+        self._set(session_id, adapters=json.dumps(list(adapters)))
 
     def set_notebook(self, session_id: str, notebook: str | None, kernel_id: str | None) -> None:
         """Note which notebook and kernel use it now; None leaves what is known."""
@@ -254,7 +261,16 @@ class SessionStore:
 
 def _session(row: dict[str, Any]) -> SessionRow:
     options = {name: _options(row[name]) for name in ("load_options", "context_options")}
-    return msgspec.convert({**row, **options}, SessionRow)
+    return msgspec.convert({**row, **options, "adapters": _texts(row["adapters"])}, SessionRow)
+
+
+def _texts(text: Any) -> list[str]:
+    """A list of texts; nothing where that is damaged."""
+    try:
+        return msgspec.json.decode(text, type=list[str])
+    except (msgspec.DecodeError, TypeError, UnicodeDecodeError) as error:
+        log.warning("A session's adapters are damaged: %s", error)
+        return []
 
 
 def _options(text: Any) -> dict[str, Any]:

@@ -179,6 +179,7 @@ class Fitting:
             request.tools,
             request.chat_template,
             request.options,
+            request.adapters,
             prefill=request.prefill,
             suffix=request.suffix,
         )

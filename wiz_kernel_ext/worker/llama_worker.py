@@ -36,10 +36,12 @@ from wiz_kernel_ext.errors import (
     WizError,
     not_permitted,
 )
+from wiz_kernel_ext.models.adapters import located_adapters
 from wiz_kernel_ext.models.devices import told
 from wiz_kernel_ext.models.locate import locate_model
 from wiz_kernel_ext.protocol.calls import WorkerCalls
 from wiz_kernel_ext.protocol.codec import sound
+from wiz_kernel_ext.protocol.embedding import Embed, Rerank
 from wiz_kernel_ext.protocol.events import Progress
 from wiz_kernel_ext.protocol.images import marked
 from wiz_kernel_ext.protocol.messages import ChatMessage
@@ -62,6 +64,7 @@ from wiz_kernel_ext.remedies import worded
 from wiz_kernel_ext.settings import Settings
 from wiz_kernel_ext.transport.endpoints import places
 from wiz_kernel_ext.worker.call import Call
+from wiz_kernel_ext.worker.embedding_calls import EmbeddingCalls
 from wiz_kernel_ext.worker.engine_loop import EngineLoop
 from wiz_kernel_ext.worker.in_child import EngineInChild
 from wiz_kernel_ext.worker.local_operation import LocalOperation
@@ -119,6 +122,7 @@ class Session:
     id: str
     system_prompt: str | None
     messages: list[ChatMessage] = field(default_factory=list)
+    adapters: list[str] = field(default_factory=list)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def history(self) -> list[ChatMessage]:
@@ -147,6 +151,7 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
         self._thread: threading.Thread | None = None
         self._child: EngineInChild | None = None
         self._prompts = Prompts(loop, host)
+        self._embedding = EmbeddingCalls(loop, host)
         self._defaults = Initialize()
         self._sessions: dict[str, Session] = {}
         self._latest: Session | None = None
@@ -193,6 +198,7 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
             await self._child.end()
             return
         self._prompts.close()
+        self._embedding.close()
         with suppress(ServiceStopping):
             await self._loop.call(self._host.close)
         self._loop.stop()
@@ -241,6 +247,10 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
             return await self._child.handle(self._here(request), call)
         if isinstance(request, Prompt):
             return await self._prompt(request, call)
+        if isinstance(request, Embed):
+            return await self._embedding.embed(request, call)
+        if isinstance(request, Rerank):
+            return await self._embedding.rerank(request, call)
         if isinstance(request, ShowPrompt):
             return await self._show(request)
         if isinstance(request, Count):
@@ -264,6 +274,8 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
         """`request` as another process takes it: with the path of a model for its name."""
         if isinstance(request, LoadModel) and request.model_path:
             request = msgspec.structs.replace(request, model_path=str(self._locate(request)))
+        if isinstance(request, Prompt | InitializeSession) and request.adapters:
+            return msgspec.structs.replace(request, adapters=self._adapters(request.adapters))
         return self._with_others(request) if isinstance(request, LoadModel) else request
 
     async def _initialize(self, request: Initialize) -> RuntimeInfo:
@@ -300,6 +312,10 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
         }
         return msgspec.structs.replace(request, **paths)
 
+    def _adapters(self, names: list[str]) -> list[str]:
+        """The adapters of these names, by path."""
+        return located_adapters(names, lambda name: locate_model(name, models_dir=self._models_dir))
+
     def _locate(self, request: LoadModel) -> Path:
         name = request.model_path or self._defaults.model_path or self._host.model_path
         if not name:
@@ -312,12 +328,15 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
 
     async def _begin_session(self, request: InitializeSession) -> str:
         await self._loop.call(lambda: self._host.check(context=True))
+        adapters = self._adapters(request.adapters or [])
         session = self._sessions.get(request.session or "")
         if session is None:
             session = Session(request.session or secrets.token_hex(8), request.system_prompt)
             self._sessions[session.id] = session
         elif request.system_prompt is not None:
             session.system_prompt = request.system_prompt
+        if request.adapters is not None:
+            session.adapters = adapters
         self._latest = session
         return session.id
 
@@ -325,12 +344,16 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
         images = request.images or []
         content = marked(request.prompt, len(images))
         asked = ChatMessage(role=request.role, content=content, images=images)
+        if request.adapters:
+            request = msgspec.structs.replace(request, adapters=self._adapters(request.adapters))
         if request.messages is not None:
             messages = [*request.messages, asked]
             return await self._prompts.answer(messages, request, call, request.session)
         session = self._sessions.get(request.session) if request.session else self._latest
         if session is None:
             raise SessionNotLoaded(hint="Call initialize_session first.")
+        if request.adapters is None:
+            request = msgspec.structs.replace(request, adapters=session.adapters)
         async with session.lock:
             messages = [*session.history(), asked]
             info = await self._prompts.answer(messages, request, call, session.id)

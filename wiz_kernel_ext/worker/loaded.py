@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,12 +23,14 @@ from wiz_kernel_ext.engine.turns import NO_TURNS, Turns
 from wiz_kernel_ext.engine.vocabulary import Vocabulary
 from wiz_kernel_ext.errors import BadRequest
 from wiz_kernel_ext.models.placement import Placement
+from wiz_kernel_ext.protocol.adapters import ScaledAdapter
 from wiz_kernel_ext.protocol.messages import ChatMessage
 from wiz_kernel_ext.protocol.options import PromptOptions
 from wiz_kernel_ext.protocol.results import ContextInfo, LeftOut, ModelInfo
 from wiz_kernel_ext.worker.cuts import Cuts
 from wiz_kernel_ext.worker.encoding import Readers
 from wiz_kernel_ext.worker.projector import ImageReader
+from wiz_kernel_ext.worker.text_vectors import TextVectors
 
 DEFAULT_OPTIONS = PromptOptions()
 MAX_ENCODERS = 8
@@ -40,7 +42,7 @@ class Loaded:
 
     `placement` is what is on which card, `fingerprint` its file's ("" where nothing is kept on the
     disk); `draft` the model that guesses its answers, `drafter` that one at work; `projector` what
-    reads images for it.
+    reads images for it. `vectors` is there as the context is.
     """
 
     model: Model
@@ -57,6 +59,7 @@ class Loaded:
     context: Context | None = None
     context_info: ContextInfo | None = None
     engine: Engine | None = None
+    vectors: TextVectors | None = None
     grammars: Grammars = field(init=False)
     readers: Readers = field(default_factory=Readers)
     cuts: Cuts = field(default_factory=Cuts)
@@ -64,6 +67,12 @@ class Loaded:
 
     def __post_init__(self) -> None:
         self.grammars = Grammars(lambda: Vocabulary(self.model))
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a step would do anything."""
+        answers = self.engine is not None and self.engine.is_busy
+        return answers or (self.vectors is not None and self.vectors.is_busy)
 
     def encoder(self, chat_template: str | None) -> ChatEncoder:
         """The encoder of a template, made when first needed; the latest few are kept."""
@@ -99,6 +108,7 @@ class Encoded:
     constraint: Constraint | None = None
     check: Callable[[str], None] | None = None
     images: Mapping[int, Row] = field(default_factory=lambda: NO_ROWS)
+    adapters: Sequence[ScaledAdapter] = ()
 
     @property
     def begun(self) -> str:

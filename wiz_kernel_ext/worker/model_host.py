@@ -6,6 +6,7 @@ another is a conflict); knows no sessions. Called by `LlamaWorker`, which queues
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from msgspec.structs import replace
 from wiz_kernel_ext.engine.backend import Backend, ContextParameters
 from wiz_kernel_ext.engine.chat import ChatEncoder
 from wiz_kernel_ext.engine.contention import ThreadCount
+from wiz_kernel_ext.engine.embedding import EmbeddingWork, OnEnd, OnProgress
 from wiz_kernel_ext.engine.engine import Engine
 from wiz_kernel_ext.engine.fingerprint import model_fingerprint, state_fingerprint
 from wiz_kernel_ext.engine.gguf_header import check_gguf
@@ -31,11 +33,12 @@ from wiz_kernel_ext.engine_check.build import engine_build
 from wiz_kernel_ext.errors import (
     Conflict,
     ContextNotLoaded,
-    InternalError,
     ModelNotLoaded,
     WizError,
 )
 from wiz_kernel_ext.free_memory import free_bytes
+from wiz_kernel_ext.protocol.adapters import read_adapters
+from wiz_kernel_ext.protocol.embedding import Embed, Rerank, check_answers
 from wiz_kernel_ext.protocol.events import Notice
 from wiz_kernel_ext.protocol.messages import ChatMessage
 from wiz_kernel_ext.protocol.options import PromptOptions
@@ -50,10 +53,12 @@ from wiz_kernel_ext.worker.differences import (
     template_name,
 )
 from wiz_kernel_ext.worker.draft import load_draft, make_drafter
+from wiz_kernel_ext.worker.embedding_plan import context_info, plan_embedding
 from wiz_kernel_ext.worker.load_plan import plan_load
 from wiz_kernel_ext.worker.loaded import DEFAULT_OPTIONS, Encoded, Loaded, encode, model_info
 from wiz_kernel_ext.worker.opening import Opening, create_context
 from wiz_kernel_ext.worker.projector import load_projector
+from wiz_kernel_ext.worker.text_vectors import Texts, TextVectors, failed
 
 RAW_MAX_TOKENS = 256
 """The longest completion of raw text where nothing else is asked for: nothing in it ends one."""
@@ -90,6 +95,7 @@ class ModelHost:
         self._backend: Backend | None = None
         self._clock = clock
         self._loaded: Loaded | None = None
+        self._embedded_last = False
         self.n_steps = 0
         """How many steps computed something; read from any thread, as the next one."""
         self._opening = Opening(lambda: self.backend, clock)
@@ -138,7 +144,7 @@ class ModelHost:
             self.unload(force=True)
         check_gguf(path)
         if request.draft is not None:
-            check_gguf(Path(request.draft))
+            check_gguf(Path(request.draft), writes=True)
         if request.projector is not None:
             check_projector(Path(request.projector))
         started_at = self._clock()
@@ -150,13 +156,15 @@ class ModelHost:
         except Exception:
             model.close()
             raise
-        if chat.is_raw and request.chat_template is None:
+        kind = model.embedding_facts().kind
+        if kind == "text" and chat.is_raw and request.chat_template is None:
             notices.append(NO_TEMPLATE)
         info = replace(
             model_info(model, path, parameters, self._clock() - started_at),
             chat_template=template_name(
                 request.chat_template, own=model.facts.chat_template is not None
             ),
+            kind=kind,
             notices=notices,
         )
         self._loaded = Loaded(
@@ -204,10 +212,18 @@ class ModelHost:
                 )
             self._close_context(loaded)
         placement = loaded.placement
+        n_on_cards = placement.n_on_cards if placement else 0
+        if loaded.info.kind != "text":
+            vectors = self._text_vectors(loaded, request, n_on_cards)
+            vectors.check()
+            loaded.vectors = vectors
+            path = loaded.info.model_path
+            loaded.context_info = context_info(path, request, vectors.parameters)
+            return loaded.context_info
         plan = plan_context(
             request,
             loaded.model.facts,
-            n_on_cards=placement.n_on_cards if placement else 0,
+            n_on_cards=n_on_cards,
             open_context_size=placement.context_size if placement else None,
         )
         _tell(call, plan.notices)
@@ -237,7 +253,16 @@ class ModelHost:
             make_exact=lambda size: create_context(loaded.model, plan.exact_parameters(size)),
             reproducible=plan.reproducible,
         )
+        as_made = replace(request, context_size=plan.context_size)
+        loaded.vectors = self._text_vectors(loaded, as_made, n_on_cards)
         return loaded.context_info
+
+    def _text_vectors(self, loaded: Loaded, request: CreateContext, n_on_cards: int) -> TextVectors:
+        model = loaded.model
+        facts = model.embedding_facts()
+        parameters = plan_embedding(request, model.facts, facts, n_on_cards=n_on_cards)
+        fixed = request.threads is not None
+        return TextVectors(model, parameters, self._clock, fixed_threads=fixed)
 
     def _snapshots(self, loaded: Loaded, parameters: ContextParameters) -> Snapshots | None:
         if self._store is None or not loaded.fingerprint:
@@ -249,7 +274,7 @@ class ModelHost:
     def check(self, *, context: bool) -> None:
         """Raise ModelNotLoaded or ContextNotLoaded for what is missing."""
         loaded = self._need_model()
-        if context and loaded.engine is None:
+        if context and loaded.context_info is None:
             raise ContextNotLoaded(hint=CONTEXT_HINT)
 
     def encode(
@@ -258,14 +283,17 @@ class ModelHost:
         tools: list[dict[str, Any]] | None,
         chat_template: str | None = None,
         options: PromptOptions = DEFAULT_OPTIONS,
+        adapters: list[str] | None = None,
         **parts: str | None,
     ) -> Encoded:
         """A conversation as a prompt of the loaded model, as `loaded.encode` has it.
 
-        Raises ConstraintRefused, BadRequest, ModelNotLoaded, ContextNotLoaded.
+        `adapters` are paths. Raises ConstraintRefused, BadRequest, ModelNotLoaded,
+        ContextNotLoaded.
         """
         with self.reading(context=True) as loaded:
-            return encode(loaded, messages, tools, chat_template, options, **parts)
+            made = encode(loaded, messages, tools, chat_template, options, **parts)
+            return dataclasses.replace(made, adapters=read_adapters(adapters or []))
 
     @contextmanager
     def reading(self, *, context: bool) -> Iterator[Loaded]:
@@ -274,6 +302,8 @@ class ModelHost:
         Raises ModelNotLoaded; with `context`, ContextNotLoaded.
         """
         loaded = self._need_model()
+        if context:
+            check_answers(loaded.info)
         if context and loaded.engine is None:
             raise ContextNotLoaded(hint=CONTEXT_HINT)
         with loaded.readers.one() as is_kept:
@@ -290,7 +320,7 @@ class ModelHost:
     ) -> Sequence:
         """Queue a prompt of the conversation `owner` for its answer.
 
-        Raises ModelNotLoaded where its model has gone.
+        Raises ModelNotLoaded where its model has gone, ModelLoadFailed for an adapter of another.
         """
         loaded = self._need_model()
         if loaded is not encoded.loaded:
@@ -306,15 +336,38 @@ class ModelHost:
             encoded.turns,
             owner,
             encoded.constraint,
+            encoded.adapters,
             n_begun=encoded.n_begun,
             images=encoded.images,
         )
+
+    def read_texts(self, request: Embed | Rerank) -> Texts:
+        """A request's texts as tokens of the loaded model; from any thread but the engine's.
+
+        Raises BadRequest, NotSupported, ModelNotLoaded, ContextNotLoaded.
+        """
+        loaded = self._need_model()
+        vectors = loaded.vectors
+        if vectors is None:
+            raise ContextNotLoaded(hint=CONTEXT_HINT)
+        with loaded.readers.one() as is_kept:
+            if not is_kept:
+                raise ModelNotLoaded(hint=MODEL_HINT)
+            return vectors.read(request)
+
+    def embed(self, texts: Texts, on_progress: OnProgress, on_end: OnEnd) -> EmbeddingWork:
+        """Queue texts for their vectors; raises ModelNotLoaded where their model has gone."""
+        if self._need_model().vectors is not texts.vectors:
+            raise ModelNotLoaded(hint=MODEL_HINT)
+        return texts.vectors.submit(texts, on_progress, on_end)
 
     def abort(self) -> None:
         """Break off the step under way, where that is possible; from any thread."""
         loaded = self._loaded
         if loaded is not None and (engine := loaded.engine) is not None:
             engine.abort()
+        if loaded is not None and (vectors := loaded.vectors) is not None:
+            vectors.abort()
 
     def cancel(self, sequence: Sequence) -> None:
         """End a prompt with what it has."""
@@ -326,9 +379,9 @@ class ModelHost:
         loaded = self._need_model()
         if model_path not in (None, loaded.info.model_path):
             raise ModelNotLoaded(hint=MODEL_HINT)
-        if loaded.engine is not None and loaded.engine.is_busy and not force:
+        if loaded.is_busy and not force:
             raise Conflict(
-                "The model is answering a prompt.",
+                "The model is answering a prompt, or making vectors.",
                 hint="Cancel the prompt first, or unload with force=True.",
                 difference={},
             )
@@ -346,20 +399,34 @@ class ModelHost:
         return UnloadInfo(model_path=loaded.info.model_path, freed_bytes=freed)
 
     def step(self) -> bool:
-        """Move all prompts on; False when there is nothing left to do."""
-        engine = self._loaded.engine if self._loaded else None
-        if engine is None or not engine.is_busy:
+        """Move all on, prompts and vectors in turn; False when there is nothing left to do."""
+        loaded = self._loaded
+        if loaded is None or not loaded.is_busy:
             return False
-        try:
-            self.n_steps += engine.step()
-        except Exception as error:
-            log.exception("The engine failed")
-            engine.fail(InternalError(f"The engine failed: {error!r}."))
-        return engine.is_busy
+        engine, vectors = loaded.engine, loaded.vectors
+        answers = engine is not None and engine.is_busy
+        if vectors is not None and vectors.is_busy and not (answers and self._embedded_last):
+            self._embedded_last = True
+            try:
+                self.n_steps += vectors.step(beside=answers)
+            except Exception as error:
+                log.exception("The engine failed")
+                vectors.fail(failed(error))
+        elif engine is not None:
+            self._embedded_last = False
+            try:
+                self.n_steps += engine.step()
+            except Exception as error:
+                log.exception("The engine failed")
+                engine.fail(failed(error))
+        return loaded.is_busy
 
     def at_rest(self) -> bool:
         """Keep a conversation on the disk, having nothing else to do; whether there is more."""
-        engine = self._loaded.engine if self._loaded else None
+        loaded = self._loaded
+        if loaded is not None and loaded.vectors is not None:
+            loaded.vectors.rest()
+        engine = loaded.engine if loaded else None
         try:
             return engine is not None and not engine.is_busy and engine.write_one()
         except Exception:
@@ -379,6 +446,9 @@ class ModelHost:
         return self._loaded
 
     def _close_context(self, loaded: Loaded) -> None:
+        if loaded.vectors is not None:
+            loaded.vectors.close()
+            loaded.vectors = None
         if loaded.engine is not None:
             loaded.engine.close()
         if loaded.drafter is not None:

@@ -11,7 +11,8 @@ import llama_cpp as c
 import numpy as np
 import numpy.typing as npt
 
-from wiz_kernel_ext.engine.llama.backend import load_vocabulary
+from wiz_kernel_ext.engine.llama.adapters import load_adapter, use_adapters
+from wiz_kernel_ext.engine.llama.backend import load_vocabulary, log_tail
 from wiz_kernel_ext.making.convert.job import Job, run
 from wiz_kernel_ext.making.convert.report import ConversionReport
 
@@ -32,9 +33,11 @@ def converted(
     return run(job, lambda done, total: None, lambda text: None, tokenize)
 
 
-def llama_logits(file: Path, ids: Sequence[int], n_context: int = 64) -> Array:
-    """Logits [token, vocabulary], with an F32 cache."""
-    return _run(file, ids, n_context, embeddings=False)
+def llama_logits(
+    file: Path, ids: Sequence[int], n_context: int = 64, adapter: Path | None = None
+) -> Array:
+    """Logits [token, vocabulary], with an F32 cache; `adapter` is a LoRA file."""
+    return _run(file, ids, n_context, embeddings=False, adapter=adapter)
 
 
 def llama_states(file: Path, ids: Sequence[int], *, pooled: bool) -> Array:
@@ -43,7 +46,13 @@ def llama_states(file: Path, ids: Sequence[int], *, pooled: bool) -> Array:
 
 
 def _run(
-    file: Path, ids: Sequence[int], n_context: int, *, embeddings: bool, pooled: bool = False
+    file: Path,
+    ids: Sequence[int],
+    n_context: int,
+    *,
+    embeddings: bool,
+    pooled: bool = False,
+    adapter: Path | None = None,
 ) -> Array:
     c.llama_backend_init()
     model = c.llama_model_load_from_file(str(file).encode(), c.llama_model_default_params())
@@ -59,6 +68,9 @@ def _run(
         params.pooling_type = c.LLAMA_POOLING_TYPE_NONE
     context = c.llama_init_from_model(model, params)
     assert context
+    if adapter is not None:
+        loaded = load_adapter(model, str(file), str(adapter), log_tail)
+        use_adapters(context, [(loaded, 1.0)])
     n = len(ids)
     batch = c.llama_batch_init(n, 0, 1)
     batch.n_tokens = n

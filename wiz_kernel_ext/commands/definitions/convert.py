@@ -1,4 +1,4 @@
-"""`convert`: a GGUF of a safetensors checkpoint."""
+"""`convert`: a GGUF of a safetensors checkpoint, or of an adapter to one."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ FLAGS = flags(
     {
         "out_type": "type",
         "output": "output",
+        "base": "base",
         "llama_cpp": "llama-cpp",
         "overwrite": "overwrite",
     },
@@ -40,9 +41,11 @@ def run(ui: UserInterface, arguments: argparse.Namespace) -> str:
 COMMAND = Command(
     help="make a GGUF of a safetensors checkpoint",
     more="""SOURCE is fetched first where it is a repository. A plain name for --output is put into
-    the models directory. --llama-cpp names a llama.cpp checkout whose converter does it.
+    the models directory. --llama-cpp names a llama.cpp checkout whose converter does it. The folder
+    of a PEFT adapter (LoRA) becomes a GGUF for --adapter.
 
-        {0}convert Qwen/Qwen2.5-0.5B-Instruct --type q8_0""",
+        {0}convert Qwen/Qwen2.5-0.5B-Instruct --type q8_0
+        {0}convert ./my-lora --base models/base.gguf""",
     arguments=arguments,
     run=run,
 )

@@ -15,7 +15,13 @@ from wiz_kernel_ext.commands.command import (
     UserInterface,
 )
 from wiz_kernel_ext.commands.definitions.convert import OUT_TYPE
-from wiz_kernel_ext.commands.flags import add_flags, context_flags, given, model_flags
+from wiz_kernel_ext.commands.flags import (
+    add_flags,
+    context_flags,
+    given,
+    model_flags,
+    prompt_flags,
+)
 
 T = TypeVar("T")
 
@@ -46,6 +52,8 @@ def arguments(parser: Parser, face: Face) -> None:
         "--dry-run", action="store_true", help="show what it would take and where; load nothing"
     )
     add_flags(parser, {**context_flags(), **model_flags()}.values())
+    if face == "notebook":  # elsewhere no conversation begins that would have them
+        add_flags(parser, [prompt_flags()["adapters"]])
 
 
 def run(ui: UserInterface, arguments: argparse.Namespace) -> Any:

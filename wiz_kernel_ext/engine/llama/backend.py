@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from wiz_kernel_ext.engine.backend import (
     Aborted,
+    Adapter,
     Backend,
     Batch,
     Context,
@@ -32,6 +33,7 @@ from wiz_kernel_ext.engine.backend import (
     Saved,
 )
 from wiz_kernel_ext.engine.images import Projector
+from wiz_kernel_ext.engine.llama.adapters import load_adapter, use_adapters
 from wiz_kernel_ext.engine.llama.devices import devices
 from wiz_kernel_ext.engine.llama.fim import fim_tokens
 from wiz_kernel_ext.engine.llama.image_rows import ImageRows, Part, parts_of
@@ -40,6 +42,8 @@ from wiz_kernel_ext.engine.llama.picking import Picker, likeliest, logits_of, re
 from wiz_kernel_ext.engine.logprobs import log_softmax
 from wiz_kernel_ext.engine.sampling import Stage
 from wiz_kernel_ext.engine.speculation import DRAFT_ROWS
+from wiz_kernel_ext.engine.vectors import EmbeddingContext, EmbeddingFacts, EmbeddingParameters
+from wiz_kernel_ext.gguf_file.kinds import POOLING_TYPES, reads_only
 from wiz_kernel_ext.protocol.devices import Device
 
 _SPM = 1
@@ -51,11 +55,12 @@ _KV_TYPES = {
     "q8_0": c.GGML_TYPE_Q8_0,
     "q4_0": c.GGML_TYPE_Q4_0,
 }
-_ABORTED = 2
+ABORTED = 2
+"""What the library returns for a batch that was broken off."""
 # Asked before each node of the graph, on one of the threads that compute: so not in Python, whose
 # lock it would have to wait for. The length of a text at an address is "false" while its first byte
 # is zero.
-_is_set = c.ggml_abort_callback(ctypes.cast(ctypes.CDLL(None).strlen, ctypes.c_void_p).value)
+is_set = c.ggml_abort_callback(ctypes.cast(ctypes.CDLL(None).strlen, ctypes.c_void_p).value)
 _DRY_BREAKERS = (b"\n", b":", b'"', b"*")
 _CONTROL = c.LLAMA_TOKEN_ATTR_CONTROL | c.LLAMA_TOKEN_ATTR_UNKNOWN
 
@@ -119,7 +124,7 @@ class LlamaBackend(Backend):
             raise LoadCancelled
         if not model:
             raise LibraryRefused(log_tail.reason() or "no reason given", log_tail.lines())
-        return LlamaModel(model)
+        return LlamaModel(model, path)
 
 
 def load_vocabulary(path: str) -> LlamaModel:
@@ -152,8 +157,9 @@ def rehearse(path: str, parameters: ContextParameters) -> list[str]:
 class LlamaModel(Model):
     """A loaded `llama_model`."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, path: str = "") -> None:
         self._model = model
+        self._path = path
         self._vocab = c.llama_model_get_vocab(model)
         self._pieces: dict[int, bytes] = {}
         is_spm = c.llama_vocab_type(self._vocab) == _SPM
@@ -221,6 +227,39 @@ class LlamaModel(Model):
             text for t in tokens if attributes(vocab, t) & _CONTROL if (text := self.text_of(t))
         ]
 
+    def embedding_facts(self) -> EmbeddingFacts:
+        architecture = self.facts.architecture
+        is_causal = self._meta(f"{architecture}.attention.causal") != "false"
+        number = self._meta(f"{architecture}.pooling_type")
+        pooling = POOLING_TYPES.get(int(number)) if number.isdigit() else None
+        template = c.llama_model_chat_template(self._model, b"rerank")
+        return EmbeddingFacts(
+            n_dims=c.llama_model_n_embd_out(self._model),
+            pooling=pooling,
+            is_causal=is_causal,
+            writes=not reads_only(architecture, is_causal=is_causal, pools=bool(number)),
+            rerank_template=template.decode("utf-8", "replace") if template else None,
+        )
+
+    def text_frame(self) -> tuple[list[int], list[int]]:
+        tokens = (c.llama_token * 8)()
+        n = max(0, c.llama_tokenize(self._vocab, b"", 0, tokens, 8, True, False))
+        frame, begins = list(tokens[:n]), bool(c.llama_vocab_get_add_bos(self._vocab))
+        n_before = 1 if n > 1 or begins else 0
+        return frame[:n_before], frame[n_before:]
+
+    def pair_frame(self) -> list[int]:
+        vocab = self._vocab
+        end = c.llama_vocab_eos(vocab) if c.llama_vocab_get_add_eos(vocab) else -1
+        separator = c.llama_vocab_sep(vocab) if c.llama_vocab_get_add_sep(vocab) else -1
+        return [token for token in (end, separator) if token >= 0]
+
+    def create_embedding_context(self, parameters: EmbeddingParameters) -> EmbeddingContext:
+        # Here, since that file needs this one.
+        from wiz_kernel_ext.engine.llama.embedding import open_context
+
+        return open_context(self._model, self.embedding_facts(), parameters)
+
     def create_context(self, parameters: ContextParameters) -> Context:
         params = c.llama_context_default_params()
         params.n_ctx = parameters.pool_size
@@ -259,6 +298,9 @@ class LlamaModel(Model):
             self._model, path, identity, threads=threads, gpu=gpu, on_log=_on_log, tail=log_tail
         )
 
+    def load_adapter(self, path: str) -> Adapter:
+        return load_adapter(self._model, self._path, path, log_tail)
+
     def close(self) -> None:
         if self._model:
             c.llama_model_free(self._model)
@@ -280,7 +322,7 @@ class LlamaContext(Context):
         self.can_abort = self.can_cut
         self._abort = (ctypes.c_uint8 * 2)()  # a text: empty, or one byte long
         if self.can_abort:
-            c.llama_set_abort_callback(context, _is_set, ctypes.addressof(self._abort))
+            c.llama_set_abort_callback(context, is_set, ctypes.addressof(self._abort))
         n = parameters.batch_size
         self._tokens = (c.llama_token * n)()
         self._positions = (c.llama_pos * n)()
@@ -292,7 +334,7 @@ class LlamaContext(Context):
             for i in range(parameters.sequence_ids)
         ]
         self._id_pointers = (ctypes.c_void_p * n)()
-        self._batch = _batch_of(
+        self._batch = batch_of(
             self._tokens, self._positions, self._counts, self._id_pointers, self._flags
         )
         self._token_pointer = ctypes.cast(self._tokens, ctypes.POINTER(c.llama_token))
@@ -334,10 +376,13 @@ class LlamaContext(Context):
         self._abort[0], log_tail.is_muted = 0, False
         if code == 1:
             raise NoRoom
-        if code == _ABORTED:
+        if code == ABORTED:
             raise Aborted
         if code != 0:
             raise DecodeFailed(f"llama_decode returned {code}: {log_tail.reason()}")
+
+    def use_adapters(self, adapters: Sequence[tuple[Adapter, float]]) -> None:
+        use_adapters(self._context, adapters)
 
     def abort(self) -> None:
         log_tail.is_muted = True
@@ -442,7 +487,7 @@ def _has_flash(said: list[str]) -> bool:
     return any("Flash Attention" in line and "enabled" in line for line in said)
 
 
-def _batch_of(tokens: Any, positions: Any, counts: Any, id_pointers: Any, flags: Any) -> Any:
+def batch_of(tokens: Any, positions: Any, counts: Any, id_pointers: Any, flags: Any) -> Any:
     """A `llama_batch` over arrays of ours, so that a whole column is filled by one slice."""
     batch = c.llama_batch()
     batch.token = ctypes.cast(tokens, ctypes.POINTER(c.llama_token))

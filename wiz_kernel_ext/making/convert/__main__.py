@@ -20,12 +20,13 @@ from wiz_kernel_ext.out_of_memory import go_first
 def main(arguments: list[str] | None = None) -> int:
     """Convert; 0 when there is a result, 1 when there is an error (the last line has either)."""
     parser = argparse.ArgumentParser(prog="python -m wiz_kernel_ext.making.convert")
-    parser.add_argument("source", type=Path, help="folder with config.json and *.safetensors")
+    parser.add_argument("source", type=Path, help="folder of a checkpoint, or of a PEFT adapter")
     parser.add_argument("target", type=Path, help="the .gguf file to write")
     parser.add_argument("--type", default="bf16", help="f32, f16, bf16 or q8_0")
     parser.add_argument("--name", help="the model's name")
     parser.add_argument("--repo", help="the repository it came from")
     parser.add_argument("--commit", help="the commit it came from")
+    parser.add_argument("--base", type=Path, help="the model an adapter is for")
     parser.add_argument("--overwrite", action="store_true")
     parser.add_argument("--tied", action="store_true", help="end when standard input ends")
     options = parser.parse_args(arguments)
@@ -37,6 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
         os.nice(NICENESS)
         end_with_parent(tidy_up)
     try:
+        from wiz_kernel_ext.making.convert.adapter_job import run_adapter
+        from wiz_kernel_ext.making.convert.adapter_plan import is_adapter
         from wiz_kernel_ext.making.convert.job import Job, run
     except ImportError as error:
         speaker.error(
@@ -54,9 +57,13 @@ def main(arguments: list[str] | None = None) -> int:
         repo=options.repo,
         commit=options.commit,
         overwrite=options.overwrite,
+        base=options.base,
     )
     try:
-        speaker.result(run(job, speaker.progress, speaker.notice))
+        if is_adapter(job.source):
+            speaker.result(run_adapter(job, speaker.progress))
+        else:
+            speaker.result(run(job, speaker.progress, speaker.notice))
     except WizError as error:
         speaker.error(error)
         return 1

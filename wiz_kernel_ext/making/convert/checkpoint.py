@@ -56,7 +56,7 @@ class Checkpoint:
         if (folder / "adapter_config.json").is_file() and not (folder / "config.json").is_file():
             raise ConversionRefused(
                 f"{folder} holds a LoRA adapter, not a model.",
-                hint="Merge it into its base model first (PEFT's merge_and_unload).",
+                hint=f"Make an adapter's GGUF of it: `wiz convert {folder}`.",
                 source=str(folder),
             )
         return cls(folder)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from wiz_kernel_ext.children.child import OnNotice, OnProgress
 from wiz_kernel_ext.errors import ConversionRefused
+from wiz_kernel_ext.making.convert.adapter_plan import is_adapter
 from wiz_kernel_ext.making.convert.handover import (
     checkout_for_refused,
     convert_with_llama_cpp,
@@ -45,8 +46,11 @@ async def convert(
     overwrite: bool = False,
     llama_cpp_dir: Path | None = None,
     python: Path | None = None,
+    base: Path | None = None,
 ) -> ConversionReport:
     """Convert the checkpoint folder `source` to the GGUF `target`, of type f32, f16, bf16 or q8_0.
+
+    Where it is a PEFT adapter's, `base` is its model, a folder or a GGUF; None: as it says itself.
 
     `on_progress(done, total)` is in bytes of the checkpoint. With `llama_cpp_dir` the converter of
     that llama.cpp checkout does it (run by `python`); with LLAMA_CPP_DIR in the environment it does
@@ -61,7 +65,8 @@ async def convert(
     else:
         command = [sys.executable, "-m", "wiz_kernel_ext.making.convert", str(source), str(target)]
         command += ["--type", kind, "--tied"]
-        for option, value in (("--name", name), ("--repo", repo), ("--commit", commit)):
+        named_options = {"--name": name, "--repo": repo, "--commit": commit, "--base": base}
+        for option, value in named_options.items():
             if value:
                 command.append(f"{option}={value}")
         if overwrite:
@@ -78,7 +83,7 @@ async def convert(
             )
         except ConversionRefused as refusal:
             named = checkout_for_refused()
-            if named is None:
+            if named is None or is_adapter(source):
                 raise
             checkout = named
             if on_notice is not None:

@@ -32,7 +32,10 @@ from wiz_kernel_ext.making.target import check_space, check_target, discard, par
 
 @dataclass(frozen=True)
 class Job:
-    """What to convert, into what; the names are for the file's own metadata."""
+    """What to convert, into what; the names are for the file's own metadata.
+
+    `base` is the model an adapter is for: a checkpoint's folder or a GGUF.
+    """
 
     source: Path
     target: Path
@@ -41,6 +44,7 @@ class Job:
     repo: str | None = None
     commit: str | None = None
     overwrite: bool = False
+    base: Path | None = None
 
 
 def run(
@@ -71,7 +75,7 @@ def run(
         check_target(job.target, job.overwrite)
         part.replace(job.target)
     except OSError as error:
-        raise _failed(job, error) from None
+        raise failed(job, error) from None
     finally:
         discard(part)
     return ConversionReport(
@@ -111,7 +115,8 @@ def _keys(job: Job, plan: Plan, part: Path, tokenize: Tokenize) -> tuple[Keys, V
     return keys, verified
 
 
-def _failed(job: Job, error: OSError) -> ConversionFailed:
+def failed(job: Job, error: OSError) -> ConversionFailed:
+    """The error that says why the disk did not take the file."""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     return ConversionFailed(
         f"{job.target} could not be written from {job.source}: {error.strerror or error}.",

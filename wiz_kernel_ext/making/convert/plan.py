@@ -192,7 +192,7 @@ def _one(
     parameters: Hyperparameters,
     kind: str,
 ) -> PlannedTensor:
-    shape = tuple(_size(letter, parameters.sizes) for letter in row.shape.split())
+    shape = shape_of(row, parameters.sizes)
     if source.shape != shape:
         raise checkpoint.refusal(
             f"the tensor {source.name!r} has the shape {list(source.shape)}, "
@@ -210,6 +210,11 @@ def _one(
     return PlannedTensor(
         target, shape, kind, source, change=row.change, head_width=parameters.head_width
     )
+
+
+def shape_of(row: Row, sizes: Mapping[str, int]) -> tuple[int, ...]:
+    """The shape that a row's letters mean, outermost first."""
+    return tuple(_size(letter, sizes) for letter in row.shape.split())
 
 
 def _size(letters: str, sizes: Mapping[str, int]) -> int:

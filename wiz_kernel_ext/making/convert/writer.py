@@ -71,16 +71,17 @@ def write_model(
         stream = writer.fout[0]
         with ThreadPoolExecutor(N_THREADS) as pool:
             for tensor in plan.tensors:
-                _write_data(stream, tensor, pool, on_bytes)
+                write_data(stream, tensor, pool, on_bytes)
         stream.flush()
         os.fsync(stream.fileno())
     finally:
         writer.close()
 
 
-def _write_data(
+def write_data(
     stream: Any, tensor: PlannedTensor, pool: ThreadPoolExecutor, on_bytes: Callable[[int], None]
 ) -> None:
+    """Write one tensor's numbers where `stream` is, padded; `on_bytes` as in `write_model`."""
     stream.write(bytes(-stream.tell() % ALIGNMENT))
     start = stream.tell()
     for block, n_bytes in encoded(tensor, pool):

@@ -128,6 +128,8 @@ def _values(name: str, option: str, fragment: str, known: KnownNames) -> list[st
         return []
     if flag.field == "chat_template":
         return [*TEMPLATE_NAMES, *path_entries(fragment, "")]
+    if flag.field == "adapters":
+        return path_entries(fragment, ".gguf")
     return _literals(flag.annotation)
 
 

@@ -6,7 +6,7 @@ import argparse
 import time
 
 from wiz_kernel_ext.commands.definitions.load import asked_about, planned
-from wiz_kernel_ext.commands.flags import given
+from wiz_kernel_ext.commands.flags import given, prompt_flags
 from wiz_kernel_ext.errors import AmbiguousModel, HubNotFound, ModelFileNotFound, WizError
 from wiz_kernel_ext.local_paths import is_checkpoint, located
 from wiz_kernel_ext.notebook.defaults import CONTEXT, MODEL
@@ -38,6 +38,7 @@ def run(host: MagicHost, arguments: argparse.Namespace) -> None:
         "fetch": True,
         "reload": arguments.reload,
         **wish,
+        **given(arguments, [prompt_flags()["adapters"]]),
         **host.notebook.session_fields(host.session or None),
     }
     view = LoadView(host.screen, name or "the default model", time.monotonic)

@@ -76,9 +76,11 @@ class LoadView:
 
 
 def about_session(session: SessionInfo, *, known: bool) -> str:
-    """A session by name; the first time also whether it is new or continued."""
+    """A session by name, with its adapters; the first time also whether it is new or continued."""
+    used = [one.rpartition("/")[2] for one in session.adapters]
+    name = f"session {' + '.join([session.name, *used])}"
     if known:
-        return f"session {session.name}"
+        return name
     if not session.n_messages:
-        return f"session {session.name} (new)"
-    return f"session {session.name} (continued, {session.n_messages} messages)"
+        return f"{name} (new)"
+    return f"{name} (continued, {session.n_messages} messages)"

@@ -146,7 +146,8 @@ class ServiceHandlers(Handlers):
     @handles(r.OpenSession)
     async def open_session(self, comm: ServerComm, request: r.OpenSession) -> SessionInfo:
         """service:openSession."""
-        row = await self.sessions.open(request)
+        adapters = await self.loads.adapters(request.adapters)
+        row = await self.sessions.open(msgspec.structs.replace(request, adapters=adapters))
         return session_info(row)
 
     @handles(r.GetSession)

@@ -87,7 +87,8 @@ class WorkerHandlers(Handlers):
         worker = self.supervisor.get(await self._named(request.model_path) or state.model)
         if worker.key not in state.contexts:
             raise ContextNotLoaded()
-        row = await self.sessions.begin(request.session, request.system_prompt)
+        adapters = await self.loads.adapters(request.adapters)
+        row = await self.sessions.begin(request.session, request.system_prompt, adapters)
         state.session_id, state.model = row.id, worker.key
         return row.id
 

@@ -1,0 +1,93 @@
+"""The conversion of an adapter, start to end, in one process; `job.py` does that of a model.
+
+Runs in the child (`__main__.py`). The target appears last, by a rename.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import gguf
+import numpy as np
+
+from wiz_kernel_ext.children.child import OnProgress
+from wiz_kernel_ext.making.convert.adapter_plan import AdapterPlan, make_adapter_plan
+from wiz_kernel_ext.making.convert.job import Job, failed
+from wiz_kernel_ext.making.convert.numbers import N_THREADS
+from wiz_kernel_ext.making.convert.plan import OUT_TYPES
+from wiz_kernel_ext.making.convert.report import ConversionReport
+from wiz_kernel_ext.making.convert.writer import write_data
+from wiz_kernel_ext.making.target import check_space, check_target, discard, part_file
+
+
+def run_adapter(job: Job, on_progress: OnProgress) -> ConversionReport:
+    """Convert; progress in bytes of the adapter. Raises WizErrors; leaves no part behind."""
+    began = time.monotonic()
+    check_target(job.target, job.overwrite)
+    plan = make_adapter_plan(job.source, job.out_type, job.base)
+    check_space(job.target, plan.size_bytes)
+    part = part_file(job.target, os.getpid())
+    name = job.name or job.source.absolute().name
+    total, done = plan.source_bytes, 0
+
+    def on_bytes(n: int) -> None:
+        nonlocal done
+        done += n
+        on_progress(done, total)
+
+    try:
+        on_progress(0, total)
+        _write(part, plan, name, on_bytes)
+        size = part.stat().st_size
+        check_target(job.target, job.overwrite)
+        part.replace(job.target)
+    except OSError as error:
+        raise failed(job, error) from None
+    finally:
+        discard(part)
+    return ConversionReport(
+        path=job.target,
+        size_bytes=size,
+        source_size_bytes=total,
+        duration_s=time.monotonic() - began,
+        outtype=plan.out_type.lower(),
+        architecture=plan.architecture,
+        name=name,
+        n_tensors=len(plan.tensors),
+    )
+
+
+def _write(path: Path, plan: AdapterPlan, name: str, on_bytes: Callable[[int], None]) -> None:
+    writer = gguf.GGUFWriter(path, plan.architecture)
+    try:
+        writer.add_type("adapter")
+        writer.add_name(name)
+        writer.add_string("adapter.type", "lora")
+        writer.add_float32("adapter.lora.alpha", plan.alpha)
+        writer.add_uint32("general.base_model.count", 1)
+        writer.add_string("general.base_model.0.name", plan.base_name)
+        writer.add_file_type(OUT_TYPES[plan.out_type][2])
+        writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
+        for tensor in plan.tensors:
+            writer.add_tensor_info(
+                tensor.name,
+                tensor.shape,
+                np.dtype(np.float32),
+                tensor.size_bytes,
+                gguf.GGMLQuantizationType[tensor.kind],
+            )
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_ti_data_to_file()
+        stream = writer.fout[0]
+        with ThreadPoolExecutor(N_THREADS) as pool:
+            for tensor in plan.tensors:
+                write_data(stream, tensor, pool, on_bytes)
+        stream.flush()
+        os.fsync(stream.fileno())
+    finally:
+        writer.close()
