@@ -213,7 +213,9 @@ class FakeContext(Context):
         ):
             cells = self.cells.setdefault(sequence_id, [])
             assert position == len(cells), "a sequence must go on where it ends"
-            cells.append((object(), token, self.shift))
+            # Of a piece of an image its embedding counts, which is one number here.
+            image = batch.embeddings.get(row)
+            cells.append((object(), token if image is None else int(image[0]), self.shift))
             if row in batch.outputs:
                 self._known[row] = self.tokens_of(sequence_id)[-self.looks_back :]
                 self._shifts[row] = self.shifts_of(sequence_id)[-self.looks_back :]

@@ -36,6 +36,10 @@ def test_the_last_token_is_taken_back_where_another_begins_with_it() -> None:
     assert allowed(healing) == [1, 2, ord("F")]
 
 
+def test_a_token_stays_behind_an_image() -> None:
+    assert heal(Words(), [X, -5, 2], "Fran") == ([X, -5, 2], 0, None)
+
+
 def test_so_are_several_that_another_begins_with() -> None:
     tokens, n_begun, healing = heal(Words(), [X, *b" ca"], " ca")
     assert (tokens, n_begun) == ([X], 3)

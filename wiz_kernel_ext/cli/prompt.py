@@ -18,6 +18,7 @@ from wiz_kernel_ext.interrupts import taken
 from wiz_kernel_ext.local_paths import located
 from wiz_kernel_ext.protocol.answer import Answer
 from wiz_kernel_ext.protocol.codec import build
+from wiz_kernel_ext.protocol.images import images_of
 from wiz_kernel_ext.protocol.messages import ChatMessage
 from wiz_kernel_ext.protocol.options import PromptOptions
 from wiz_kernel_ext.protocol.requests import Load, Prompt
@@ -32,6 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Answer TEXT; with --session in that conversation, else in none. Ctrl-C cancels: exit 130."""
     text = read_text(arguments.text)
     options = build(PromptOptions, given(arguments, sampling_flags().values()))
+    images = images_of(arguments.images)
     client = Client()
     try:
         info = None
@@ -44,6 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
             options=options,
             session=info.id if info else None,
             messages=None if info else system,
+            images=images,
             model_path=model,
             autoload=True,
             **given(arguments, prompt_flags().values()),

@@ -64,6 +64,7 @@ METAVARS = {
     "grammar": "FILE|TEXT",
     "think": "on|off|N",
     "draft": "MODEL",
+    "projector": "FILE",
     "overflow": "refuse|drop|middle|summarize",
 }
 TAKES = {

@@ -151,6 +151,7 @@ def model_flags() -> dict[str, Flag]:
         "check_tensors": "check-tensors",
         "chat_template": "chat-template",
         "draft": "draft",
+        "projector": "projector",
     }
     return flags(LoadModel, names)
 

@@ -58,6 +58,7 @@ MEANING = {
     "check_tensors": "check the file's numbers while loading",
     "keep_alive_s": "how long an unused model stays loaded",
     "draft": "a small model with the same vocabulary, which guesses what this one says",
+    "projector": "the file that has the model see images (mmproj)",
     "chat_template": "write turns as this family does, or as a file with a Jinja template says",
     # lists
     "limit": "how many to list",

@@ -180,6 +180,8 @@ def described(loaded: Loaded) -> str:
     ]
     if model.draft:
         parts.append(f"draft {model.draft.rpartition('/')[2]}")
+    if model.projector:
+        parts.append(f"sees with {model.projector.rpartition('/')[2]}")
     if model.gpu_layers:
         parts.append(f"GPU layers {model.gpu_layers}")
     if model.worker_pid is not None:

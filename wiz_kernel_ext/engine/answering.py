@@ -86,5 +86,6 @@ class Answering:
             sampling = sequence.sampling
             sequence.sampler = self._context.make_sampler(sampling.stages)
             if sampling.n_lookback:
-                self._context.accept(sequence.sampler, sequence.tokens[-sampling.n_lookback :])
+                before = sequence.tokens[-sampling.n_lookback :]
+                self._context.accept(sequence.sampler, [t for t in before if t >= 0])
         return sequence.sampler

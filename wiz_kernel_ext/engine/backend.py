@@ -10,14 +10,16 @@ arithmetic.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from wiz_kernel_ext.engine.images import NO_ROWS, Projector, Row
 from wiz_kernel_ext.engine.sampling import Stage
+from wiz_kernel_ext.errors import NotSupported
 from wiz_kernel_ext.protocol.devices import Device
 
 if TYPE_CHECKING:
@@ -96,19 +98,35 @@ class ContextParameters:
 class Batch:
     """One step's tokens, as four parallel lists; row i is `tokens[i]` at `positions[i]`.
 
-    `outputs` are the rows whose logits are wanted, in order.
+    `outputs` are the rows whose logits are wanted, in order. A token below 0 is a piece of an
+    image (`images.py`): what is computed there is its embedding, `embeddings[i]`, and it is no
+    sequence's last row that is wanted.
     """
 
     tokens: list[int] = field(default_factory=list)
     positions: list[int] = field(default_factory=list)
     sequence_ids: list[int] = field(default_factory=list)
     outputs: list[int] = field(default_factory=list)
+    embeddings: dict[int, Row] = field(default_factory=dict)
 
-    def add(self, sequence_id: int, start: int, tokens: Sequence[int], *, n_outputs: int) -> range:
+    def add(
+        self,
+        sequence_id: int,
+        start: int,
+        tokens: Sequence[int],
+        *,
+        n_outputs: int,
+        images: Mapping[int, Row] = NO_ROWS,
+    ) -> range:
         """Append `tokens` of one sequence from position `start`.
 
-        Returns the rows of the last `n_outputs` of them, whose logits are wanted.
+        `images` are the embeddings of its pieces, by position. Returns the rows of the last
+        `n_outputs` of them, whose logits are wanted.
         """
+        if images:
+            first = len(self.tokens) - start
+            places = (start + i for i, token in enumerate(tokens) if token < 0)
+            self.embeddings |= {first + place: images[place] for place in places}
         self.tokens.extend(tokens)
         self.positions.extend(range(start, start + len(tokens)))
         self.sequence_ids.extend([sequence_id] * len(tokens))
@@ -292,6 +310,14 @@ class Model(ABC):
     @abstractmethod
     def create_context(self, parameters: ContextParameters) -> Context:
         """A context on this model; raises LibraryRefused with the library's own words."""
+
+    def open_projector(self, path: str, identity: str, *, threads: int, gpu: bool) -> Projector:
+        """What makes embeddings of images for this model, from the file at `path` (mmproj).
+
+        Raises NotSupported where the library does without, or the two do not fit as they should;
+        LibraryRefused. The file's header was checked before (`projector_header.py`).
+        """
+        raise NotSupported("This engine reads no images.")
 
     @abstractmethod
     def embedding_facts(self) -> EmbeddingFacts:

@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
+
+from msgspec.structs import replace as replace_message
 
 from wiz_kernel_ext.engine.backend import Model
 from wiz_kernel_ext.engine.chat_formats import FORMATS
 from wiz_kernel_ext.engine.chat_template import ChatTemplate
+from wiz_kernel_ext.engine.images import NO_ROWS, Places, ReadImage, Row, no_projector
 from wiz_kernel_ext.engine.reasoning_prompt import (
     NOT_APART,
-    Ending,
     ReasoningTemplate,
     Think,
     Values,
@@ -32,6 +34,7 @@ from wiz_kernel_ext.engine.tool_envelopes import PLAIN, Envelope, find_envelope
 from wiz_kernel_ext.engine.turns import NO_TURNS, find_turns
 from wiz_kernel_ext.errors import BadRequest
 from wiz_kernel_ext.protocol.chat_templates import RAW, check_chat_template
+from wiz_kernel_ext.protocol.images import MARK
 from wiz_kernel_ext.protocol.messages import ChatMessage
 
 Attempt = tuple[list[dict[str, str]], list[Any] | None]
@@ -39,11 +42,15 @@ Attempt = tuple[list[dict[str, str]], list[Any] | None]
 
 @dataclass(frozen=True)
 class ChatPrompt:
-    """A prompt's tokens, how the answer's thinking is told apart, and what should be known."""
+    """A prompt's tokens, how the answer's thinking is told apart, and what should be known.
+
+    `images` are the embeddings of the pieces of images in it, by their places.
+    """
 
     tokens: list[int]
     reasoning: Reasoning | None = None
     notice: str = ""
+    images: Mapping[int, Row] = field(default_factory=lambda: NO_ROWS)
 
 
 class ChatEncoder:
@@ -83,6 +90,7 @@ class ChatEncoder:
         tools: list[dict[str, Any]] | None = None,
         prefill: str = "",
         *,
+        read: ReadImage = no_projector,
         think: Think = None,
         constrained: bool = False,
         allow_repeats: bool = False,
@@ -90,27 +98,29 @@ class ChatEncoder:
         """The prompt's tokens, and how its answer is to be read.
 
         `prefill` is how the answer begins: text behind all that, read in one go with it; nothing is
-        thought before it. `think` as in `PromptOptions`; `constrained`: the answer is to have a
-        given shape.
+        thought before it. `read` makes pieces of images. `think` as in `PromptOptions`;
+        `constrained`: the answer is to have a given shape.
         """
-        if self.is_raw:
-            tokens = self._with_one_bos(self._raw(messages, tools, prefill))
-            return ChatPrompt(tokens, notice=NOT_APART if think else "")
-        if tools and not self._takes_tools:
+        if tools and not self.is_raw and not self._takes_tools:
             messages, tools = _told_of_tools(messages, tools), None
+        places = Places(read)
+        messages = [replace_message(m, content=places.place(m.content, m.images)) for m in messages]
+        if self.is_raw:
+            tokens = self._with_one_bos(self._raw(messages, places, tools, prefill))
+            images = places.rows(tokens, whole=False)
+            return ChatPrompt(tokens, notice=NOT_APART if think else "", images=images)
         marker = _Marker(self._control)
         escaped = [self._message(message, marker) for message in messages]
         escaped_tools = marker.escape_all(tools) if tools else None
         think = False if prefill else self._thinking.asked(think, constrained=constrained)
         text = self._render(escaped, escaped_tools, self._thinking.values(think))
         ending = self._thinking.ending(text, think, allow_repeats=allow_repeats)
-        return self._tokenized(text + ending.text + marker.escape(prefill), marker, ending)
-
-    def _tokenized(self, text: str, marker: _Marker, ending: Ending) -> ChatPrompt:
-        tokens: list[int] = []
-        for part, is_control_allowed in marker.split(text):
-            tokens += self._model.tokenize(part, parse_special=is_control_allowed)
-        return ChatPrompt(self._with_one_bos(tokens), ending.reasoning, ending.notice)
+        tokens = []
+        for part, is_control_allowed in marker.split(text + ending.text + marker.escape(prefill)):
+            tokens += self._tokens(part, places, parse_special=is_control_allowed)
+        tokens = self._with_one_bos(tokens)
+        images = places.rows(tokens, whole=True)
+        return ChatPrompt(tokens, ending.reasoning, ending.notice, images)
 
     def _message(self, message: ChatMessage, marker: _Marker) -> dict[str, str]:
         """`message` as templates know it; what was thought goes where this one looks for it."""
@@ -118,6 +128,18 @@ class ChatEncoder:
         if message.thinking and self._thinking.field is not None:
             known[self._thinking.field] = marker.escape(message.thinking)
         return known
+
+    def _tokens(self, text: str, places: Places, *, parse_special: bool) -> list[int]:
+        """A text's tokens, and the ids of the images in it."""
+        return [
+            token
+            for part in places.split(text)
+            for token in (
+                self._model.tokenize(part, parse_special=parse_special)
+                if isinstance(part, str)
+                else part
+            )
+        ]
 
     @cached_property
     def takes_system(self) -> bool:
@@ -131,14 +153,19 @@ class ChatEncoder:
         return False
 
     def text_of(self, tokens: Sequence[int]) -> str:
-        """What `tokens` stand for, control tokens by their names."""
-        model = self._model
-        parts = [model.piece(token) or model.text_of(token).encode() for token in tokens]
+        """What `tokens` stand for, control tokens by their names, and images by a mark each."""
+        model, parts = self._model, []
+        for token, before in zip(tokens, [0, *tokens], strict=False):
+            if token >= 0:
+                parts.append(model.piece(token) or model.text_of(token).encode())
+            elif before >= 0:
+                parts.append(MARK.encode())
         return b"".join(parts).decode("utf-8", "replace")
 
     def _raw(
         self,
         messages: Sequence[ChatMessage],
+        places: Places,
         tools: list[dict[str, Any]] | None,
         prefill: str,
     ) -> list[int]:
@@ -152,9 +179,10 @@ class ChatEncoder:
                 hint="Give it one: `wiz load MODEL --chat-template chatml`.",
                 field="tools",
             )
-        system = [m.content for m in messages[:1] if m.role == "system" and len(messages) > 1]
-        text = "\n\n".join([*system, *(m.content for m in messages[-1:])]) + prefill
-        return self._model.tokenize(text, parse_special=False)
+        has_system = len(messages) > 1 and messages[0].role == "system"
+        said = [*messages[: int(has_system)], *messages[-1:]]
+        text = "\n\n".join(message.content for message in said) + prefill
+        return self._tokens(text, places, parse_special=False)
 
     @cached_property
     def envelope(self) -> Envelope | None:

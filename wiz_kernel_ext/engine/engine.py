@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from collections.abc import Sequence as Many
 
 from wiz_kernel_ext.engine.adapters import AdapterSet, AdapterShelf
@@ -19,6 +19,7 @@ from wiz_kernel_ext.engine.contention import ThreadCount
 from wiz_kernel_ext.engine.detokenizer import Detokenizer
 from wiz_kernel_ext.engine.drafting import Drafter
 from wiz_kernel_ext.engine.exact import ExactLane
+from wiz_kernel_ext.engine.images import NO_ROWS, Row
 from wiz_kernel_ext.engine.kv_memory import N_IN_THE_WAY, KvMemory
 from wiz_kernel_ext.engine.masks_ahead import MasksAhead
 from wiz_kernel_ext.engine.pace import ALONE_S, TARGET_S, Pace
@@ -116,6 +117,7 @@ class Engine:
         *,
         n_begun: int | None = None,
         reasoning: Reasoning | None = None,
+        images: Mapping[int, Row] = NO_ROWS,
     ) -> Sequence:
         """Queue a prompt; `listener` hears of its events and its one end.
 
@@ -123,7 +125,8 @@ class Engine:
         the conversation it belongs to: what has none is never written to the disk; `constraint`
         what the answer may be, `reasoning` how the model's thinking is told from it; `adapters` are
         LoRA files by path. `n_begun`: it goes on with a text, in which so many bytes of it are
-        already (None: it begins by itself).
+        already (None: it begins by itself). `images` are the embeddings of the pieces of images in
+        it, by their places.
         Raises ContextOverflow where it leaves no room for an answer, BadRequest for options that
         do not fit the model, ModelLoadFailed for such adapters.
         """
@@ -153,7 +156,8 @@ class Engine:
             ),
             ends=turns.tokens,
             runaway=None if options.allow_repeats else Runaway(turns.markers),
-            drafters=self._drafters(options, sampling),
+            drafters=self._drafters(options, sampling, has_images=bool(images)),
+            images=images,
             listener=listener,
             context_size=self._context_size,
             max_tokens=options.max_tokens,
@@ -321,14 +325,18 @@ class Engine:
         if self._threads and not self.is_busy:
             self._threads.rest(self._clock())
 
-    def _drafters(self, options: PromptOptions, sampling: Sampling) -> tuple[Drafter, ...]:
+    def _drafters(
+        self, options: PromptOptions, sampling: Sampling, *, has_images: bool
+    ) -> tuple[Drafter, ...]:
         """Who may guess an answer.
 
         A row beside others is rounded otherwise than alone, on nearly every device, and so is all
         that looks back on it: where two tokens are nearly as likely, a guess may change the text.
         So one that is promised, greedy or from a seed, is guessed where somebody asked for that.
+        A draft model sees no images.
         """
-        guessing = (None if options.lookup is False else self._lookup, self._draft)
+        draft = None if has_images else self._draft
+        guessing = (None if options.lookup is False else self._lookup, draft)
         drafters = tuple(drafter for drafter in guessing if drafter is not None)
         is_asked = options.lookup or self._draft is not None
         is_greedy = sampling.stages[-1].name == "greedy"

@@ -113,6 +113,7 @@ class ExactLane:
             sequence.n_past,
             sequence.tokens[sequence.n_past : end],
             n_outputs=int(n == sequence.n_unread),
+            images=sequence.images,
         )
         try:
             self._use_adapters(context, sequence.adapters)

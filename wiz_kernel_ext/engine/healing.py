@@ -82,6 +82,8 @@ def heal(model: Model, tokens: list[int], text: str) -> tuple[list[int], int, He
     data = text.encode("utf-8", "replace")
     rest, n_back, end = b"", 0, b""
     for n, token in enumerate(reversed(tokens[1:][-_MOST_TOKENS:]), 1):
+        if tokens[-n - 1] < 0:  # a piece of an image, which no prompt may end with
+            break
         end = pieces[token] + end
         if not pieces[token] or not data.endswith(end):
             break

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 
 import numpy as np
 
@@ -96,8 +97,12 @@ class _Text:
         return (n_alike, int(ends[-1]) + 1) if len(ends) and n_alike >= _N_ALIKE else (0, 0)
 
     def guess(self, tokens: Sequence[int], most: int) -> list[int]:
-        """What came after, and over again where that reaches into what is guessed."""
-        guessed = list(tokens[self.follows : self.follows + most])
-        while len(guessed) < most:
+        """What came after, and over again where that reaches into what is guessed.
+
+        Up to an image: nobody writes one.
+        """
+        found = tokens[self.follows : self.follows + most]
+        guessed = list(takewhile(lambda token: token >= 0, found))
+        while len(guessed) >= len(found) and len(guessed) < most:
             guessed += guessed[: most - len(guessed)]
         return guessed

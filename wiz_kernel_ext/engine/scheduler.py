@@ -53,7 +53,13 @@ class Plan:
         """Put the next `n` unread tokens of `sequence` into the batch."""
         n_outputs = int(n == sequence.n_unread)
         tokens = sequence.tokens[sequence.n_past : sequence.n_past + n]
-        rows = self.batch.add(sequence.sequence_id, sequence.n_past, tokens, n_outputs=n_outputs)
+        rows = self.batch.add(
+            sequence.sequence_id,
+            sequence.n_past,
+            tokens,
+            n_outputs=n_outputs,
+            images=sequence.images,
+        )
         self.works.append(Work(sequence, n, rows))
 
     def add_answer(self, sequence: Sequence, drafted: list[int]) -> None:

@@ -7,7 +7,7 @@ the only one to touch it.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from wiz_kernel_ext.engine.coalescer import Coalescer
 from wiz_kernel_ext.engine.constraint import Constraint
 from wiz_kernel_ext.engine.detokenizer import Detokenizer
 from wiz_kernel_ext.engine.drafting import Drafter
+from wiz_kernel_ext.engine.images import Row
 from wiz_kernel_ext.engine.runaway import Runaway
 from wiz_kernel_ext.engine.sampling import Sampling
 from wiz_kernel_ext.engine.thinking import ThinkingApart
@@ -57,8 +58,9 @@ class Sequence:
     """A prompt and its answer; times are the engine's clock's, in seconds.
 
     `tokens` are the prompt's and, behind them, the answer's; the first `n_past` of them are in the
-    KV memory. `number` is its place in the order of arrival. `runaway` reads along, where an answer
-    that repeats itself without end is to be ended. `owner` is the conversation it belongs to, where
+    KV memory. `images` are the embeddings of the pieces of images in the prompt, by their places.
+    `number` is its place in the order of arrival. `runaway` reads along, where an answer that
+    repeats itself without end is to be ended. `owner` is the conversation it belongs to, where
     its state may be kept on the disk. `drafters` may guess what it goes on with. `constraint` is
     what the answer may be, ahead of it by `n_unsaid` tokens that can only follow; `logprobs` how
     likely its tokens were, with `n_top` others, where that was asked for. `reasoning` tells what
@@ -73,6 +75,7 @@ class Sequence:
     context_size: int
     max_tokens: int | None = None
     owner: str | None = None
+    images: Mapping[int, Row] = field(default_factory=dict)
     adapters: AdapterSet = NO_ADAPTERS
     number: int = 0
     n_prompt: int = 0

@@ -11,6 +11,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+import msgspec
+
 from wiz_kernel_ext.errors import BadRequest, OperationInterrupted
 from wiz_kernel_ext.protocol.answer import Answer
 from wiz_kernel_ext.protocol.codec import build
@@ -26,6 +28,7 @@ from wiz_kernel_ext.protocol.embedding import (
     ranking,
     warn_of,
 )
+from wiz_kernel_ext.protocol.images import images_of
 from wiz_kernel_ext.protocol.options import PromptOptions
 from wiz_kernel_ext.protocol.prompt_views import Count, ShownPrompt, ShowPrompt, count_fields
 from wiz_kernel_ext.protocol.requests import (
@@ -75,7 +78,9 @@ def build_prompt(type: type[T], prompt: str, options: dict[str, Any]) -> T:
     sampling = {name: value for name, value in options.items() if name not in _PROMPT_FIELDS}
     if sampling.get("schema") is not None:
         sampling["schema"] = schema_of(sampling["schema"])
-    return build(type, {"prompt": prompt, "options": build(PromptOptions, sampling), **fields})
+    images = images_of(fields.pop("images", None))
+    made = build(type, {"prompt": prompt, "options": build(PromptOptions, sampling), **fields})
+    return made if images is None else msgspec.structs.replace(made, images=images)  # type: ignore[type-var]
 
 
 class WorkerCalls(ABC, Generic[OperationT]):
@@ -97,7 +102,8 @@ class WorkerCalls(ABC, Generic[OperationT]):
         """Load a GGUF model, or share it where it is loaded (`worker:loadModel`).
 
         `model_path` is a path or "demo"; other keywords are `LoadModel`'s fields: gpu_layers,
-        use_mmap, use_mlock, check_tensors, keep_alive_s, chat_template, draft, reload.
+        use_mmap, use_mlock, check_tensors, keep_alive_s, chat_template, draft,
+        projector, reload.
         Raises ModelFileNotFound, ModelLoadFailed, Conflict.
         """
         return await self.request(build(LoadModel, {"model_path": model_path, **options}))
@@ -123,7 +129,8 @@ class WorkerCalls(ABC, Generic[OperationT]):
         Keywords are `PromptOptions`' (temperature, top_k, max_tokens, seed, stop, …) and `Prompt`'s
         (session, role, tools, messages, chat_template, prefill, suffix, overflow, …). `schema` is a
         JSON schema, or a type (a Pydantic class, dataclass, TypedDict, `Literal`, `Enum`,
-        `list[T]`): `Answer.value` is one.
+        `list[T]`): `Answer.value` is one. `images` are paths, bytes, PIL images or
+        matplotlib figures, for a model with a projector.
         Raises SessionNotLoaded, ContextOverflow, WorkerDied.
         """
         request = build_prompt(Prompt, prompt, options)

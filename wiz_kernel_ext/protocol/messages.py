@@ -17,8 +17,13 @@ class ChatMessage(
     forbid_unknown_fields=True,
     omit_defaults=True,
 ):
-    """One message of a conversation; `thinking` is what an answer's model thought before it."""
+    """One message of a conversation; `thinking` is what an answer's model thought before it.
+
+    `images` are the bytes of image files (PNG, JPEG, …): they stand where `content` has `<image>`,
+    in order, and those that are left over in front of it.
+    """
 
     role: Role
     content: str
     thinking: str = ""
+    images: list[bytes] = []

@@ -121,7 +121,8 @@ class LoadModel(Request[ModelInfo], frozen=True, kw_only=True):
     stays, in seconds (-1: for good). `chat_template` is used instead of the file's own: a family's
     name (`chat_templates.TEMPLATE_NAMES`) or a Jinja text. `draft` is a small model with the same
     vocabulary, which guesses what this one says, so that several tokens are computed at once; one
-    that does not fit is a `ModelLoadFailed`. Other parameters than the loaded ones are a `Conflict`
+    that does not fit is a `ModelLoadFailed`. `projector` is the file that has the model see images
+    (mmproj). Other parameters than the loaded ones are a `Conflict`
     unless `reload` is set. What takes more memory than is free is refused (`NotEnoughMemory`)
     unless `anyway` is set. `context` is the one that will be created then: as many layers are put
     on a card as leave room for it.
@@ -137,6 +138,7 @@ class LoadModel(Request[ModelInfo], frozen=True, kw_only=True):
     keep_alive_s: Annotated[float, Meta(ge=-1)] | None = None
     chat_template: ChatTemplate | None = None
     draft: str | None = None
+    projector: str | None = None
     reload: bool = False
     anyway: bool = False
     context: CreateContext | None = None
@@ -187,6 +189,8 @@ class AnyPrompt(Request[R], frozen=True, kw_only=True):
     explicit history, used instead of the session's and not kept. `role` is "tool" for a tool's
     result. `tools` are JSON-schema function descriptions, given to the chat template: the answer
     may be calls of them, with arguments of their schemas, whatever else it is to be.
+    `images` are the bytes of image files (PNG, JPEG, BMP, GIF), for a model with a projector: they
+    stand where the prompt has `<image>`, in order, and those that are left over in front of it.
     `chat_template` is used for this prompt only, as in `LoadModel`. `prefill` is how the answer
     begins; the model goes on from there. `suffix` is what stands behind the gap to fill, `prompt`
     before it (fill-in-the-middle). `overflow` says what becomes of a conversation that does not fit
@@ -201,6 +205,7 @@ class AnyPrompt(Request[R], frozen=True, kw_only=True):
     role: Literal["user", "tool"] = "user"
     tools: list[dict[str, Any]] | None = None
     messages: list[ChatMessage] | None = None
+    images: list[bytes] | None = None
     model_path: str | None = None
     chat_template: ChatTemplate | None = None
     prefill: str | None = None
@@ -264,6 +269,7 @@ class Load(Request[Loaded], frozen=True, kw_only=True):
     keep_alive_s: Annotated[float, Meta(ge=-1)] | None = None
     chat_template: ChatTemplate | None = None
     draft: str | None = None
+    projector: str | None = None
     context_size: ContextSize | None = None
     sequences: Sequences | None = None
     threads: Threads | None = None

@@ -34,8 +34,9 @@ class ModelInfo(Result, frozen=True, kw_only=True):
     """A model's facts. `size_bytes` are its tensors; `n_ctx_train` is in tokens.
 
     `chat_template` says what is used: "own" (the file's), a family's name, "given" for a text that
-    was given, or "raw" for none. `draft` is the path of the model that guesses its answers.
-    `kind`: only a "text" model can answer. `notices` are what its users should know of it.
+    was given, or "raw" for none. `draft` is the path of the model that guesses its answers,
+    `projector` of what has it see images. `kind`: only a "text" model can answer. `notices` are
+    what its users should know of it.
     """
 
     model_path: str
@@ -51,6 +52,7 @@ class ModelInfo(Result, frozen=True, kw_only=True):
     has_chat_template: bool = False
     chat_template: str = ""
     draft: str = ""
+    projector: str = ""
     kind: ModelKind = "text"
     shared: bool = False
     load_time_s: float = 0.0

@@ -29,6 +29,7 @@ _PATHS = {
     "model_path",
     "notebook",
     "output",
+    "projector",
     "source",
 }
 _LISTS_OF_PATHS = {"adapters"}

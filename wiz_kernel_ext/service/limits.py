@@ -29,7 +29,7 @@ def check_load(
     limits: Limits, path: Path, load: LoadModel, context: CreateContext | None = None
 ) -> None:
     """Raise LimitExceeded for a model or a number that is not allowed. Resolves links."""
-    for one in (path, load.draft):
+    for one in (path, load.draft, load.projector):
         if one is not None:
             limits.check_model(Path(one))
     limits.check_number("max_keep_alive_s", load.keep_alive_s, "The keep-alive, in seconds")

@@ -86,7 +86,7 @@ class Loads:
         state = self.clients[client]
         request = _with_defaults(request, state)
         path = await asyncio.to_thread(self.locate, request.model_path)
-        request = await self._with_draft(request)
+        request = await self._with_others(request)
         operation = Operation("load", title=path.name, client=client, model_path=str(path))
 
         async def body(operation: Operation) -> ModelInfo:
@@ -110,7 +110,7 @@ class Loads:
                 "fetches it.",
             )
         load = _with_defaults(_part(request, LoadModel), self.clients[client])
-        load = await self._with_draft(load)
+        load = await self._with_others(load)
         plan = await self.planner.plan(found, load, _part(request, CreateContext))
         is_loaded = self.climb.is_loaded(await asyncio.to_thread(identify, found))
         return msgspec.structs.replace(plan, is_loaded=is_loaded)
@@ -133,12 +133,14 @@ class Loads:
             return names
         return await asyncio.to_thread(located_adapters, names, self.locate)
 
-    async def _with_draft(self, request: LoadModel) -> LoadModel:
-        """`request` with the path of its draft model, which is not fetched."""
-        if request.draft is None:
-            return request
-        path = await asyncio.to_thread(self.locate, request.draft)
-        return msgspec.structs.replace(request, draft=str(path))
+    async def _with_others(self, request: LoadModel) -> LoadModel:
+        """`request` with the paths of its draft model and projector, which are not fetched."""
+        paths = {
+            name: str(await asyncio.to_thread(self.locate, given))
+            for name in ("draft", "projector")
+            if (given := getattr(request, name)) is not None
+        }
+        return msgspec.structs.replace(request, **paths)
 
     def _find(self, name: str | None) -> Path | ModelName:
         if (name is not None and not name.strip()) or (name is None and not self.library.default()):
@@ -163,7 +165,7 @@ class Loads:
     async def _load(self, operation: Operation, request: Load) -> Loaded:
         began = time.monotonic()
         state = self.clients[operation.client]
-        load = await self._with_draft(_with_defaults(_part(request, LoadModel), state))
+        load = await self._with_others(_with_defaults(_part(request, LoadModel), state))
         find = asyncio.to_thread(self._find, request.model)
         found = await operation.unless_cancelled(find)
         found_s, began_fetch = time.monotonic() - began, time.monotonic()

@@ -27,6 +27,7 @@ from wiz_kernel_ext.models.identity import identify
 from wiz_kernel_ext.protocol.chat_templates import check_chat_template
 from wiz_kernel_ext.protocol.embedding import Embed, Rerank, check_answers
 from wiz_kernel_ext.protocol.events import StateChanged
+from wiz_kernel_ext.protocol.images import marked
 from wiz_kernel_ext.protocol.messages import ChatMessage
 from wiz_kernel_ext.protocol.prompt_views import Count, ShownPrompt, ShowPrompt
 from wiz_kernel_ext.protocol.requests import AnyPrompt, CreateContext, LoadModel, Prompt
@@ -205,9 +206,10 @@ class Prompting:
             await self.loads.bind(operation, session.id, worker)
             operation.asked = SessionMessage(
                 role="tool" if request.role == "tool" else "user",
-                content=request.prompt,
+                content=marked(request.prompt, len(request.images or [])),
                 operation_id=operation.id,
             )
+            self.sessions.images.keep(operation.id, request.images or [])
         else:
             history = request.messages or []
         info = await self._ask(operation, request, worker, history, session)
@@ -233,6 +235,7 @@ class Prompting:
             role=request.role,
             tools=request.tools,
             messages=history,
+            images=request.images,
             session=session.id if session else None,
             chat_template=request.chat_template,
             prefill=request.prefill,

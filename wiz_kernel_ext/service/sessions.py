@@ -19,6 +19,7 @@ from wiz_kernel_ext.protocol.requests import OpenSession
 from wiz_kernel_ext.protocol.results import SessionDetail, SessionInfo, SessionMessage
 from wiz_kernel_ext.service.operations import shorten
 from wiz_kernel_ext.service.records import Records
+from wiz_kernel_ext.service.session_images import SessionImages
 from wiz_kernel_ext.service.snapshots import SnapshotFolders
 from wiz_kernel_ext.store import SessionRow
 
@@ -32,6 +33,7 @@ class Sessions:
         self._records = records
         self._snapshots = snapshots
         self._turns: dict[str, asyncio.Lock] = {}
+        self.images = SessionImages()
 
     def turn(self, session_id: str) -> asyncio.Lock:
         """The lock that keeps one session's prompts in order, first come first served."""
@@ -121,7 +123,10 @@ class Sessions:
             [ChatMessage(role="system", content=row.system_prompt)] if row.system_prompt else []
         )
         return system + [
-            ChatMessage(role=m.role, content=m.content, thinking=m.thinking) for m in messages
+            ChatMessage(
+                role=m.role, content=m.content, thinking=m.thinking, images=self.images.of(m)
+            )
+            for m in messages
         ]
 
     async def bind(

@@ -46,6 +46,8 @@ def model_difference(
             difference[_camel(name)] = [has, asked]
     if request.draft is not None and request.draft != info.draft:
         difference["draft"] = [info.draft or None, request.draft]
+    if request.projector is not None and request.projector != info.projector:
+        difference["projector"] = [info.projector or None, request.projector]
     if request.chat_template not in (None, chat_template):
         names = [info.chat_template, template_name(request.chat_template, own=False)]
         difference["chatTemplate"] = names

@@ -43,6 +43,7 @@ from wiz_kernel_ext.protocol.calls import WorkerCalls
 from wiz_kernel_ext.protocol.codec import sound
 from wiz_kernel_ext.protocol.embedding import Embed, Rerank
 from wiz_kernel_ext.protocol.events import Progress
+from wiz_kernel_ext.protocol.images import marked
 from wiz_kernel_ext.protocol.messages import ChatMessage
 from wiz_kernel_ext.protocol.prompt_views import Count, ShownPrompt, ShowPrompt
 from wiz_kernel_ext.protocol.pulse import Pulse
@@ -257,7 +258,7 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
         if isinstance(request, Initialize):
             return await self._initialize(request)
         if isinstance(request, LoadModel):
-            path, full = self._locate(request), self._with_defaults(self._with_draft(request))
+            path, full = self._locate(request), self._with_defaults(self._with_others(request))
             return await self._loop.call(lambda: self._host.load(path, full, call))
         if isinstance(request, CreateContext):
             return await self._loop.call(lambda: self._host.create_context(request, call))
@@ -275,7 +276,7 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
             request = msgspec.structs.replace(request, model_path=str(self._locate(request)))
         if isinstance(request, Prompt | InitializeSession) and request.adapters:
             return msgspec.structs.replace(request, adapters=self._adapters(request.adapters))
-        return self._with_draft(request) if isinstance(request, LoadModel) else request
+        return self._with_others(request) if isinstance(request, LoadModel) else request
 
     async def _initialize(self, request: Initialize) -> RuntimeInfo:
         self._defaults = request
@@ -302,12 +303,14 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
         }
         return msgspec.structs.replace(request, **missing)
 
-    def _with_draft(self, request: LoadModel) -> LoadModel:
-        """`request` with the path of its draft model."""
-        if request.draft is None:
-            return request
-        path = locate_model(request.draft, models_dir=self._models_dir)
-        return msgspec.structs.replace(request, draft=str(path))
+    def _with_others(self, request: LoadModel) -> LoadModel:
+        """`request` with the paths of its draft model and its projector."""
+        paths = {
+            name: str(locate_model(given, models_dir=self._models_dir))
+            for name in ("draft", "projector")
+            if (given := getattr(request, name)) is not None
+        }
+        return msgspec.structs.replace(request, **paths)
 
     def _adapters(self, names: list[str]) -> list[str]:
         """The adapters of these names, by path."""
@@ -338,7 +341,9 @@ class LlamaWorker(WorkerCalls[LocalOperation]):
         return session.id
 
     async def _prompt(self, request: Prompt, call: Call) -> AnswerInfo:
-        asked = ChatMessage(role=request.role, content=request.prompt)
+        images = request.images or []
+        content = marked(request.prompt, len(images))
+        asked = ChatMessage(role=request.role, content=content, images=images)
         if request.adapters:
             request = msgspec.structs.replace(request, adapters=self._adapters(request.adapters))
         if request.messages is not None:

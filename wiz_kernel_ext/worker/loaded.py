@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,13 @@ from wiz_kernel_ext.engine.engine import Engine
 from wiz_kernel_ext.engine.fill_in import fill_in
 from wiz_kernel_ext.engine.grammars import Grammars
 from wiz_kernel_ext.engine.healing import heal
+from wiz_kernel_ext.engine.images import NO_ROWS, Row, no_projector
 from wiz_kernel_ext.engine.json_answer import checker_of
 from wiz_kernel_ext.engine.thinking import Reasoning
 from wiz_kernel_ext.engine.tool_calls import Tools, tools_of
 from wiz_kernel_ext.engine.turns import NO_TURNS, Turns
 from wiz_kernel_ext.engine.vocabulary import Vocabulary
+from wiz_kernel_ext.errors import BadRequest
 from wiz_kernel_ext.models.placement import Placement
 from wiz_kernel_ext.protocol.adapters import ScaledAdapter
 from wiz_kernel_ext.protocol.messages import ChatMessage
@@ -29,6 +31,7 @@ from wiz_kernel_ext.protocol.options import PromptOptions
 from wiz_kernel_ext.protocol.results import ContextInfo, LeftOut, ModelInfo
 from wiz_kernel_ext.worker.cuts import Cuts
 from wiz_kernel_ext.worker.encoding import Readers
+from wiz_kernel_ext.worker.projector import ImageReader
 from wiz_kernel_ext.worker.text_vectors import TextVectors
 
 DEFAULT_OPTIONS = PromptOptions()
@@ -40,8 +43,8 @@ class Loaded:
     """A model in memory, what it was loaded with, and its context, if any.
 
     `placement` is what is on which card, `fingerprint` its file's ("" where nothing is kept on the
-    disk); `draft` the model that guesses its answers, `drafter` that one at work; `vectors` is
-    there as the context is.
+    disk); `draft` the model that guesses its answers, `drafter` that one at work; `projector` what
+    reads images for it. `vectors` is there as the context is.
     """
 
     model: Model
@@ -54,6 +57,7 @@ class Loaded:
     encoders: dict[str, ChatEncoder] = field(default_factory=dict)
     draft: Model | None = None
     drafter: DraftModel | None = None
+    projector: ImageReader | None = None
     context: Context | None = None
     context_info: ContextInfo | None = None
     engine: Engine | None = None
@@ -88,7 +92,7 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Encoded:
-    """A prompt as its model reads it.
+    """A prompt as its model reads it, `images` being the embeddings of pieces by their places.
 
     `turns` are what ends its answer, which begins with `prefill`; `n_begun` as the engine has
     it. `is_open`: nothing in it ends an answer. `left_out` is what was not encoded. `constraint` is
@@ -109,6 +113,7 @@ class Encoded:
     reasoning: Reasoning | None = None
     notice: str = ""
     tools: Tools | None = None
+    images: Mapping[int, Row] = field(default_factory=lambda: NO_ROWS)
     adapters: Sequence[ScaledAdapter] = ()
 
     @property
@@ -137,6 +142,8 @@ def encode(
     tokens: list[int] = []
     turns = chat.turns
     if suffix is not None:
+        if messages and messages[-1].images:
+            raise BadRequest("A gap is filled without images.", field="images")
         before = messages[-1].content if messages else ""
         tokens, turns = fill_in(loaded.model, before, suffix, begun)
     known = None
@@ -152,6 +159,7 @@ def encode(
             messages,
             tools,
             begun,
+            read=loaded.projector.read if loaded.projector else no_projector,
             think=options.think,
             constrained=constraint is not None,
             allow_repeats=bool(options.allow_repeats),
@@ -172,6 +180,7 @@ def encode(
         reasoning=prompt.reasoning if prompt else None,
         notice=prompt.notice if prompt else "",
         tools=known,
+        images=prompt.images if prompt else NO_ROWS,
     )
 
 

@@ -24,8 +24,10 @@ from wiz_kernel_ext.engine.embedding import EmbeddingWork, OnEnd, OnProgress
 from wiz_kernel_ext.engine.engine import Engine
 from wiz_kernel_ext.engine.fingerprint import model_fingerprint, state_fingerprint
 from wiz_kernel_ext.engine.gguf_header import check_gguf
+from wiz_kernel_ext.engine.projector_header import check_projector
 from wiz_kernel_ext.engine.sequence import Listener, Sequence
 from wiz_kernel_ext.engine.snapshots import Snapshots, SnapshotStore
+from wiz_kernel_ext.engine.threads import default_threads
 from wiz_kernel_ext.engine.way import AS_IT_IS, Way
 from wiz_kernel_ext.engine_check.build import engine_build
 from wiz_kernel_ext.errors import (
@@ -55,6 +57,7 @@ from wiz_kernel_ext.worker.embedding_plan import context_info, plan_embedding
 from wiz_kernel_ext.worker.load_plan import plan_load
 from wiz_kernel_ext.worker.loaded import DEFAULT_OPTIONS, Encoded, Loaded, encode, model_info
 from wiz_kernel_ext.worker.opening import Opening, create_context
+from wiz_kernel_ext.worker.projector import load_projector
 from wiz_kernel_ext.worker.text_vectors import Texts, TextVectors, failed
 
 RAW_MAX_TOKENS = 256
@@ -142,6 +145,8 @@ class ModelHost:
         check_gguf(path)
         if request.draft is not None:
             check_gguf(Path(request.draft), writes=True)
+        if request.projector is not None:
+            check_projector(Path(request.projector))
         started_at = self._clock()
         plan = plan_load(path, request, self.backend, self._way)
         parameters, notices = plan.parameters, list(plan.notices)
@@ -175,6 +180,10 @@ class ModelHost:
         if request.draft is not None:
             # Where that fails the model itself is loaded, and stays.
             load_draft(self._loaded, Path(request.draft), plan.for_draft, call, self._opening)
+        if request.projector is not None:
+            threads = 1 if self._way.one_thread else default_threads(model.facts.n_params)
+            gpu = self.can_offload and parameters.gpu_layers != 0
+            load_projector(self._loaded, Path(request.projector), threads=threads, gpu=gpu)
         return self._loaded.info
 
     def _fingerprint(self, path: Path) -> str:
@@ -332,6 +341,7 @@ class ModelHost:
             encoded.adapters,
             n_begun=encoded.n_begun,
             reasoning=encoded.reasoning,
+            images=encoded.images,
         )
 
     def read_texts(self, request: Embed | Rerank) -> Texts:
@@ -384,6 +394,8 @@ class ModelHost:
         loaded.readers.close()
         if loaded.draft is not None:
             loaded.draft.close()
+        if loaded.projector is not None:
+            loaded.projector.close()
         loaded.model.close()
         self._loaded = None
         freed = max(0, before - process.memory_info().rss)

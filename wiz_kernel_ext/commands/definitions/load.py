@@ -65,8 +65,9 @@ def run(ui: UserInterface, arguments: argparse.Namespace) -> Any:
 
     name = arguments.model
     wish = given(arguments, {**context_flags(), **model_flags()}.values())
-    if "draft" in wish:
-        wish["draft"] = located(wish["draft"])
+    for other in ("draft", "projector"):
+        if other in wish:
+            wish[other] = located(wish[other])
     if arguments.dry_run:
         return planned(ui, arguments, located(name) if name else None, wish)
     if name and arguments.convert:

@@ -29,6 +29,13 @@ def arguments(parser: Parser, face: Face) -> None:
         parser.add_argument("--model", metavar="MODEL", help="a .gguf file, or demo")
         parser.add_argument("--session", metavar="NAME", help="go on with this conversation")
         parser.add_argument("--system", metavar="TEXT", help="the system prompt")
+    parser.add_argument(
+        "--image",
+        dest="images",
+        action="append",
+        metavar="PATH",
+        help="a picture that the prompt is about; repeatable",
+    )
     add_flags(parser, prompt_flags().values())
     add_flags(parser.add_argument_group("sampling"), sampling_flags().values())
 

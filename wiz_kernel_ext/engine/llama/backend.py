@@ -32,9 +32,11 @@ from wiz_kernel_ext.engine.backend import (
     OnLoadProgress,
     Saved,
 )
+from wiz_kernel_ext.engine.images import Projector
 from wiz_kernel_ext.engine.llama.adapters import load_adapter, use_adapters
 from wiz_kernel_ext.engine.llama.devices import devices
 from wiz_kernel_ext.engine.llama.fim import fim_tokens
+from wiz_kernel_ext.engine.llama.image_rows import ImageRows, Part, parts_of
 from wiz_kernel_ext.engine.llama.log_tail import LogTail
 from wiz_kernel_ext.engine.llama.picking import Picker, likeliest, logits_of, restrict
 from wiz_kernel_ext.engine.logprobs import log_softmax
@@ -288,6 +290,14 @@ class LlamaModel(Model):
         made.flash_attention = _has_flash(log_tail.lines()) if chosen is None else chosen
         return made
 
+    def open_projector(self, path: str, identity: str, *, threads: int, gpu: bool) -> Projector:
+        # A library of its own, which not every build has, and few ever need.
+        from wiz_kernel_ext.engine.llama.projector import open_projector
+
+        return open_projector(
+            self._model, path, identity, threads=threads, gpu=gpu, on_log=_on_log, tail=log_tail
+        )
+
     def load_adapter(self, path: str) -> Adapter:
         return load_adapter(self._model, self._path, path, log_tail)
 
@@ -327,11 +337,35 @@ class LlamaContext(Context):
         self._batch = batch_of(
             self._tokens, self._positions, self._counts, self._id_pointers, self._flags
         )
+        self._token_pointer = ctypes.cast(self._tokens, ctypes.POINTER(c.llama_token))
+        self._image_rows = ImageRows(n, c.llama_model_n_embd_inp(model))
+        self._row_of: dict[int, int] | None = None
+        """Of a batch that was computed in parts, where the rows are in the last one."""
 
     def decode(self, batch: Batch) -> None:
+        if not batch.embeddings:
+            self._row_of = None
+            self._decode(batch, None)
+            return
+        done: list[Part] = []
+        try:
+            for part in parts_of(batch):
+                self._row_of = part.row_of
+                self._decode(part.batch, self._image_rows.fill(part) if part.is_image else None)
+                done.append(part)
+        except (NoRoom, Aborted):
+            for part in reversed(done):
+                for sequence_id, start in part.starts.items():
+                    self.cut(sequence_id, start)
+            raise
+
+    def _decode(self, batch: Batch, rows: Any) -> None:
+        """Compute `batch`: of its tokens, or of embeddings, `rows`."""
         n = len(batch)
         self._batch.n_tokens = n
-        self._tokens[:n] = batch.tokens
+        self._batch.token, self._batch.embd = (None, rows) if rows else (self._token_pointer, None)
+        if not rows:
+            self._tokens[:n] = batch.tokens
         self._positions[:n] = batch.positions
         addresses = self._id_addresses
         self._id_pointers[:n] = [addresses[i] for i in batch.sequence_ids]
@@ -422,16 +456,22 @@ class LlamaContext(Context):
             c.llama_sampler_accept(sampler.chain, token)
 
     def sample(self, sampler: Any, row: int) -> int:
-        return int(sampler.pick(self._context, row))
+        return int(sampler.pick(self._context, self._at(row)))
 
     def restrict(self, row: int, mask: npt.NDArray[np.uint32]) -> None:
-        restrict(logits_of(self._context, row, self._n_vocab), mask)
+        restrict(self._logits(row), mask)
 
     def logprobs(self, row: int) -> npt.NDArray[np.float32]:
-        return log_softmax(logits_of(self._context, row, self._n_vocab))
+        return log_softmax(self._logits(row))
 
     def likeliest(self, row: int) -> tuple[int, float]:
-        return likeliest(logits_of(self._context, row, self._n_vocab))
+        return likeliest(self._logits(row))
+
+    def _at(self, row: int) -> int:
+        return row if self._row_of is None else self._row_of[row]
+
+    def _logits(self, row: int) -> npt.NDArray[np.float32]:
+        return logits_of(self._context, self._at(row), self._n_vocab)
 
     def set_threads(self, threads: int) -> None:
         c.llama_set_n_threads(self._context, threads, threads)

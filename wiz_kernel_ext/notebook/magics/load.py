@@ -27,8 +27,9 @@ def run(host: MagicHost, arguments: argparse.Namespace) -> None:
         **host.over(MODEL, given(arguments, MODEL.values())),
         **host.over(CONTEXT, given(arguments, CONTEXT.values())),
     }
-    if "draft" in wish:
-        wish["draft"] = located(wish["draft"])
+    for other in ("draft", "projector"):
+        if other in wish:
+            wish[other] = located(wish[other])
     if arguments.dry_run:
         planned(NotebookUI(host), arguments, located(name) if name else None, wish)
         return

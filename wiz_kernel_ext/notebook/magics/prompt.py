@@ -15,6 +15,7 @@ from wiz_kernel_ext.notebook.magics.host import MagicHost, say
 from wiz_kernel_ext.notebook.views.answer import AnswerView, PlainAnswer, RichAnswer
 from wiz_kernel_ext.notebook.views.load import about_session
 from wiz_kernel_ext.protocol.codec import build
+from wiz_kernel_ext.protocol.images import images_of
 from wiz_kernel_ext.protocol.options import PromptOptions
 from wiz_kernel_ext.protocol.requests import Prompt
 
@@ -64,6 +65,7 @@ def _asked(
         prompt=text,
         options=options,
         session=session.id,
+        images=images_of(arguments.images),
         **host.over(OVERFLOW, given(arguments, prompt_flags().values())),
         model_path=host.notebook.model_of_before(session),
         autoload=True,
