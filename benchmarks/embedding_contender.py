@@ -68,4 +68,5 @@ async def main(who: str, model: str, threads: str, batch: str, file: str, texts:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:], texts=json.loads(Path(sys.argv[5]).read_text())))
+    _who, _model, _threads, _batch, _file = sys.argv[1:6]
+    asyncio.run(main(_who, _model, _threads, _batch, _file, json.loads(Path(_file).read_text())))

@@ -1,6 +1,6 @@
 """A sample of the corpus, asked of a real model: greedy and hot, all at once.
 
-Without what is known to fall short, which `tests/engine/test_schema_corpus.py` watches.
+Without what is known to fall short, which `tests/engine/constraints/test_schema_corpus.py` watches.
 
 All of it, on models of choice: `python -m benchmarks constraints --works corpus --models FILE …`.
 """

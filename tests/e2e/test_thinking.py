@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from wiz_kernel_ext.client import Client
-from wiz_kernel_ext.engine.reasoning_prompt import NOT_APART
+from wiz_kernel_ext.engine.reasoning.prompt import NOT_APART
 from wiz_kernel_ext.protocol.answer import Answer
 from wiz_kernel_ext.protocol.events import Delta, Notice, Thinking
 from wiz_kernel_ext.protocol.options import PromptOptions

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.engine.fake_backend import FakeContext, answer_of, next_token
 from tests.engine.test_engine import Prompted, Rig
-from wiz_kernel_ext.engine.constraint import Constraint
+from wiz_kernel_ext.engine.constraints.constraint import Constraint
 from wiz_kernel_ext.engine.sequence import LOOPING
 from wiz_kernel_ext.errors import ConstraintRefused
 from wiz_kernel_ext.protocol.events import Notice

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from tests.engine.fake_backend import FakeClock, FakeContext, FakeModel, answer_of
 from wiz_kernel_ext.engine import kv_memory
 from wiz_kernel_ext.engine.backend import Model
+from wiz_kernel_ext.engine.constraints.grammars import Grammars
+from wiz_kernel_ext.engine.constraints.vocabulary import Vocabulary
 from wiz_kernel_ext.engine.drafting import Drafter
 from wiz_kernel_ext.engine.engine import Engine
-from wiz_kernel_ext.engine.grammars import Grammars
 from wiz_kernel_ext.engine.pace import ALONE_S
 from wiz_kernel_ext.engine.sequence import Listener, Sequence
-from wiz_kernel_ext.engine.vocabulary import Vocabulary
 from wiz_kernel_ext.errors import BadRequest, ContextOverflow, InternalError, WizError
 from wiz_kernel_ext.protocol.events import AnyEvent, Delta, Progress
 from wiz_kernel_ext.protocol.options import PromptOptions

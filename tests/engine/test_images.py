@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.engine.fake_backend import FakeClock, FakeContext, FakeModel, answer_of
-from wiz_kernel_ext.engine.chat import ChatEncoder
+from wiz_kernel_ext.engine.chat.encoder import ChatEncoder
 from wiz_kernel_ext.engine.drafting import Wanted
 from wiz_kernel_ext.engine.engine import Engine
 from wiz_kernel_ext.engine.images import Image, image_of

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from pydantic import BaseModel, Field
 
-from wiz_kernel_ext.engine.json_answer import checker_of
+from wiz_kernel_ext.engine.constraints.json_answer import checker_of
 from wiz_kernel_ext.errors import AnswerIncomplete, AnswerInvalid, BadRequest
 from wiz_kernel_ext.protocol.answer import Answer
 from wiz_kernel_ext.protocol.results import AnswerInfo

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from wiz_kernel_ext.engine.chat import ChatEncoder, ChatPrompt
+from wiz_kernel_ext.engine.chat.encoder import ChatEncoder, ChatPrompt
 from wiz_kernel_ext.errors import ModelNotLoaded
 from wiz_kernel_ext.protocol.options import PromptOptions
 from wiz_kernel_ext.protocol.requests import Prompt

@@ -14,25 +14,25 @@ from collections.abc import Sequence as Many
 from wiz_kernel_ext.engine.adapters import AdapterSet, AdapterShelf
 from wiz_kernel_ext.engine.answering import Answering
 from wiz_kernel_ext.engine.backend import Aborted, Context, DecodeFailed, Model, NoRoom
-from wiz_kernel_ext.engine.constraint import Constraint
+from wiz_kernel_ext.engine.chat.turns import NO_TURNS, Turns
+from wiz_kernel_ext.engine.constraints.constraint import Constraint
+from wiz_kernel_ext.engine.constraints.masks_ahead import MasksAhead
 from wiz_kernel_ext.engine.contention import ThreadCount
 from wiz_kernel_ext.engine.detokenizer import Detokenizer
 from wiz_kernel_ext.engine.drafting import Drafter
 from wiz_kernel_ext.engine.exact import ExactLane
 from wiz_kernel_ext.engine.images import NO_ROWS, Row
 from wiz_kernel_ext.engine.kv_memory import N_IN_THE_WAY, KvMemory
-from wiz_kernel_ext.engine.masks_ahead import MasksAhead
 from wiz_kernel_ext.engine.pace import ALONE_S, TARGET_S, Pace
 from wiz_kernel_ext.engine.prompt_lookup import PromptLookup
 from wiz_kernel_ext.engine.radix_tree import common_prefix
+from wiz_kernel_ext.engine.reasoning.thinking import Reasoning, ThinkingApart
 from wiz_kernel_ext.engine.runaway import Runaway
 from wiz_kernel_ext.engine.sampling import Sampling, plan_sampling
 from wiz_kernel_ext.engine.scheduler import Plan, Scheduler, Work
 from wiz_kernel_ext.engine.sequence import Listener, Sequence, State
 from wiz_kernel_ext.engine.snapshots import Snapshots
 from wiz_kernel_ext.engine.speculation import Speculation
-from wiz_kernel_ext.engine.thinking import Reasoning, ThinkingApart
-from wiz_kernel_ext.engine.turns import NO_TURNS, Turns
 from wiz_kernel_ext.errors import BadRequest, ContextOverflow, InternalError, WizError
 from wiz_kernel_ext.protocol.adapters import ScaledAdapter
 from wiz_kernel_ext.protocol.events import Progress

@@ -13,13 +13,13 @@ from typing import Any
 
 from wiz_kernel_ext.engine.adapters import NO_ADAPTERS, AdapterSet
 from wiz_kernel_ext.engine.coalescer import Coalescer
-from wiz_kernel_ext.engine.constraint import Constraint
+from wiz_kernel_ext.engine.constraints.constraint import Constraint
 from wiz_kernel_ext.engine.detokenizer import Detokenizer
 from wiz_kernel_ext.engine.drafting import Drafter
 from wiz_kernel_ext.engine.images import Row
+from wiz_kernel_ext.engine.reasoning.thinking import ThinkingApart
 from wiz_kernel_ext.engine.runaway import Runaway
 from wiz_kernel_ext.engine.sampling import Sampling
-from wiz_kernel_ext.engine.thinking import ThinkingApart
 from wiz_kernel_ext.errors import WizError
 from wiz_kernel_ext.protocol.events import AnyEvent, Delta, Notice
 from wiz_kernel_ext.protocol.results import (

@@ -1,6 +1,6 @@
 """What may be said of a chat template: the name of a family, or the Jinja text itself.
 
-The texts of the families are the engine's (`engine/chat_formats.py`); a test holds the names equal.
+The texts of the families are the engine's (`engine/chat/formats.py`); a test holds the names equal.
 """
 
 from __future__ import annotations

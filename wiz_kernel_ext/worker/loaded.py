@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from wiz_kernel_ext.engine.backend import Context, LoadParameters, Model
-from wiz_kernel_ext.engine.chat import ChatEncoder
-from wiz_kernel_ext.engine.constraint import Constraint
+from wiz_kernel_ext.engine.chat.encoder import ChatEncoder
+from wiz_kernel_ext.engine.chat.fill_in import fill_in
+from wiz_kernel_ext.engine.chat.tool_calls import Tools, tools_of
+from wiz_kernel_ext.engine.chat.turns import NO_TURNS, Turns
+from wiz_kernel_ext.engine.constraints.constraint import Constraint
+from wiz_kernel_ext.engine.constraints.grammars import Grammars
+from wiz_kernel_ext.engine.constraints.healing import heal
+from wiz_kernel_ext.engine.constraints.json_answer import checker_of
+from wiz_kernel_ext.engine.constraints.vocabulary import Vocabulary
 from wiz_kernel_ext.engine.draft_model import DraftModel
 from wiz_kernel_ext.engine.engine import Engine
-from wiz_kernel_ext.engine.fill_in import fill_in
-from wiz_kernel_ext.engine.grammars import Grammars
-from wiz_kernel_ext.engine.healing import heal
 from wiz_kernel_ext.engine.images import NO_ROWS, Row, no_projector
-from wiz_kernel_ext.engine.json_answer import checker_of
-from wiz_kernel_ext.engine.thinking import Reasoning
-from wiz_kernel_ext.engine.tool_calls import Tools, tools_of
-from wiz_kernel_ext.engine.turns import NO_TURNS, Turns
-from wiz_kernel_ext.engine.vocabulary import Vocabulary
+from wiz_kernel_ext.engine.reasoning.thinking import Reasoning
 from wiz_kernel_ext.errors import BadRequest
 from wiz_kernel_ext.models.placement import Placement
 from wiz_kernel_ext.protocol.adapters import ScaledAdapter

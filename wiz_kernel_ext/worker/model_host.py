@@ -18,7 +18,7 @@ import psutil
 from msgspec.structs import replace
 
 from wiz_kernel_ext.engine.backend import Backend, ContextParameters
-from wiz_kernel_ext.engine.chat import ChatEncoder
+from wiz_kernel_ext.engine.chat.encoder import ChatEncoder
 from wiz_kernel_ext.engine.contention import ThreadCount
 from wiz_kernel_ext.engine.embedding import EmbeddingWork, OnEnd, OnProgress
 from wiz_kernel_ext.engine.engine import Engine

@@ -1,6 +1,7 @@
 """Where the engine falls short of the corpus today: a list that may only become shorter.
 
-`tests/engine/test_schema_corpus.py` fails for what is not on it, and for what need not be any more.
+`tests/engine/constraints/test_schema_corpus.py` fails for what is not on it, and for what need
+not be any more.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from wiz_kernel_ext.engine.constraint import Constraint
+from wiz_kernel_ext.engine.constraints.constraint import Constraint
 
 CLOSING = b'"]}'
 

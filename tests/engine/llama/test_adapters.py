@@ -17,7 +17,7 @@ from tests.support.lora_gguf import Lora, write_lora, write_merged
 from tests.support.tiny_gguf import Shape, write_tiny_gguf
 from wiz_kernel_ext.demo import model_path
 from wiz_kernel_ext.engine.backend import Batch, ContextParameters, LoadParameters, Model
-from wiz_kernel_ext.engine.chat import ChatEncoder
+from wiz_kernel_ext.engine.chat.encoder import ChatEncoder
 from wiz_kernel_ext.engine.engine import Engine
 from wiz_kernel_ext.engine.llama.backend import LlamaBackend, LlamaContext
 from wiz_kernel_ext.engine.llama.picking import logits_of

@@ -23,7 +23,7 @@ from wiz_kernel_ext.engine.backend import (
     LoadParameters,
     Model,
 )
-from wiz_kernel_ext.engine.chat import ChatEncoder
+from wiz_kernel_ext.engine.chat.encoder import ChatEncoder
 from wiz_kernel_ext.engine.engine import Engine
 from wiz_kernel_ext.engine.llama.backend import LlamaBackend, log_tail
 from wiz_kernel_ext.engine.sampling import Stage

@@ -22,7 +22,7 @@ from wiz_kernel_ext.engine.backend import (
     Model,
     NoRoom,
 )
-from wiz_kernel_ext.engine.chat import ChatEncoder
+from wiz_kernel_ext.engine.chat.encoder import ChatEncoder
 from wiz_kernel_ext.engine.engine import Engine
 from wiz_kernel_ext.engine.images import Projector, ReadImage, image_of
 from wiz_kernel_ext.engine.llama.backend import LlamaBackend

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.tiny_gguf import Shape, write_tiny_gguf
 from wiz_kernel_ext.engine.backend import ContextParameters, LoadParameters, Model
-from wiz_kernel_ext.engine.chat import ChatEncoder
+from wiz_kernel_ext.engine.chat.encoder import ChatEncoder
 from wiz_kernel_ext.engine.engine import Engine
 from wiz_kernel_ext.engine.fingerprint import model_fingerprint, state_fingerprint
 from wiz_kernel_ext.engine.llama.backend import LlamaBackend

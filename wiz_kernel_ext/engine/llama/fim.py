@@ -8,7 +8,7 @@ from typing import Any
 import llama_cpp as c
 
 from wiz_kernel_ext.engine.backend import FimTokens
-from wiz_kernel_ext.engine.fill_in import is_usable
+from wiz_kernel_ext.engine.chat.fill_in import is_usable
 
 
 def fim_tokens(vocab: Any, text_of: Callable[[int], str]) -> FimTokens | None:

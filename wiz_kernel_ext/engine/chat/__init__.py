@@ -1,0 +1,1 @@
+"""From conversations to prompts: templates, turns, tools, and gaps to fill."""

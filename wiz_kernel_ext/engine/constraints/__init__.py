@@ -1,0 +1,1 @@
+"""What an answer may be: compiled, followed token by token, and looked at again."""
