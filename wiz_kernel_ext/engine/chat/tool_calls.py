@@ -1,7 +1,8 @@
 """Tools on offer: what may be called with what, as a grammar, and an answer's calls read back.
 
 An answer is either text (free, or of the prompt's own constraint) or calls in the model's envelope
-(`tool_envelopes.py`), whose arguments keep to each tool's schema. Pure; called by `constraints/grammars.py`.
+(`tool_envelopes.py`), whose arguments keep to each tool's schema. Pure; called by
+`constraints/grammars.py`.
 """
 
 from __future__ import annotations
