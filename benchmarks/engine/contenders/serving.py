@@ -15,10 +15,15 @@ from typing import Any, Protocol
 
 
 class Answering(Protocol):
-    """A loaded model that answers."""
+    """A loaded model that answers an order's `work`, given as keywords.
 
-    def answer(self, texts: list[str], n: int, limit_s: float) -> dict[str, float]:
-        """`first_s`, `seconds` and `n_tokens` of all `texts`, answered with `n` tokens each."""
+    Of the engine's bench: `texts`, answered with `n` tokens each, for `limit_s` at most; told are
+    `first_s`, `seconds` and `n_tokens` of all.
+    """
+
+    @property
+    def answer(self) -> Callable[..., dict[str, Any]]:
+        """What there is to tell of the work that was done."""
         ...
 
 

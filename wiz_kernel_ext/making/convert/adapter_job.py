@@ -8,19 +8,15 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import gguf
-import numpy as np
 
 from wiz_kernel_ext.children.child import OnProgress
 from wiz_kernel_ext.making.convert.adapter_plan import AdapterPlan, make_adapter_plan
 from wiz_kernel_ext.making.convert.job import Job, failed
-from wiz_kernel_ext.making.convert.numbers import N_THREADS
-from wiz_kernel_ext.making.convert.plan import OUT_TYPES
 from wiz_kernel_ext.making.convert.report import ConversionReport
-from wiz_kernel_ext.making.convert.writer import write_data
+from wiz_kernel_ext.making.convert.writer import write_tensors
 from wiz_kernel_ext.making.target import check_space, check_target, discard, part_file
 
 
@@ -70,24 +66,6 @@ def _write(path: Path, plan: AdapterPlan, name: str, on_bytes: Callable[[int], N
         writer.add_float32("adapter.lora.alpha", plan.alpha)
         writer.add_uint32("general.base_model.count", 1)
         writer.add_string("general.base_model.0.name", plan.base_name)
-        writer.add_file_type(OUT_TYPES[plan.out_type][2])
-        writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
-        for tensor in plan.tensors:
-            writer.add_tensor_info(
-                tensor.name,
-                tensor.shape,
-                np.dtype(np.float32),
-                tensor.size_bytes,
-                gguf.GGMLQuantizationType[tensor.kind],
-            )
-        writer.write_header_to_file()
-        writer.write_kv_data_to_file()
-        writer.write_ti_data_to_file()
-        stream = writer.fout[0]
-        with ThreadPoolExecutor(N_THREADS) as pool:
-            for tensor in plan.tensors:
-                write_data(stream, tensor, pool, on_bytes)
-        stream.flush()
-        os.fsync(stream.fileno())
+        write_tensors(writer, plan.tensors, plan.out_type, on_bytes)
     finally:
         writer.close()

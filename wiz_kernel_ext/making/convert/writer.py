@@ -7,7 +7,7 @@ ever whole in memory. Called by `job.py`; `verification.py` has vocabularies wri
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,30 +55,40 @@ def write_model(
     try:
         for name, value in plan.facts.items():
             _add(writer, f"{keys.architecture}.{name}", value)
-        writer.add_file_type(OUT_TYPES[plan.out_type][2])
-        writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
-        for tensor in plan.tensors:
-            writer.add_tensor_info(
-                tensor.name,
-                tensor.shape,
-                np.dtype(np.float32),
-                tensor.size_bytes,
-                gguf.GGMLQuantizationType[tensor.kind],
-            )
-        writer.write_header_to_file()
-        writer.write_kv_data_to_file()
-        writer.write_ti_data_to_file()
-        stream = writer.fout[0]
-        with ThreadPoolExecutor(N_THREADS) as pool:
-            for tensor in plan.tensors:
-                write_data(stream, tensor, pool, on_bytes)
-        stream.flush()
-        os.fsync(stream.fileno())
+        write_tensors(writer, plan.tensors, plan.out_type, on_bytes)
     finally:
         writer.close()
 
 
-def write_data(
+def write_tensors(
+    writer: Any, tensors: Sequence[PlannedTensor], out_type: str, on_bytes: Callable[[int], None]
+) -> None:
+    """Write a file whose keys `writer` has, with these tensors; `on_bytes` as in `write_model`.
+
+    On the disk when it returns.
+    """
+    writer.add_file_type(OUT_TYPES[out_type][2])
+    writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
+    for tensor in tensors:
+        writer.add_tensor_info(
+            tensor.name,
+            tensor.shape,
+            np.dtype(np.float32),
+            tensor.size_bytes,
+            gguf.GGMLQuantizationType[tensor.kind],
+        )
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_ti_data_to_file()
+    stream = writer.fout[0]
+    with ThreadPoolExecutor(N_THREADS) as pool:
+        for tensor in tensors:
+            _write_data(stream, tensor, pool, on_bytes)
+    stream.flush()
+    os.fsync(stream.fileno())
+
+
+def _write_data(
     stream: Any, tensor: PlannedTensor, pool: ThreadPoolExecutor, on_bytes: Callable[[int], None]
 ) -> None:
     """Write one tensor's numbers where `stream` is, padded; `on_bytes` as in `write_model`."""
