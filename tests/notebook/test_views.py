@@ -131,6 +131,13 @@ def test_an_interrupted_answer_is_marked_outside_its_code(
     assert marked(answer(text, reason)) == drawn
 
 
+def test_json_is_drawn_as_code_and_what_was_cut_says_that_it_is_not_whole() -> None:
+    info = AnswerInfo(text='{"a": 1}', shape="json", finish_reason="stop")
+    assert marked(Answer(info)) == '```json\n{"a": 1}\n```'
+    cut = Answer(AnswerInfo(text='{"a', shape="json", finish_reason="length", incomplete=True))
+    assert took(cut).endswith("cut off at the limit · not whole: it has no value")
+
+
 def test_what_is_kept_of_a_lost_answer_counts_nothing() -> None:
     lost = Answer(AnswerInfo(text="half", finish_reason="interrupted"))
     assert took(lost) == "cut off"

@@ -10,7 +10,7 @@ import threading
 from wiz_kernel_ext.cli.terminal_ui import TerminalUI
 from wiz_kernel_ext.client import Client
 from wiz_kernel_ext.commands.flags import given, prompt_flags, sampling_flags
-from wiz_kernel_ext.commands.notices import ENDINGS
+from wiz_kernel_ext.commands.notices import ending
 from wiz_kernel_ext.commands.numbers import shortened
 from wiz_kernel_ext.commands.service_tables import TITLE_WIDTH, speed
 from wiz_kernel_ext.errors import BadRequest
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
         answer: Answer = TerminalUI(client).follow(client.start(request), title)
         if sys.stderr.isatty():
             took = [speed(answer.usage.n_tokens, answer.timings.generation_s)]
-            took += filter(None, [ENDINGS.get(answer.finish_reason)])
+            took += filter(None, [ending(answer)])
             print(f"[{' · '.join(took)}]", file=sys.stderr)
     finally:
         client.close()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from wiz_kernel_ext.protocol.answer import Answer
+
 NOT_KEPT = " cannot be kept"
 ENDINGS = {
     "length": "cut off at the limit",
@@ -12,6 +14,13 @@ ENDINGS = {
     "runaway": "ended: it repeated itself",
 }
 """How an answer ended, by its finish reason, where it did not end by itself."""
+
+
+def ending(answer: Answer) -> str:
+    """How an answer ended, where that is worth a word."""
+    words = [ENDINGS.get(answer.finish_reason, "")]
+    words += ["not whole: it has no value"] if answer.incomplete else []
+    return " · ".join(filter(None, words))
 
 
 def one_each(notices: Iterable[str]) -> list[str]:

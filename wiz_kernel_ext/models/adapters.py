@@ -21,7 +21,7 @@ def located_adapters(texts: Sequence[str], find: Callable[[str], Path]) -> list[
         except ModelFileNotFound as error:
             raise ModelFileNotFound(
                 f"The adapter is not here. {error.message}",
-                hint=error.info().hint,
+                hint="Give the path of a LoRA file (.gguf); `wiz pull` fetches one of the hub.",
                 **error.details,
             ) from None
         located.append(str(adapter._replace(name=str(path))))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from wiz_kernel_ext.commands.notices import ENDINGS, one_each
+from wiz_kernel_ext.commands.notices import ending, one_each
 from wiz_kernel_ext.commands.service_tables import live_speed, speed
 from wiz_kernel_ext.commands.throughput import Throughput
 from wiz_kernel_ext.errors import WizError
@@ -202,7 +202,9 @@ def go_on(operation_id: str) -> str:
 
 
 def marked(answer: Answer) -> str:
-    """The Markdown of an answer; one that was interrupted says so, outside any open code block."""
+    """The Markdown of an answer: JSON as code; one that was interrupted says so, outside of it."""
+    if answer.shape == "json":
+        return answer._repr_markdown_()
     if answer.finish_reason not in ("cancelled", "interrupted"):
         return str(answer)
     text = str(answer)
@@ -213,11 +215,11 @@ def marked(answer: Answer) -> str:
 
 def took(answer: Answer) -> str:
     """What an answer took, and how it ended if not by itself."""
-    n_tokens, ending = answer.usage.n_tokens, ENDINGS.get(answer.finish_reason, "")
+    n_tokens, end = answer.usage.n_tokens, ending(answer)
     # What is kept of an answer whose end never came has no counts.
-    known = n_tokens or not ending
+    known = n_tokens or not end
     count = speed(n_tokens, answer.timings.generation_s) if known else ""
-    return " · ".join(part for part in (count, ending) if part)
+    return " · ".join(part for part in (count, end) if part)
 
 
 def stage(progress: Progress) -> str:
