@@ -8,6 +8,8 @@ from pathlib import Path
 from wiz_kernel_ext.errors import ModelFileNotFound
 from wiz_kernel_ext.protocol.adapters import read_adapters
 
+HINT = "Give the path of a LoRA file (.gguf); `wiz pull` fetches one of the hub."
+
 
 def located_adapters(texts: Sequence[str], find: Callable[[str], Path]) -> list[str]:
     """The adapters that `texts` name, with the path that `find` has for each name.
@@ -19,9 +21,10 @@ def located_adapters(texts: Sequence[str], find: Callable[[str], Path]) -> list[
         try:
             path = find(adapter.name)
         except ModelFileNotFound as error:
+            hint = error.info().hint
             raise ModelFileNotFound(
                 f"The adapter is not here. {error.message}",
-                hint="Give the path of a LoRA file (.gguf); `wiz pull` fetches one of the hub.",
+                hint=HINT if hint == ModelFileNotFound.default_hint else hint,
                 **error.details,
             ) from None
         located.append(str(adapter._replace(name=str(path))))
