@@ -29,6 +29,7 @@ def locate_model(name: str, cwd: Path | None = None, models_dir: Path | None = N
     if not name.strip() or "\0" in name:
         raise BadRequest(
             "A model needs a path or a name.",
+            hint="Give the path of a .gguf file, or 'demo' for the bundled model.",
             field="modelPath",
         )
     cwd = cwd or _working_directory()
