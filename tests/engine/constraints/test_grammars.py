@@ -157,3 +157,26 @@ def test_without_a_shape_there_is_no_constraint_and_no_vocabulary_is_made() -> N
         raise AssertionError
 
     assert Grammars(never).constraint(PromptOptions(), ()) is None
+
+
+@pytest.mark.parametrize(
+    ("options", "text", "fits"),
+    [
+        ({"regex": "a+b"}, "aaab", True),
+        ({"regex": "a+b"}, "aaa", False),
+        ({"regex": "a+b"}, "aabb", False),
+        ({"choices": ["söuth", "no"]}, "söuth", True),
+        ({"choices": ["no"]}, "", False),
+        ({"schema": {"type": "integer"}}, "12", True),
+        ({"schema": {"type": "integer"}}, "1x", False),
+    ],
+)
+def test_a_whole_answer_is_read_anew_whatever_was_said_meanwhile(
+    grammars: Grammars, options: dict[str, Any], text: str, fits: bool
+) -> None:
+    constraint = grammars.constraint(PromptOptions(**options), ())
+    assert constraint is not None
+    constraint.work_out()
+    constraint.take(text.encode()[0] if text and fits else ord("n"), forces=False)
+    assert constraint.fits(text) is fits
+    assert constraint.copy().fits(text) is fits

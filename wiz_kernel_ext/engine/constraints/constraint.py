@@ -42,6 +42,7 @@ class Constraint:
         written: Mapping[int, bytes] | None = None,
     ) -> None:
         self._matcher = matcher
+        self._unused = matcher.deep_copy()
         self._vocabulary = vocabulary
         self._guard = guard
         self._ends = tuple(ends)
@@ -53,13 +54,21 @@ class Constraint:
 
     def copy(self) -> Constraint:
         """The same for another answer to the same prompt; before either has begun."""
-        return Constraint(
+        made = Constraint(
             self._matcher.deep_copy(),
             self._vocabulary,
             self._guard.copy(),
             self._ends,
             self.written,
         )
+        made._unused = self._unused
+        return made
+
+    def fits(self, text: str) -> bool:
+        """Whether a whole answer is of the shape: read anew, from its beginning to its end."""
+        matcher, tokens = self._unused.deep_copy(), self._vocabulary.tokenizer.tokenize_str(text)
+        n = matcher.try_consume_tokens(tokens)
+        return bool(n == len(tokens) and matcher.is_accepting())
 
     def begin(self, tokens: Collection[int], text: str) -> None:
         """The answer begins with `tokens`, which are `text`; raises ConstraintRefused."""

@@ -8,10 +8,44 @@ from typing import Any
 
 from jsonschema_rs import ReferencingError, RegexOptions, validator_for
 
+from wiz_kernel_ext.engine.constraints.schema_parts import COMBINING, parts_of, target
 from wiz_kernel_ext.errors import AnswerInvalid, ConstraintRefused
 
 _LINEAR = RegexOptions()
 """Expressions that take no longer than their text: a schema may come with any."""
+
+MOST_WAYS = 5_000
+
+
+def n_ways(schema: dict[str, Any]) -> int:
+    """About how often one value may be looked at by `schema`, up to MOST_WAYS.
+
+    A validator tries all alternatives, and theirs, at every place; where they contain themselves,
+    that doubles with each level of the answer.
+    """
+    known: dict[int, int] = {}
+    under_way: set[int] = set()
+    is_recursive = combines = False
+
+    def ways(part: Any) -> int:
+        nonlocal is_recursive, combines
+        if not isinstance(part, dict):
+            return 1
+        if id(part) in under_way:
+            is_recursive = True
+            return 1
+        if id(part) not in known:
+            under_way.add(id(part))
+            combines |= bool(COMBINING & part.keys())
+            total = 1 + sum(ways(one) for one in parts_of(part))
+            if isinstance(reference := part.get("$ref"), str):
+                total += ways(target(schema, reference))
+            known[id(part)] = min(total, MOST_WAYS)
+            under_way.discard(id(part))
+        return known[id(part)]
+
+    n = ways(schema)
+    return MOST_WAYS if is_recursive and combines else n
 
 
 def _fetches_nothing(address: str) -> Any:
@@ -22,7 +56,8 @@ def _fetches_nothing(address: str) -> Any:
 def checker_of(schema: dict[str, Any]) -> Callable[[str], None]:
     """What raises AnswerInvalid for a text that is not JSON that `schema` takes.
 
-    Raises ConstraintRefused where it is no schema.
+    Where a validator might take for ever, only that it is JSON is looked at: that the answer is of
+    its grammar is known. Raises ConstraintRefused where it is no schema.
     """
     try:
         validator = validator_for(schema, pattern_options=_LINEAR, retriever=_fetches_nothing)
@@ -35,9 +70,12 @@ def checker_of(schema: dict[str, Any]) -> Callable[[str], None]:
             keywords=where,
         ) from None
 
+    is_bounded = n_ways(schema) < MOST_WAYS
+
     def check(text: str) -> None:
         try:
-            found = next(iter(validator.iter_errors(json.loads(text))), None)
+            value = json.loads(text)
+            found = next(iter(validator.iter_errors(value)), None) if is_bounded else None
             why = found and f"{found.message} (at {'/'.join(map(str, found.instance_path))})"
         except ValueError as error:
             why = f"it is not JSON: {error}"

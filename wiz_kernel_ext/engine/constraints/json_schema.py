@@ -8,12 +8,18 @@ loosely is said so that it is exact, or refused: what is made of a schema only a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
-from urllib.parse import unquote
 
 from wiz_kernel_ext.engine.constraints.formats import PATTERNS
 from wiz_kernel_ext.engine.constraints.patterns import exact
+from wiz_kernel_ext.engine.constraints.schema_parts import (
+    Schema,
+    all_in,
+    listed,
+    over_parts,
+    target,
+)
 from wiz_kernel_ext.errors import ConstraintRefused
 
 MOST_CHARS = 4096
@@ -21,8 +27,6 @@ MOST_CHARS = 4096
 MOST_ITEMS = 1000
 """The longest list where the schema names no length."""
 
-Schema = Any
-"""An object, or true or false."""
 _EXACT = 2**53
 """Whole numbers up to it are told apart by all that read JSON."""
 _UNWRITABLE = re.compile(r"[\x00-\x07\x0b\x0e-\x1f\x7f]")
@@ -30,9 +34,6 @@ _UNWRITABLE = re.compile(r"[\x00-\x07\x0b\x0e-\x1f\x7f]")
 _NEXT = 1e-9
 """How far inside an exclusive bound a number begins."""
 _BOUND_ALREADY = {"maxLength", "pattern", "format", "enum", "const", "$ref"}
-_ONE = ("items", "additionalProperties", "additionalItems")
-_MANY = ("anyOf", "oneOf", "allOf", "prefixItems")
-_NAMED = ("properties", "patternProperties", "$defs", "definitions")
 
 
 def enforceable(schema: dict[str, Any]) -> dict[str, Any]:
@@ -45,7 +46,7 @@ def enforceable(schema: dict[str, Any]) -> dict[str, Any]:
             field="schema",
             keywords=["$ref"],
         )
-    closes = not any(map(_is_combined, _all(schema)))
+    closes = not any(map(_is_combined, all_in(schema)))
     bounded: dict[str, Any] = _bounded(schema, closes=closes)
     return bounded
 
@@ -58,13 +59,13 @@ def _is_combined(schema: dict[str, Any]) -> bool:
 
 def check_parts(schema: dict[str, Any]) -> None:
     """Raise ConstraintRefused for a pattern or a reference that cannot be followed, saying why."""
-    has_names = any({"$id", "$anchor", "$dynamicAnchor"} & one.keys() for one in _all(schema))
-    for one in _all(schema):
+    has_names = any({"$id", "$anchor", "$dynamicAnchor"} & one.keys() for one in all_in(schema))
+    for one in all_in(schema):
         reference = one.get("$ref")
         if isinstance(reference, str) and not has_names:
             if not reference.startswith("#"):
                 raise _loose("$ref", f"{reference!r} is not in the schema, and nothing is fetched")
-            if not isinstance(_target(schema, reference), dict | bool):
+            if not isinstance(target(schema, reference), dict | bool):
                 raise _loose("$ref", f"there is no schema at {reference!r}")
             if not reference.isascii():
                 raise _loose("$ref", f"{reference!r} has to be percent-encoded")
@@ -78,7 +79,7 @@ def _bounded(schema: Schema, *, closes: bool) -> Schema:
     """`schema` with bounds; with `closes` an object has the properties that it names only."""
     if not isinstance(schema, dict):
         return schema
-    made = _exact(_over_parts(schema, lambda part: _bounded(part, closes=closes)))
+    made = _exact(over_parts(schema, lambda part: _bounded(part, closes=closes)))
     kinds = made.get("type")
     kinds = [kinds] if isinstance(kinds, str) else kinds
     if "string" in (kinds or ()) and not _BOUND_ALREADY & made.keys():
@@ -170,21 +171,6 @@ def _loose(keyword: str, why: str) -> ConstraintRefused:
     )
 
 
-def _over_parts(schema: dict[str, Any], change: Callable[[Schema], Schema]) -> dict[str, Any]:
-    """A copy of `schema` with every schema in it changed."""
-    made = dict(schema)
-    for key in _ONE:
-        if isinstance(made.get(key), dict):
-            made[key] = change(made[key])
-    for key in _MANY:
-        if isinstance(made.get(key), list):
-            made[key] = [change(one) for one in made[key]]
-    for key in _NAMED:
-        if isinstance(made.get(key), dict):
-            made[key] = {name: change(one) for name, one in made[key].items()}
-    return made
-
-
 def _number(value: Any) -> int:
     return int(value) if isinstance(value, int | float) else 0
 
@@ -195,8 +181,8 @@ class _Endings:
     def __init__(self, root: dict[str, Any]) -> None:
         self._known: set[str] = set()
         """References that come to an end."""
-        references = {one["$ref"] for one in _all(root) if isinstance(one.get("$ref"), str)}
-        while more := {r for r in references - self._known if self.ends(_target(root, r))}:
+        references = {one["$ref"] for one in all_in(root) if isinstance(one.get("$ref"), str)}
+        while more := {r for r in references - self._known if self.ends(target(root, r))}:
             self._known |= more
 
     def ends(self, schema: Schema) -> bool:
@@ -205,10 +191,10 @@ class _Endings:
             return True
         if isinstance(reference := schema.get("$ref"), str) and reference not in self._known:
             return False
-        if not all(self.ends(one) for one in _list(schema, "allOf")):
+        if not all(self.ends(one) for one in listed(schema, "allOf")):
             return False
         for key in ("anyOf", "oneOf"):
-            if (ways := _list(schema, key)) and not any(self.ends(one) for one in ways):
+            if (ways := listed(schema, key)) and not any(self.ends(one) for one in ways):
                 return False
         kinds = schema.get("type")
         kinds = [kinds] if isinstance(kinds, str) else kinds or ["object"]
@@ -220,40 +206,10 @@ class _Endings:
     def _object_ends(self, schema: dict[str, Any]) -> bool:
         properties = schema.get("properties")
         properties = properties if isinstance(properties, dict) else {}
-        return all(self.ends(properties.get(name, True)) for name in _list(schema, "required"))
+        return all(self.ends(properties.get(name, True)) for name in listed(schema, "required"))
 
     def _array_ends(self, schema: dict[str, Any]) -> bool:
         n_least = _number(schema.get("minItems"))
-        first = _list(schema, "prefixItems")[:n_least]
+        first = listed(schema, "prefixItems")[:n_least]
         rest = schema.get("items", True) if n_least > len(first) else True
         return all(self.ends(one) for one in [*first, rest])
-
-
-def _target(root: dict[str, Any], reference: str) -> Schema | None:
-    """What a reference inside `root` names; None where there is nothing."""
-    found: Any = root
-    for part in filter(None, reference.removeprefix("#").split("/")):
-        name = unquote(part).replace("~1", "/").replace("~0", "~")
-        if isinstance(found, dict):
-            found = found.get(name)
-        elif isinstance(found, list) and name.isdigit() and int(name) < len(found):
-            found = found[int(name)]
-        else:
-            return None
-    return found
-
-
-def _all(schema: Schema) -> Iterator[dict[str, Any]]:
-    """Every object in a schema, itself first."""
-    if isinstance(schema, dict):
-        yield schema
-        for one in schema.values():
-            yield from _all(one)
-    elif isinstance(schema, list):
-        for one in schema:
-            yield from _all(one)
-
-
-def _list(schema: dict[str, Any], key: str) -> list[Any]:
-    value = schema.get(key)
-    return value if isinstance(value, list) else []
