@@ -11,7 +11,7 @@ from typing import Any
 
 from llguidance import LLMatcher
 
-TIME_LIMIT_S = 0.3
+TIME_LIMIT_S = 1.0
 _INNOCENT = {"properties", "$defs", "definitions", "title", "description", "default", "examples"}
 
 
