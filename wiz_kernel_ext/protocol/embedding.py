@@ -196,7 +196,7 @@ def moved(error: BadRequest, by: int) -> BadRequest:
         return error
     name = f"texts[{int(named[6:-1]) + by}]"
     details = {**error.details, "field": name}
-    return type(error)(error.message.replace(named, name), hint=error.hint, **details)
+    return type(error)(error.message.replace(named, name), hint=error.info().hint, **details)
 
 
 def joined(results: list[Embeddings]) -> Embeddings:

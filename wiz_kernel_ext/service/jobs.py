@@ -186,7 +186,7 @@ class Jobs:
             if request.base is not None:
                 raise BadRequest(
                     f"{request.source} is no folder of an adapter, which alone has a base model.",
-                    hint="Leave --base away.",
+                    hint="Leave the base out: a whole model needs none.",
                     field="base",
                 )
             return None

@@ -21,7 +21,7 @@ Write = Callable[[list[dict[str, Any]], list[Any] | None], str]
 CALL_ID = "\0"
 """Stands in an envelope's texts for a call's id: nine letters or digits, as Mistral's are."""
 ID_PATTERN = "[a-zA-Z0-9]{9}"
-NAME_PATTERN = r"[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,127}"
+NAME_PATTERN = r"\w[\w.:/-]{0,127}"
 _MARK = re.compile(r"<[^<>\s]{2,40}>|\[[A-Z_]{2,40}\]")
 _MOST_CHARS = 300
 """A longer text around a call is something else."""
