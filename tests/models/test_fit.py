@@ -45,12 +45,13 @@ def test_kv_and_compute_are_what_llama_cpp_allocates(
 ) -> None:
     from wiz_kernel_ext.engine.backend import ContextParameters, LoadParameters
     from wiz_kernel_ext.engine.llama import backend as llama
+    from wiz_kernel_ext.engine.llama import step
 
     path = write_tiny_gguf(tmp_path / "m.gguf", SHAPES[name])
     use = Use(context_size=2048, flash_attention=flash)
     shape = model_shape(read_file_header(path))
     said: list[str] = []
-    monkeypatch.setattr(llama.log_tail, "add", lambda level, text: said.append(text))
+    monkeypatch.setattr(step.log_tail, "add", lambda level, text: said.append(text))
     model = llama.LlamaBackend().load(str(path), LoadParameters(), lambda fraction: True)
     context = model.create_context(
         ContextParameters(

@@ -61,13 +61,13 @@ class Detokenizer:
             _, start = min(found)
             text, self._held = self._held[:start], ""
             return text
-        keep = max((_overlap(self._held, stop) for stop in self._stop), default=0)
+        keep = max((overlap(self._held, stop) for stop in self._stop), default=0)
         end = len(self._held) - keep
         text, self._held = self._held[:end], self._held[end:]
         return text
 
 
-def _overlap(text: str, stop: str) -> int:
+def overlap(text: str, stop: str) -> int:
     """How many characters at the end of `text` are a beginning of `stop`, but not all of it."""
     for n in range(min(len(text), len(stop) - 1), 0, -1):
         if text.endswith(stop[:n]):

@@ -36,6 +36,7 @@ import msgspec
 
 from wiz_kernel_ext.engine.backend import Backend
 from wiz_kernel_ext.engine.llama.log_tail import INFO
+from wiz_kernel_ext.engine.llama.step import log_tail
 from wiz_kernel_ext.engine.snapshots import SnapshotStore
 from wiz_kernel_ext.engine.way import AS_IT_IS, Way
 from wiz_kernel_ext.out_of_memory import go_first
@@ -88,7 +89,7 @@ def main(answers: int) -> None:
 
 def _logging_backend() -> Backend:
     """llama.cpp, with all it says in this process's log: what a crash is explained with."""
-    llama.log_tail.least = INFO
+    log_tail.least = INFO
     return llama.LlamaBackend()
 
 

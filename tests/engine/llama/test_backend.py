@@ -25,7 +25,8 @@ from wiz_kernel_ext.engine.backend import (
 )
 from wiz_kernel_ext.engine.chat.encoder import ChatEncoder
 from wiz_kernel_ext.engine.engine import Engine
-from wiz_kernel_ext.engine.llama.backend import LlamaBackend, log_tail
+from wiz_kernel_ext.engine.llama.backend import LlamaBackend
+from wiz_kernel_ext.engine.llama.step import log_tail
 from wiz_kernel_ext.engine.sampling import Stage
 from wiz_kernel_ext.engine.sequence import Listener
 from wiz_kernel_ext.errors import WizError

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from wiz_kernel_ext.engine.llama.adapters import load_adapter, use_adapters
-from wiz_kernel_ext.engine.llama.backend import load_vocabulary, log_tail
+from wiz_kernel_ext.engine.llama.backend import load_vocabulary
+from wiz_kernel_ext.engine.llama.step import log_tail
 from wiz_kernel_ext.making.convert.job import Job, run
 from wiz_kernel_ext.making.convert.report import ConversionReport
 

@@ -11,14 +11,9 @@ from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from wiz_kernel_ext.engine.constraints.guard import CallGuard, Guard
-from wiz_kernel_ext.engine.constraints.vocabulary import Vocabulary, allow
+from wiz_kernel_ext.engine.constraints.vocabulary import Bits, Vocabulary, allow, allows, bits_of
 from wiz_kernel_ext.errors import ConstraintRefused
-
-_BITS = 32
 
 
 class Constraint:
@@ -48,8 +43,7 @@ class Constraint:
         self._ends = tuple(ends)
         if written:
             self.written = written
-        n_words = (vocabulary.n_tokens + _BITS - 1) // _BITS
-        self._mask: npt.NDArray[np.uint32] = np.zeros(n_words, np.uint32)
+        self._mask = bits_of((), vocabulary.n_tokens)
         self._is_known = False
 
     def copy(self) -> Constraint:
@@ -73,7 +67,7 @@ class Constraint:
     def begin(self, tokens: Collection[int], text: str) -> None:
         """The answer begins with `tokens`, which are `text`; raises ConstraintRefused."""
         for token in tokens:
-            if not self.mask()[token // _BITS] >> (token % _BITS) & 1:
+            if not allows(self.mask(), token):
                 raise ConstraintRefused(
                     f"No answer of the shape that is asked for begins with {text!r}.",
                     hint="Begin it as its shape has it (`--prefill TEXT`), or not at all.",
@@ -92,7 +86,7 @@ class Constraint:
         if is_whole:
             allow(self._mask, self._ends)
 
-    def mask(self) -> npt.NDArray[np.uint32]:
+    def mask(self) -> Bits:
         """One bit for each token of the vocabulary, the first the lowest: whether it may come next.
 
         Raises ConstraintRefused where the grammar has become more than can be followed.

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from wiz_kernel_ext.engine.constraints.vocabulary import Vocabulary, bits_of
+from wiz_kernel_ext.engine.constraints.vocabulary import Vocabulary
 
 Bits = npt.NDArray[np.uint32]
 
@@ -79,13 +79,13 @@ class Guard:
                 mask &= way
                 return
         if is_whole:
-            mask &= bits_of(known.ends, known.n_tokens)
+            mask &= known.ending
 
     def _keep(self, mask: Bits, kept: Bits, *, is_whole: bool) -> None:
         if (mask & kept).any():
             mask &= kept
         elif is_whole:
-            mask[:] = bits_of(self._vocabulary.ends, self._vocabulary.n_tokens)
+            mask[:] = self._vocabulary.ending
 
     def _read(self, byte: int) -> None:
         """Where the next byte stands: in a string, a number, its exponent."""

@@ -56,6 +56,11 @@ class Vocabulary:
         """The tokens that only close a string."""
         return self._those(b'"')
 
+    @cached_property
+    def ending(self) -> Bits:
+        """The tokens that end an answer."""
+        return bits_of(self.ends, self.n_tokens)
+
     def _those(self, pattern: bytes) -> Bits:
         matches = re.compile(pattern, re.DOTALL).fullmatch
         found = (token for token, piece in enumerate(self.pieces) if matches(piece))
@@ -91,3 +96,8 @@ def allow(mask: Bits, tokens: Iterable[int]) -> None:
     """Allow `tokens` too."""
     for token in tokens:
         mask[token >> 5] |= np.uint32(1 << (token & 31))
+
+
+def allows(mask: Bits, token: int) -> bool:
+    """Whether `mask` allows `token`."""
+    return bool(mask[token >> 5] >> (token & 31) & 1)

@@ -7,7 +7,6 @@ pointers and return codes, which become the contract's exceptions here, with its
 from __future__ import annotations
 
 import ctypes
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,7 +21,6 @@ from wiz_kernel_ext.engine.backend import (
     Batch,
     Context,
     ContextParameters,
-    DecodeFailed,
     LibraryRefused,
     LoadCancelled,
     LoadParameters,
@@ -35,10 +33,11 @@ from wiz_kernel_ext.engine.backend import (
 from wiz_kernel_ext.engine.images import Projector
 from wiz_kernel_ext.engine.llama.adapters import load_adapter, use_adapters
 from wiz_kernel_ext.engine.llama.devices import devices
+from wiz_kernel_ext.engine.llama.embedding import open_context
 from wiz_kernel_ext.engine.llama.fim import fim_tokens
 from wiz_kernel_ext.engine.llama.image_rows import ImageRows, Part, parts_of
-from wiz_kernel_ext.engine.llama.log_tail import LogTail
 from wiz_kernel_ext.engine.llama.picking import Picker, likeliest, logits_of, restrict
+from wiz_kernel_ext.engine.llama.step import FLASH_ATTENTION, Step, log_tail, opened
 from wiz_kernel_ext.engine.logprobs import log_softmax
 from wiz_kernel_ext.engine.sampling import Stage
 from wiz_kernel_ext.engine.speculation import DRAFT_ROWS
@@ -55,16 +54,8 @@ _KV_TYPES = {
     "q8_0": c.GGML_TYPE_Q8_0,
     "q4_0": c.GGML_TYPE_Q4_0,
 }
-ABORTED = 2
-"""What the library returns for a batch that was broken off."""
-# Asked before each node of the graph, on one of the threads that compute: so not in Python, whose
-# lock it would have to wait for. The length of a text at an address is "false" while its first byte
-# is zero.
-is_set = c.ggml_abort_callback(ctypes.cast(ctypes.CDLL(None).strlen, ctypes.c_void_p).value)
 _DRY_BREAKERS = (b"\n", b":", b'"', b"*")
 _CONTROL = c.LLAMA_TOKEN_ATTR_CONTROL | c.LLAMA_TOKEN_ATTR_UNKNOWN
-
-log_tail = LogTail(sys.stderr.write)
 
 
 @c.llama_log_callback  # type: ignore[untyped-decorator]
@@ -255,9 +246,6 @@ class LlamaModel(Model):
         return [token for token in (end, separator) if token >= 0]
 
     def create_embedding_context(self, parameters: EmbeddingParameters) -> EmbeddingContext:
-        # Here, since that file needs this one.
-        from wiz_kernel_ext.engine.llama.embedding import open_context
-
         return open_context(self._model, self.embedding_facts(), parameters)
 
     def create_context(self, parameters: ContextParameters) -> Context:
@@ -271,17 +259,8 @@ class LlamaModel(Model):
         params.n_outputs_max = parameters.sequence_ids + DRAFT_ROWS
         params.n_threads = params.n_threads_batch = parameters.threads
         params.type_k = params.type_v = _KV_TYPES[parameters.kv_type]
-        params.flash_attn_type = {
-            None: c.LLAMA_FLASH_ATTN_TYPE_AUTO,
-            True: c.LLAMA_FLASH_ATTN_TYPE_ENABLED,
-            False: c.LLAMA_FLASH_ATTN_TYPE_DISABLED,
-        }[parameters.flash_attention]
-        params.kv_unified = True
-        params.no_perf = True
-        log_tail.clear()
-        context = c.llama_init_from_model(self._model, params)
-        if not context:
-            raise LibraryRefused(log_tail.reason() or "not enough memory?", log_tail.lines())
+        params.flash_attn_type = FLASH_ATTENTION[parameters.flash_attention]
+        context = opened(self._model, params)
         if not c.llama_get_memory(context) or c.llama_model_has_encoder(self._model):
             c.llama_free(context)
             raise LibraryRefused("this kind of model does not write text", log_tail.lines())
@@ -320,24 +299,8 @@ class LlamaContext(Context):
         self.can_cut = not (c.llama_model_is_recurrent(model) or c.llama_model_is_hybrid(model))
         # What was computed of a broken batch is cut off again.
         self.can_abort = self.can_cut
-        self._abort = (ctypes.c_uint8 * 2)()  # a text: empty, or one byte long
-        if self.can_abort:
-            c.llama_set_abort_callback(context, is_set, ctypes.addressof(self._abort))
         n = parameters.batch_size
-        self._tokens = (c.llama_token * n)()
-        self._positions = (c.llama_pos * n)()
-        self._counts = (ctypes.c_int32 * n)(*([1] * n))
-        self._flags = (ctypes.c_int8 * n)()
-        self._ids = (c.llama_seq_id * parameters.sequence_ids)(*range(parameters.sequence_ids))
-        self._id_addresses = [
-            ctypes.addressof(self._ids) + i * ctypes.sizeof(c.llama_seq_id)
-            for i in range(parameters.sequence_ids)
-        ]
-        self._id_pointers = (ctypes.c_void_p * n)()
-        self._batch = batch_of(
-            self._tokens, self._positions, self._counts, self._id_pointers, self._flags
-        )
-        self._token_pointer = ctypes.cast(self._tokens, ctypes.POINTER(c.llama_token))
+        self._step = Step(context, n, parameters.sequence_ids, can_abort=self.can_abort)
         self._image_rows = ImageRows(n, c.llama_model_n_embd_inp(model))
         self._row_of: dict[int, int] | None = None
         """Of a batch that was computed in parts, where the rows are in the last one."""
@@ -345,13 +308,14 @@ class LlamaContext(Context):
     def decode(self, batch: Batch) -> None:
         if not batch.embeddings:
             self._row_of = None
-            self._decode(batch, None)
+            self._step.compute(batch)
             return
         done: list[Part] = []
         try:
             for part in parts_of(batch):
                 self._row_of = part.row_of
-                self._decode(part.batch, self._image_rows.fill(part) if part.is_image else None)
+                rows = self._image_rows.fill(part) if part.is_image else None
+                self._step.compute(part.batch, rows)
                 done.append(part)
         except (NoRoom, Aborted):
             for part in reversed(done):
@@ -359,34 +323,11 @@ class LlamaContext(Context):
                     self.cut(sequence_id, start)
             raise
 
-    def _decode(self, batch: Batch, rows: Any) -> None:
-        """Compute `batch`: of its tokens, or of embeddings, `rows`."""
-        n = len(batch)
-        self._batch.n_tokens = n
-        self._batch.token, self._batch.embd = (None, rows) if rows else (self._token_pointer, None)
-        if not rows:
-            self._tokens[:n] = batch.tokens
-        self._positions[:n] = batch.positions
-        addresses = self._id_addresses
-        self._id_pointers[:n] = [addresses[i] for i in batch.sequence_ids]
-        ctypes.memset(self._flags, 0, n)
-        for row in batch.outputs:
-            self._flags[row] = 1
-        code = c.llama_decode(self._context, self._batch)
-        self._abort[0], log_tail.is_muted = 0, False
-        if code == 1:
-            raise NoRoom
-        if code == ABORTED:
-            raise Aborted
-        if code != 0:
-            raise DecodeFailed(f"llama_decode returned {code}: {log_tail.reason()}")
-
     def use_adapters(self, adapters: Sequence[tuple[Adapter, float]]) -> None:
         use_adapters(self._context, adapters)
 
     def abort(self) -> None:
-        log_tail.is_muted = True
-        self._abort[0] = 1
+        self._step.abort()
 
     def copy(self, source: int, target: int, start: int, end: int) -> None:
         c.llama_memory_seq_cp(self._memory, source, target, start, end)
@@ -485,18 +426,6 @@ class LlamaContext(Context):
 def _has_flash(said: list[str]) -> bool:
     """What the library found where it was to see for itself."""
     return any("Flash Attention" in line and "enabled" in line for line in said)
-
-
-def batch_of(tokens: Any, positions: Any, counts: Any, id_pointers: Any, flags: Any) -> Any:
-    """A `llama_batch` over arrays of ours, so that a whole column is filled by one slice."""
-    batch = c.llama_batch()
-    batch.token = ctypes.cast(tokens, ctypes.POINTER(c.llama_token))
-    batch.embd = None
-    batch.pos = ctypes.cast(positions, ctypes.POINTER(c.llama_pos))
-    batch.n_seq_id = ctypes.cast(counts, ctypes.POINTER(ctypes.c_int32))
-    batch.seq_id = ctypes.cast(id_pointers, ctypes.POINTER(ctypes.POINTER(c.llama_seq_id)))
-    batch.logits = ctypes.cast(flags, ctypes.POINTER(ctypes.c_int8))
-    return batch
 
 
 def _token_or_none(token: int) -> int | None:

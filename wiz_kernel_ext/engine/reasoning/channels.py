@@ -10,8 +10,9 @@ from __future__ import annotations
 import enum
 import re
 
+from wiz_kernel_ext.engine.detokenizer import overlap
 from wiz_kernel_ext.engine.reasoning.mentions import Place
-from wiz_kernel_ext.engine.reasoning.parts import Part, Splitter, joined, overlap, part
+from wiz_kernel_ext.engine.reasoning.parts import Part, Splitter, joined, part
 
 START, CHANNEL, MESSAGE, END = "<|start|>", "<|channel|>", "<|message|>", "<|end|>"
 RETURN, CALL = "<|return|>", "<|call|>"

@@ -52,11 +52,3 @@ def joined(parts: list[Part]) -> list[Part]:
         else:
             together.append((is_thinking, text))
     return together
-
-
-def overlap(text: str, mark: str) -> int:
-    """How many characters at the end of `text` are a beginning of `mark`, but not all of it."""
-    for n in range(min(len(text), len(mark) - 1), 0, -1):
-        if text.endswith(mark[:n]):
-            return n
-    return 0

@@ -12,10 +12,11 @@ from __future__ import annotations
 import enum
 import re
 
+from wiz_kernel_ext.engine.detokenizer import overlap
 from wiz_kernel_ext.engine.reasoning.channels import ChannelSplitter
 from wiz_kernel_ext.engine.reasoning.families import HARMONY, Family
 from wiz_kernel_ext.engine.reasoning.mentions import Place
-from wiz_kernel_ext.engine.reasoning.parts import Part, Splitter, joined, overlap, part
+from wiz_kernel_ext.engine.reasoning.parts import Part, Splitter, joined, part
 
 
 def splitter_of(family: Family, *, is_open: bool) -> Splitter:
