@@ -103,7 +103,8 @@ class Engine:
     @property
     def is_busy(self) -> bool:
         """Whether a step would do anything."""
-        return bool(self._sequences())
+        scheduler, exact = self._scheduler, self._exact
+        return bool(scheduler.running or scheduler.waiting or (exact and exact.is_busy))
 
     def submit(
         self,

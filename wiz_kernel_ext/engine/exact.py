@@ -74,6 +74,11 @@ class ExactLane:
         """What those cells were computed with."""
 
     @property
+    def is_busy(self) -> bool:
+        """Whether anybody runs or waits."""
+        return self._running is not None or bool(self._waiting)
+
+    @property
     def sequences(self) -> list[Sequence]:
         """Who runs and who waits."""
         return [*filter(None, [self._running]), *self._waiting]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,6 @@ from wiz_kernel_ext.engine.chat.turns import NO_TURNS, Turns
 from wiz_kernel_ext.engine.constraints.constraint import Constraint
 from wiz_kernel_ext.engine.constraints.grammars import Grammars
 from wiz_kernel_ext.engine.constraints.healing import heal
-from wiz_kernel_ext.engine.constraints.json_answer import checker_of
 from wiz_kernel_ext.engine.constraints.vocabulary import Vocabulary
 from wiz_kernel_ext.engine.draft_model import DraftModel
 from wiz_kernel_ext.engine.engine import Engine
@@ -96,7 +95,7 @@ class Encoded:
 
     `turns` are what ends its answer, which begins with `prefill`; `n_begun` as the engine has
     it. `is_open`: nothing in it ends an answer. `left_out` is what was not encoded. `constraint` is
-    what the answer may be, `check` raises if it is not; it may call `tools` instead. `reasoning` is
+    what the answer may be; it may call `tools` instead. `reasoning` is
     how the model's thinking is told from it, `notice` what its asker should know.
     """
 
@@ -109,7 +108,6 @@ class Encoded:
     n_begun: int | None = None
     left_out: LeftOut | None = None
     constraint: Constraint | None = None
-    check: Callable[[str], None] | None = None
     reasoning: Reasoning | None = None
     notice: str = ""
     tools: Tools | None = None
@@ -176,7 +174,6 @@ def encode(
         prefill=begun,
         n_begun=n_begun,
         constraint=constraint,
-        check=None if options.schema is None else checker_of(options.schema),
         reasoning=prompt.reasoning if prompt else None,
         notice=prompt.notice if prompt else "",
         tools=known,

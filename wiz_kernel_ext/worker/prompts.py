@@ -16,7 +16,7 @@ from typing import TypeVar
 import msgspec
 
 from wiz_kernel_ext.engine.sequence import Listener
-from wiz_kernel_ext.errors import AnswerInvalid, ContextNotLoaded, ModelNotLoaded, WizError
+from wiz_kernel_ext.errors import ContextNotLoaded, ModelNotLoaded, WizError
 from wiz_kernel_ext.protocol.events import Delta
 from wiz_kernel_ext.protocol.messages import ChatMessage
 from wiz_kernel_ext.protocol.options import PromptOptions
@@ -145,23 +145,10 @@ def _read(info: AnswerInfo, encoded: Encoded, shape: AnswerShape) -> AnswerInfo:
     if not info.incomplete:
         if encoded.tools is not None and (calls := encoded.tools.read(info.text)):
             return msgspec.structs.replace(info, tool_calls=calls, shape="tools")
-        if encoded.tools is None and shape != "free":
-            _check(info, encoded)
-        elif encoded.check is not None:
-            encoded.check(info.text)
+        if encoded.constraint is not None and shape != "free":
+            # Around calls there are control tokens, which the text only names.
+            encoded.constraint.check(info.text, anew=encoded.tools is None)
     return msgspec.structs.replace(info, shape=shape)
-
-
-def _check(info: AnswerInfo, encoded: Encoded) -> None:
-    """Raise AnswerInvalid for an answer that is not of its shape, which it was held to."""
-    if encoded.constraint is not None and not encoded.constraint.fits(info.text):
-        raise AnswerInvalid(
-            "The answer is not of the shape that was asked for.",
-            hint="This should not happen; ask again, and report what was asked.",
-            text=info.text,
-        )
-    if encoded.check is not None:
-        encoded.check(info.text)
 
 
 class _End:

@@ -140,7 +140,7 @@ def test_prompts_that_ask_for_the_same_share_what_was_compiled(
     assert second.mask()[ord("s") >> 5] >> (ord("s") & 31) & 1
     for n in range(MOST_KEPT + 5):
         grammars.constraint(PromptOptions(regex=f"kept{n}"), ())
-    assert len(grammars._matchers) == MOST_KEPT
+    assert len(grammars._compiled_for) == MOST_KEPT
 
 
 def test_what_ends_a_turn_may_end_a_whole_answer(grammars: Grammars) -> None:

@@ -7,20 +7,23 @@ one thread at a time uses a constraint.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
 from typing import Any
 
 from wiz_kernel_ext.engine.constraints.guard import CallGuard, Guard
 from wiz_kernel_ext.engine.constraints.vocabulary import Bits, Vocabulary, allow, allows, bits_of
-from wiz_kernel_ext.errors import ConstraintRefused
+from wiz_kernel_ext.errors import AnswerInvalid, ConstraintRefused
+
+Check = Callable[[str], None]
+"""Raises AnswerInvalid for a text."""
 
 
 class Constraint:
     """Follows one answer; `ends` are tokens that end it beside those of the vocabulary.
 
     `guard` narrows what the grammar leaves open. `written` are control tokens that are part of the
-    answer's text, and what they say there.
+    answer's text, and what they say there. `check` looks at a whole answer.
     """
 
     is_done = False
@@ -35,9 +38,12 @@ class Constraint:
         guard: Guard | CallGuard,
         ends: Collection[int] = (),
         written: Mapping[int, bytes] | None = None,
+        *,
+        check: Check,
     ) -> None:
         self._matcher = matcher
         self._unused = matcher.deep_copy()
+        self._check = check
         self._vocabulary = vocabulary
         self._guard = guard
         self._ends = tuple(ends)
@@ -54,9 +60,23 @@ class Constraint:
             self._guard.copy(),
             self._ends,
             self.written,
+            check=self._check,
         )
         made._unused = self._unused
         return made
+
+    def check(self, text: str, *, anew: bool) -> None:
+        """Raise AnswerInvalid for a whole answer that is not of its shape, which it was held to.
+
+        It is looked at by its schema, if it has one, and with `anew` by its grammar.
+        """
+        if anew and not self.fits(text):
+            raise AnswerInvalid(
+                "The answer is not of the shape that was asked for.",
+                hint="This should not happen; ask again, and report what was asked.",
+                text=text,
+            )
+        self._check(text)
 
     def fits(self, text: str) -> bool:
         """Whether a whole answer is of the shape: read anew, from its beginning to its end."""

@@ -10,6 +10,7 @@ import json
 import re
 import threading
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -17,7 +18,7 @@ import msgspec
 from llguidance import LLMatcher
 
 from wiz_kernel_ext.engine.chat.tool_calls import Tool, Tools, refused_tool
-from wiz_kernel_ext.engine.constraints.constraint import Constraint, reason
+from wiz_kernel_ext.engine.constraints.constraint import Check, Constraint, reason
 from wiz_kernel_ext.engine.constraints.culprits import culprits
 from wiz_kernel_ext.engine.constraints.gbnf import lark_of_gbnf
 from wiz_kernel_ext.engine.constraints.guard import CallGuard, Guard
@@ -48,7 +49,7 @@ class Grammars:
     def __init__(self, vocabulary: Callable[[], Vocabulary]) -> None:
         self._make_vocabulary = vocabulary
         self._vocabulary: Vocabulary | None = None
-        self._matchers: dict[bytes, Any] = {}
+        self._compiled_for: dict[bytes, _Compiled] = {}
         self._lock = threading.Lock()
 
     def constraint(
@@ -67,18 +68,18 @@ class Grammars:
         with self._lock:
             if self._vocabulary is None:
                 self._vocabulary = self._make_vocabulary()
-            matcher = self._matchers.pop(key, None)
-        if matcher is None:
-            matcher = self._compiled(kind, asked, self._vocabulary, tools)
+            compiled = self._compiled_for.pop(key, None)
+        if compiled is None:
+            compiled = self._compiled(kind, asked, self._vocabulary, tools)
         with self._lock:
-            self._matchers[key] = matcher
-            while len(self._matchers) > MOST_KEPT:
-                del self._matchers[next(iter(self._matchers))]
-            copy = matcher.deep_copy()
+            self._compiled_for[key] = compiled
+            while len(self._compiled_for) > MOST_KEPT:
+                del self._compiled_for[next(iter(self._compiled_for))]
+            copy = compiled.matcher.deep_copy()
         repeats = bool(options.allow_repeats)
         guard = Guard(self._vocabulary, is_json=kind == "schema", allow_repeats=repeats)
         if tools is None:
-            return Constraint(copy, self._vocabulary, guard, ends)
+            return Constraint(copy, self._vocabulary, guard, ends, check=compiled.check)
         envelope = tools.envelope
         written = {token: text.encode() for text, token in envelope.controls.items()}
         calls = CallGuard(
@@ -88,14 +89,16 @@ class Grammars:
             written,
             anywhere=tools.is_anywhere,
         )
-        return Constraint(copy, self._vocabulary, calls, ends, written)
+        return Constraint(copy, self._vocabulary, calls, ends, written, check=compiled.check)
 
     def _compiled(
         self, kind: str | None, asked: Any, vocabulary: Vocabulary, tools: Tools | None
-    ) -> Any:
+    ) -> _Compiled:
+        check = _checker_of(asked) if kind == "schema" else _nothing
         answer = kind and _GRAMMARS[kind](asked)
         if tools is None:
-            return _matcher(answer or "", vocabulary, partial(_refused_answer, kind, asked))
+            refuse = partial(_refused_answer, kind, asked)
+            return _Compiled(_matcher(answer or "", vocabulary, refuse), check)
         arguments = [_of_arguments(tool.name, tool.parameters) for tool in tools.each]
         named = tools.grammars([_part(one) for one in arguments], _part(answer) if answer else None)
 
@@ -108,7 +111,25 @@ class Grammars:
                 f"The tools are refused: {why}.", hint="Offer fewer or simpler ones.", field="tools"
             )
 
-        return _matcher(json.dumps({"grammars": named}), vocabulary, blamed)
+        return _Compiled(_matcher(json.dumps({"grammars": named}), vocabulary, blamed), check)
+
+
+@dataclass(frozen=True)
+class _Compiled:
+    """What answers follow, and what raises AnswerInvalid for one that is not of its schema."""
+
+    matcher: Any
+    check: Check
+
+
+def _nothing(text: str) -> None:
+    """There is no schema."""
+
+
+def _checker_of(schema: dict[str, Any]) -> Check:
+    """Raises ConstraintRefused for what is no schema, or has parts that cannot be enforced."""
+    check_parts(schema)
+    return checker_of(schema)
 
 
 def _matcher(grammar: str, vocabulary: Vocabulary, refuse: Callable[[str], WizError]) -> Any:
@@ -131,6 +152,7 @@ def _part(grammar: str) -> dict[str, Any]:
 
 def _of_arguments(name: str, parameters: dict[str, Any]) -> str:
     try:
+        check_parts(parameters)
         return _of_schema(parameters)
     except ConstraintRefused as error:
         raise _refused_tool(name, error) from None
@@ -180,8 +202,6 @@ def refused(kind: str, why: str, keywords: list[str] | None = None) -> Constrain
 
 
 def _of_schema(schema: dict[str, Any]) -> str:
-    check_parts(schema)
-    checker_of(schema)  # which refuses what is no schema
     return str(LLMatcher.grammar_from_json_schema(enforceable(schema), overrides=_JSON_FORM))
 
 
