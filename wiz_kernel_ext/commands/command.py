@@ -142,3 +142,20 @@ def add_operation(parser: Parser, face: Face, *, required: bool = False) -> None
 def model_completion(words: list[str], known: KnownNames) -> list[str]:
     """The first argument is a model on this machine."""
     return [] if words else sorted({*known.model_files(), *known.library()})
+
+
+def add_text(parser: Parser) -> None:
+    """Let a command of the terminal take one text, from its line, from standard input or both."""
+    parser.add_argument(
+        "text",
+        nargs="*",
+        metavar="TEXT",
+        help="what standard input has follows it, or stands at -",
+    )
+
+
+def add_texts(parser: Parser) -> None:
+    """Let a command of the terminal take many texts."""
+    parser.add_argument(
+        "texts", nargs="*", metavar="TEXT", help="without any, each line of standard input"
+    )

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from wiz_kernel_ext.commands.command import BOTH, Command, Face, Parser
+from wiz_kernel_ext.commands.command import BOTH, Command, Face, Parser, add_text
 
 
 def arguments(parser: Parser, face: Face) -> None:
     """For which model. A magic's text stands around its options."""
     if face == "terminal":
-        parser.add_argument(
-            "text",
-            nargs="*",
-            metavar="TEXT",
-            help="what standard input has follows it, or stands at -",
-        )
+        add_text(parser)
     parser.add_argument("--model", metavar="MODEL", help="a model that is loaded")
 
 

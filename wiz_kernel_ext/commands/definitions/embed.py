@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wiz_kernel_ext.commands.command import BOTH, Command, Face, Parser
+from wiz_kernel_ext.commands.command import BOTH, Command, Face, Parser, add_texts
 
 
 def arguments(parser: Parser, face: Face) -> None:
@@ -10,9 +10,7 @@ def arguments(parser: Parser, face: Face) -> None:
     if face == "notebook":
         parser.add_argument("-o", metavar="NAME", help="keep the array in this variable")
     else:
-        parser.add_argument(
-            "texts", nargs="*", metavar="TEXT", help="without any, each line of standard input"
-        )
+        add_texts(parser)
     parser.add_argument("--model", metavar="MODEL", help="any name of a model, or a path")
     parser.add_argument("--normalize", action="store_true", help="make each vector's length one")
 

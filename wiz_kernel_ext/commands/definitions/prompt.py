@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wiz_kernel_ext.commands.command import BOTH, Command, Face, Parser
+from wiz_kernel_ext.commands.command import BOTH, Command, Face, Parser, add_text
 from wiz_kernel_ext.commands.flags import add_flags, prompt_flags, sampling_flags
 
 
@@ -20,12 +20,7 @@ def arguments(parser: Parser, face: Face) -> None:
             "and -o keeps the operation: NAME.result() waits for the Answer",
         )
     else:
-        parser.add_argument(
-            "text",
-            nargs="*",
-            metavar="TEXT",
-            help="what standard input has follows it, or stands at -",
-        )
+        add_text(parser)
         parser.add_argument("--model", metavar="MODEL", help="a .gguf file, or demo")
         parser.add_argument("--session", metavar="NAME", help="go on with this conversation")
         parser.add_argument("--system", metavar="TEXT", help="the system prompt")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wiz_kernel_ext.commands.command import BOTH, Command, Face, Parser
+from wiz_kernel_ext.commands.command import BOTH, Command, Face, Parser, add_texts
 
 
 def arguments(parser: Parser, face: Face) -> None:
@@ -12,9 +12,7 @@ def arguments(parser: Parser, face: Face) -> None:
         parser.add_argument("-o", metavar="NAME", help="keep the ranking in this variable")
     else:
         parser.add_argument("query", metavar="QUERY", help="what the texts are to answer")
-        parser.add_argument(
-            "texts", nargs="*", metavar="TEXT", help="without any, each line of standard input"
-        )
+        add_texts(parser)
     parser.add_argument("--model", metavar="MODEL", help="any name of a model, or a path")
 
 

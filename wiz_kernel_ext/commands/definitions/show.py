@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wiz_kernel_ext.commands.command import BOTH, Command, Face, Parser
+from wiz_kernel_ext.commands.command import BOTH, Command, Face, Parser, add_text
 from wiz_kernel_ext.commands.flags import add_flags, prompt_flags, sampling_flags
 
 
@@ -11,12 +11,7 @@ def arguments(parser: Parser, face: Face) -> None:
     if face == "notebook":
         parser.add_argument("-o", metavar="NAME", help="keep the ShownPrompt in this variable")
     else:
-        parser.add_argument(
-            "text",
-            nargs="*",
-            metavar="TEXT",
-            help="what standard input has follows it, or stands at -",
-        )
+        add_text(parser)
         parser.add_argument("--model", metavar="MODEL", help="a model that is loaded")
         parser.add_argument("--system", metavar="TEXT", help="the system prompt, without --session")
         parser.add_argument("--tokens", action="store_true", help="the tokens' ids instead")

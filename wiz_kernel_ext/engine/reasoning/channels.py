@@ -12,7 +12,7 @@ import re
 
 from wiz_kernel_ext.engine.detokenizer import overlap
 from wiz_kernel_ext.engine.reasoning.mentions import Place
-from wiz_kernel_ext.engine.reasoning.parts import Part, Splitter, joined, part
+from wiz_kernel_ext.engine.reasoning.parts import Part, StagedSplitter, joined, part
 
 START, CHANNEL, MESSAGE, END = "<|start|>", "<|channel|>", "<|message|>", "<|end|>"
 RETURN, CALL = "<|return|>", "<|call|>"
@@ -29,15 +29,13 @@ class _At(enum.Enum):
     BETWEEN = "between"
 
 
-class ChannelSplitter(Splitter):
+class ChannelSplitter(StagedSplitter):
     """`is_open`: the prompt ends within a message of the channel "analysis"."""
 
     def __init__(self, *, is_open: bool) -> None:
         self._at = _At.BODY if is_open else _At.START
         self._channel = ANALYSIS if is_open else FINAL
-        self._held = ""
         self._place = Place()
-        self._read_to = 0
         self._is_new = True
         self._said: set[bool] = set()
         self._answer_began = False
@@ -72,18 +70,14 @@ class ChannelSplitter(Splitter):
             return joined([*parts, *self._said_now(text)])
         return parts
 
-    def _parts(self, *, is_end: bool) -> list[Part]:
-        parts: list[Part] = []
-        while True:
-            before = self._at, len(self._held), self._read_to
-            parts += {
-                _At.START: self._start,
-                _At.HEADER: self._header,
-                _At.BODY: self._body,
-                _At.BETWEEN: self._between,
-            }[self._at](is_end)
-            if (self._at, len(self._held), self._read_to) == before:
-                return joined(parts)
+    def _take(self, is_end: bool) -> list[Part]:
+        take = {
+            _At.START: self._start,
+            _At.HEADER: self._header,
+            _At.BODY: self._body,
+            _At.BETWEEN: self._between,
+        }[self._at]
+        return take(is_end)
 
     def _start(self, is_end: bool) -> list[Part]:
         text = self._held.lstrip()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 Part = tuple[bool, str]
 """Whether a text is thinking, and the text."""
@@ -36,6 +37,30 @@ class Splitter(ABC):
     @abstractmethod
     def goes_on_after(self, mark: str) -> bool:
         """Whether `mark`, which ends an answer elsewhere, ends only a part of it here."""
+
+
+class StagedSplitter(Splitter):
+    """A splitter that is at a stage, each with a method that takes what it can of what is held.
+
+    `_held` is text whose part is not sure yet, up to `_read_to` known to hold no mark.
+    """
+
+    _at: Any
+    _held = ""
+    _read_to = 0
+
+    @abstractmethod
+    def _take(self, is_end: bool) -> list[Part]:
+        """Take what is sure at this stage, or go on to the next one."""
+
+    def _parts(self, *, is_end: bool) -> list[Part]:
+        """All that is sure: every stage has its turn until none gets any further."""
+        parts: list[Part] = []
+        while True:
+            before = self._at, len(self._held), self._read_to
+            parts += self._take(is_end)
+            if (self._at, len(self._held), self._read_to) == before:
+                return joined(parts)
 
 
 def part(is_thinking: bool, text: str) -> list[Part]:

@@ -16,7 +16,7 @@ from wiz_kernel_ext.engine.detokenizer import overlap
 from wiz_kernel_ext.engine.reasoning.channels import ChannelSplitter
 from wiz_kernel_ext.engine.reasoning.families import HARMONY, Family
 from wiz_kernel_ext.engine.reasoning.mentions import Place
-from wiz_kernel_ext.engine.reasoning.parts import Part, Splitter, joined, part
+from wiz_kernel_ext.engine.reasoning.parts import Part, Splitter, StagedSplitter, part
 
 
 def splitter_of(family: Family, *, is_open: bool) -> Splitter:
@@ -33,19 +33,17 @@ class _At(enum.Enum):
     ANSWER = "answer"
 
 
-class MarkSplitter(Splitter):
+class MarkSplitter(StagedSplitter):
     """For families with one mark before the thinking and one behind it."""
 
     def __init__(self, family: Family, *, is_open: bool) -> None:
         self._family = family
         self._at = _At.THINKING if is_open else _At.START
-        self._held = ""
         self._place = Place()
         self._has_begun = False
         self._may_open_again = True
         self._answer_openings = [family.answer_opening] if family.answer_opening else []
         self._tail: re.Pattern[str] | None = None
-        self._read_to = 0
 
     @property
     def is_thinking(self) -> bool:
@@ -87,18 +85,14 @@ class MarkSplitter(Splitter):
     def _ending(self) -> str:
         return self._family.answer_closing
 
-    def _parts(self, *, is_end: bool) -> list[Part]:
-        parts: list[Part] = []
-        while True:
-            before = self._at, len(self._held), self._read_to
-            parts += {
-                _At.START: self._start,
-                _At.THINKING: self._think,
-                _At.BETWEEN: self._between,
-                _At.ANSWER: self._answer,
-            }[self._at](is_end)
-            if (self._at, len(self._held), self._read_to) == before:
-                return joined(parts)
+    def _take(self, is_end: bool) -> list[Part]:
+        take = {
+            _At.START: self._start,
+            _At.THINKING: self._think,
+            _At.BETWEEN: self._between,
+            _At.ANSWER: self._answer,
+        }[self._at]
+        return take(is_end)
 
     def _start(self, is_end: bool) -> list[Part]:
         text = self._held.lstrip()

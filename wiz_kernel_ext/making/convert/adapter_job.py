@@ -5,7 +5,6 @@ Runs in the child (`__main__.py`). The target appears last, by a rename.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,10 +13,10 @@ import gguf
 
 from wiz_kernel_ext.children.child import OnProgress
 from wiz_kernel_ext.making.convert.adapter_plan import AdapterPlan, make_adapter_plan
-from wiz_kernel_ext.making.convert.job import Job, failed
+from wiz_kernel_ext.making.convert.job import Job, counted, written
 from wiz_kernel_ext.making.convert.report import ConversionReport
 from wiz_kernel_ext.making.convert.writer import write_tensors
-from wiz_kernel_ext.making.target import check_space, check_target, discard, part_file
+from wiz_kernel_ext.making.target import check_space, check_target
 
 
 def run_adapter(job: Job, on_progress: OnProgress) -> ConversionReport:
@@ -26,29 +25,14 @@ def run_adapter(job: Job, on_progress: OnProgress) -> ConversionReport:
     check_target(job.target, job.overwrite)
     plan = make_adapter_plan(job.source, job.out_type, job.base)
     check_space(job.target, plan.size_bytes)
-    part = part_file(job.target, os.getpid())
     name = job.name or job.source.absolute().name
-    total, done = plan.source_bytes, 0
-
-    def on_bytes(n: int) -> None:
-        nonlocal done
-        done += n
-        on_progress(done, total)
-
-    try:
-        on_progress(0, total)
-        _write(part, plan, name, on_bytes)
+    with written(job) as part:
+        _write(part, plan, name, counted(on_progress, plan.source_bytes))
         size = part.stat().st_size
-        check_target(job.target, job.overwrite)
-        part.replace(job.target)
-    except OSError as error:
-        raise failed(job, error) from None
-    finally:
-        discard(part)
     return ConversionReport(
         path=job.target,
         size_bytes=size,
-        source_size_bytes=total,
+        source_size_bytes=plan.source_bytes,
         duration_s=time.monotonic() - began,
         outtype=plan.out_type.lower(),
         architecture=plan.architecture,

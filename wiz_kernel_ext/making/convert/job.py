@@ -9,6 +9,8 @@ from __future__ import annotations
 import errno
 import os
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,29 +57,14 @@ def run(
     check_target(job.target, job.overwrite)
     plan = make_plan(job.source, job.out_type)
     check_space(job.target, plan.size_bytes)
-    part = part_file(job.target, os.getpid())
-    try:
+    with written(job) as part:
         keys, verified = _keys(job, plan, part, tokenize)
         notices = [*plan.notices, *keys.special.notices, *verified.notices]
         for notice in notices:
             on_notice(notice)
         total = sum(tensor.source.size_bytes for tensor in plan.tensors if tensor.source)
-        done = 0
-
-        def on_bytes(n: int) -> None:
-            nonlocal done
-            done += n
-            on_progress(done, total)
-
-        on_progress(0, total)
-        write_model(part, plan, keys, verified.pre, on_bytes)
+        write_model(part, plan, keys, verified.pre, counted(on_progress, total))
         size = part.stat().st_size
-        check_target(job.target, job.overwrite)
-        part.replace(job.target)
-    except OSError as error:
-        raise failed(job, error) from None
-    finally:
-        discard(part)
     return ConversionReport(
         path=job.target,
         size_bytes=size,
@@ -91,6 +78,36 @@ def run(
         n_probes=verified.n_probes,
         notices=notices,
     )
+
+
+@contextmanager
+def written(job: Job) -> Iterator[Path]:
+    """The part that the block writes; it becomes the target, or is gone.
+
+    Raises ConversionFailed for what the system refuses, Conflict where the target has come to be.
+    """
+    part = part_file(job.target, os.getpid())
+    try:
+        yield part
+        check_target(job.target, job.overwrite)
+        part.replace(job.target)
+    except OSError as error:
+        raise failed(job, error) from None
+    finally:
+        discard(part)
+
+
+def counted(on_progress: OnProgress, total: int) -> Callable[[int], None]:
+    """What hears of bytes as they are done, and tells how many of `total` that makes."""
+    done = 0
+
+    def on_bytes(n: int) -> None:
+        nonlocal done
+        done += n
+        on_progress(done, total)
+
+    on_progress(0, total)
+    return on_bytes
 
 
 def _keys(job: Job, plan: Plan, part: Path, tokenize: Tokenize) -> tuple[Keys, Verified]:
